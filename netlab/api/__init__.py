@@ -1,0 +1,1 @@
+"""The Kubernetes API without a socket: a request and the store make a response."""

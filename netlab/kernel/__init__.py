@@ -1,0 +1,1 @@
+"""The only folder that touches Linux: it takes values and gives values."""

@@ -1,0 +1,1 @@
+"""What netlab understands of Kubernetes objects: frozen values without I/O."""

@@ -1,0 +1,1 @@
+"""From Services and endpoints to what a node's kernel must hold; one file per mode."""

@@ -1,0 +1,1 @@
+"""Labs as files: schema, steps, checks, runner, reports."""

@@ -1,0 +1,68 @@
+"""Names of everything a lab puts on the machine; all follow from the lab's name, so nothing needs a journal.
+
+    /run/netns/LAB.NODE  LAB.client  LAB.fabric  LAB.NAMESPACE.POD     network namespaces
+    /etc/netns/NETNS/resolv.conf                                       what `ip netns exec NETNS` resolves by
+    /run/netlab/.LAB.lock                                              held while a daemon or a helper runs
+    /run/netlab/LAB/                                                   the run directory, mode 0700
+        lab.json        the lab's settings          state.db      the store
+        api/api.sock    the API, all verbs          view/api.sock the API, reading only (what pods may be given)
+        daemon.json     process record              daemon.log
+        init.json       process record of the lab init            init.sock
+        pods/UID/       a pod: its socket, exit codes, logs, /etc files
+        bin/            `iptables` and its kin, legacy variant, for the PATH of nodes and pods
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netlab.model.lab_spec import CLIENT, FABRIC
+
+RUN = Path("/run/netlab")
+NETNS = Path("/run/netns")
+ETC_NETNS = Path("/etc/netns")
+
+
+def run_dir(lab: str) -> Path:
+    """The lab's run directory."""
+    return RUN / lab
+
+
+def lock_file(lab: str) -> Path:
+    """The lock of a lab name; it is never removed."""
+    return RUN / f".{lab}.lock"
+
+
+def api_socket(lab: str) -> Path:
+    """The API's unix socket: every verb, root only."""
+    return run_dir(lab) / "api" / "api.sock"
+
+
+def view_socket(lab: str) -> Path:
+    """The API's unix socket that allows reading only."""
+    return run_dir(lab) / "view" / "api.sock"
+
+
+def pod_dir(lab: str, uid: str) -> Path:
+    """Everything of one pod that is not in the store."""
+    return run_dir(lab) / "pods" / uid
+
+
+def node_netns(lab: str, node: str) -> str:
+    """The netns of a node."""
+    return f"{lab}.{node}"
+
+
+def client_netns(lab: str) -> str:
+    """The netns of the host outside of the cluster."""
+    return f"{lab}.{CLIENT}"
+
+
+def fabric_netns(lab: str) -> str:
+    """The netns of the bridge that joins nodes and client."""
+    return f"{lab}.{FABRIC}"
+
+
+def pod_netns(lab: str, namespace: str, pod: str) -> str:
+    """The netns of a pod (pods on the host network have none of their own)."""
+    return f"{lab}.{namespace}.{pod}"

@@ -1,0 +1,1 @@
+"""What runs in pods: the image catalogue and the built-in workloads."""

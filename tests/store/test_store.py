@@ -1,0 +1,69 @@
+import asyncio
+
+import pytest
+
+from netlab.model.meta import ObjectKey
+from netlab.store import Expired, Store
+
+KEY = ObjectKey("services", "default", "web")
+
+
+def service(port=80):
+    return {"metadata": {"name": "web", "namespace": "default"}, "spec": {"port": port}}
+
+
+def test_put_gives_the_next_revision_to_the_object():
+    store = Store()
+    assert store.put(KEY, service())["metadata"]["resourceVersion"] == "1"
+    assert store.put(KEY, service(81))["metadata"]["resourceVersion"] == "2"
+    assert [c.type for c in store.changes("services", 0)] == ["ADDED", "MODIFIED"]
+
+
+def test_delete_carries_the_last_state_under_a_new_revision():
+    store = Store()
+    store.put(KEY, service())
+    assert store.delete(KEY)["metadata"]["resourceVersion"] == "2"
+    assert store.delete(KEY) is None
+    assert [c.type for c in store.changes("services", 1)] == ["DELETED"]
+
+
+def test_what_was_acknowledged_is_there_after_reopening(tmp_path):
+    store = Store(tmp_path / "db")
+    store.put(KEY, service())
+    store.put(KEY._replace(name="other"), service())
+    store.delete(KEY)
+    again = Store(tmp_path / "db")  # the first one is never closed, as after kill -9
+    assert [entry.key.name for entry in again.entries("services")] == ["other"]
+    assert again.revision == 3
+    with pytest.raises(Expired):
+        again.changes("services", 1)
+
+
+def test_a_damaged_file_is_set_aside_and_said(tmp_path):
+    (tmp_path / "db").write_bytes(b"this is not a database" * 100)
+    store = Store(tmp_path / "db")
+    assert "set aside" in store.warning
+    assert (tmp_path / "db.corrupt-1").exists()
+    assert store.put(KEY, service())
+
+
+def test_history_is_bounded_and_says_when_it_is_too_short():
+    store = Store(history=10)
+    for port in range(50):
+        store.put(KEY, service(port))
+    with pytest.raises(Expired):
+        store.changes("services", 1)
+    assert len(store.changes("services", 45)) == 5
+
+
+def test_wait_past_wakes_for_the_named_resources_only():
+    async def story():
+        store = Store()
+        waiter = asyncio.create_task(store.wait_past(0, "services"))
+        store.put(ObjectKey("pods", "default", "p"), service())
+        await asyncio.sleep(0)
+        assert not waiter.done()
+        store.put(KEY, service())
+        assert await waiter == 2
+
+    asyncio.run(story())
