@@ -28,7 +28,8 @@ class Sandbox:
     hostname: str
     directory: str
     mounts: tuple[Mount, ...] = ()
-    bin_directory: str = ""  # put first on the PATH of everything that runs in the pod
+    bin_directory: str = ""  # put first on the PATH of everything that runs in the pod, and shown there at its path
+    python: bool = False  # whether programs in the pod can start the interpreter that runs netlab, and import netlab
 
 
 @dataclass(frozen=True)
