@@ -1,0 +1,140 @@
+"""What a name leads to: addresses with ports, or another name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netlab.dns.names import (
+    IPAddress,
+    Name,
+    NameServer,
+    NamespaceName,
+    PodName,
+    SchemaVersion,
+    ServiceName,
+    Zones,
+    parse_address,
+    reverse_address,
+    shape,
+)
+from netlab.dns.view import DnsView, Key, Port, Service
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A name and everything that it is answered from. `zone` is the name's zone in the case of the question."""
+
+    name: Name
+    zone: Name
+    view: DnsView
+    zones: Zones
+
+    @property
+    def at_apex(self) -> bool:
+        """Whether the name is its zone's own."""
+        return len(self.name) == len(self.zone)
+
+    @property
+    def is_reverse(self) -> bool:
+        """Whether the name belongs to an address range, not to the cluster domain."""
+        return not self.name.within(self.zones.domain)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing that a name leads to: an address (with `port` if it has one, and its own name), or `alias`."""
+
+    address: IPAddress | None = None
+    port: int | None = None
+    labels: tuple[str, ...] = ()  # its own name, without the zone
+    alias: Name | None = None
+
+
+def find(lookup: Lookup) -> list[Target] | None:
+    """What the name leads to. Empty: the name is there without addresses; None: there is no such name."""
+    if lookup.is_reverse:
+        return [] if lookup.at_apex or reverse_names(lookup) else None
+    asked, view = shape(lookup.name, lookup.zones.domain), lookup.view
+    if asked is None or isinstance(asked, SchemaVersion):
+        return None
+    if isinstance(asked, NameServer):
+        return [Target(address=address) for _, address in name_servers(lookup)]
+    if isinstance(asked, NamespaceName):
+        return [] if view.has_namespace(asked.namespace) else None
+    if isinstance(asked, PodName):
+        exists = asked.address and view.has_namespace(asked.namespace)
+        return [Target(address=asked.address)] if exists else None
+    if isinstance(asked, ServiceName):
+        service = view.services.get(Key(asked.namespace, asked.service))
+        return _of_service(asked, service, view) if service and view.has_namespace(asked.namespace) else None
+    return []
+
+
+def _of_service(asked: ServiceName, service: Service, view: DnsView) -> list[Target] | None:
+    if service.external_name is not None:
+        alias = Name.of(service.external_name)
+        extra = asked.endpoint or asked.port or asked.protocol
+        return None if extra or not alias or parse_address(service.external_name) else [Target(alias=alias)]
+    if service.headless or asked.endpoint:
+        return list(_endpoints(asked, view)) or None
+    labels = (service.key.name, service.key.namespace, "svc")
+    matching = [port for port in service.ports or (_ANY,) if _matches(asked, port)]
+    return [Target(parse_address(ip), port.number or None, labels) for port in matching for ip in service.cluster_ips
+            ] if matching else None
+
+
+_ANY = Port("", "", 0)  # what a Service or slice without ports has: it matches when no port is asked for
+
+
+def _endpoints(asked: ServiceName, view: DnsView) -> Iterator[Target]:
+    key = Key(asked.namespace, asked.service)
+    for part in view.slices_of.get(key, ()):
+        ports = [port for port in part.ports or (_ANY,) if _matches(asked, port)]
+        for address, hostname in part.endpoints:
+            label = endpoint_label(address, hostname)
+            if asked.endpoint in ("", label.lower()):
+                for port in ports:
+                    yield Target(parse_address(address), port.number or None, (label, key.name, key.namespace, "svc"))
+
+
+def _matches(asked: ServiceName, port: Port) -> bool:
+    return asked.port in ("", port.name.lower()) and asked.protocol in ("", port.protocol.lower())
+
+
+def endpoint_label(address: str, hostname: str) -> str:
+    """An endpoint's own label under its Service: its hostname, or the address with dashes."""
+    label = hostname or address.replace(".", "-").replace(":", "-")
+    return label + "0" if label.endswith("-") else label
+
+
+def reverse_names(lookup: Lookup) -> list[Name]:
+    """What the address that the name says is called: its Service, or its endpoint in every Service that has it."""
+    address, view = reverse_address(lookup.name), lookup.view
+    if address is None:
+        return []
+    ip = str(address)
+    if ip in view.by_cluster_ip:
+        key = view.by_cluster_ip[ip]
+        return [Name((key.name, key.namespace, "svc")) + lookup.zones.domain]
+    names = [Name((endpoint_label(ip, hostname), key.name, key.namespace, "svc")) + lookup.zones.domain
+             for key in view.by_endpoint_ip.get(ip, ())
+             for part in view.slices_of.get(key, ())
+             for found, hostname in part.endpoints if found == ip]
+    return list(dict.fromkeys(names))
+
+
+def name_servers(lookup: Lookup) -> list[tuple[Name, IPAddress]]:
+    """The Services that have this server as an endpoint, with their addresses; else `ns.dns` at its own address."""
+    view, found = lookup.view, []
+    for ip in lookup.zones.local:
+        for key in view.by_endpoint_ip.get(ip, ()):
+            service = view.services.get(key)
+            name = Name((key.name, key.namespace, "svc")) + lookup.zone
+            if service and service.headless:
+                found += [(Name(target.labels) + lookup.zone, target.address)
+                          for target in _endpoints(ServiceName(key.namespace, key.name), view)]
+            elif service:
+                found += [(name, parse_address(ip)) for ip in service.cluster_ips[:1]]
+    own = [(Name(("ns", "dns")) + lookup.zone, parse_address(ip)) for ip in lookup.zones.local]
+    return [(name, address) for name, address in dict.fromkeys(found or own) if address]

@@ -1,0 +1,154 @@
+"""Resource records, and how each type is answered. A new type is a function here and an entry in RECORDS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from netlab.dns.find import Lookup, find, name_servers, reverse_names
+from netlab.dns.names import IPAddress, Name, SchemaVersion, shape
+
+SCHEMA_VERSION = "1.1.0"
+SCHEMA_TTL = 28800  # seconds
+SOA_TTL = 300  # seconds, at most
+MAX_LINKS = 10  # CNAMEs in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A resource record; prints as a line of a zone file. `data` has the fields of its type in order."""
+
+    name: Name
+    type: str
+    ttl: int
+    data: tuple[str | int | Name, ...]
+
+    def __str__(self) -> str:
+        data = " ".join(f'"{field}"' if self.type == "TXT" else str(field) for field in self.data)
+        return f"{self.name} {self.ttl} IN {self.type} {data}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The records of a name; none at all when it is there but has none of the type."""
+
+    answer: tuple[Record, ...] = ()
+    additional: tuple[Record, ...] = ()
+
+
+def soa(lookup: Lookup) -> Record:
+    """The zone's SOA, as the authority section of negative answers has it too."""
+    names = (Name(("ns", "dns")) + lookup.zone, Name(("hostmaster",)) + lookup.zone)
+    return Record(lookup.zone, "SOA", min(lookup.zones.ttl, SOA_TTL),
+                  (*names, lookup.view.serial, 7200, 1800, 86400, lookup.zones.ttl))
+
+
+def _address(name: Name, address: IPAddress, ttl: int) -> Record:
+    return Record(name, "A" if address.version == 4 else "AAAA", ttl, (str(address),))
+
+
+def _unique(records: Iterable[Record]) -> tuple[Record, ...]:
+    return tuple(dict.fromkeys(records))
+
+
+def _a(lookup: Lookup) -> Found | None:
+    return _resolved(lookup, 4)
+
+
+def _aaaa(lookup: Lookup) -> Found | None:
+    return _resolved(lookup, 6)
+
+
+def _resolved(lookup: Lookup, version: int, chain: tuple[Name, ...] = ()) -> Found | None:
+    targets = find(lookup)
+    if targets is None:
+        return None
+    records: list[Record] = []
+    for target in targets:
+        if target.alias is not None:
+            records += _follow(lookup, target.alias, version, chain)
+        elif target.address and target.address.version == version:
+            records.append(_address(lookup.name, target.address, lookup.zones.ttl))
+    return Found(_unique(records))
+
+
+def _follow(lookup: Lookup, alias: Name, version: int, chain: tuple[Name, ...]) -> tuple[Record, ...]:
+    """The CNAME and what is behind it; nothing for loops, for too many links, and when nothing is behind it.
+
+    Names outside of the domain have nobody to ask: the CNAME stands alone.
+    """
+    here = lookup.name.lower()
+    if alias.within(lookup.name) or here in chain or len(chain) >= MAX_LINKS:
+        return ()
+    link = Record(lookup.name, "CNAME", lookup.zones.ttl, (alias,))
+    domain = lookup.zones.domain
+    if not alias.within(domain):
+        return (link,)
+    behind = _resolved(replace(lookup, name=alias, zone=Name(alias[-len(domain):])), version, (*chain, here))
+    return (link, *behind.answer) if behind and behind.answer else ()
+
+
+def _cname(lookup: Lookup) -> Found | None:
+    targets = find(lookup)
+    if targets is None:
+        return None
+    return Found(tuple(Record(lookup.name, "CNAME", lookup.zones.ttl, (t.alias,)) for t in targets if t.alias))
+
+
+def _srv(lookup: Lookup) -> Found | None:
+    targets = find(lookup)
+    if targets is None:
+        return None
+    ttl = lookup.zones.ttl
+    weight = max(1, 100 // max(1, len(targets)))  # shared by all matches, those that merge into one record included
+    named = [(Name(t.labels) + lookup.zone, t.address, t.port) for t in targets if t.address and t.port]
+    return Found(_unique(Record(lookup.name, "SRV", ttl, (0, weight, port, name)) for name, _, port in named),
+                 _unique(_address(name, address, ttl) for name, address, _ in named))
+
+
+def _ptr(lookup: Lookup) -> Found | None:
+    names = reverse_names(lookup)
+    if names:
+        return Found(tuple(Record(lookup.name, "PTR", lookup.zones.ttl, (name,)) for name in names))
+    return _exists(lookup)
+
+
+def _soa(lookup: Lookup) -> Found | None:
+    if lookup.at_apex:
+        return Found((soa(lookup),))
+    return _exists(lookup)
+
+
+def _ns(lookup: Lookup) -> Found | None:
+    if lookup.is_reverse or not lookup.at_apex:
+        return _exists(lookup)
+    servers, ttl = name_servers(lookup), lookup.zones.ttl
+    return Found(_unique(Record(lookup.zone, "NS", ttl, (name,)) for name, _ in servers),
+                 _unique(_address(name, address, ttl) for name, address in servers))
+
+
+def _txt(lookup: Lookup) -> Found | None:
+    if not lookup.is_reverse and isinstance(shape(lookup.name, lookup.zones.domain), SchemaVersion):
+        return Found((Record(lookup.name, "TXT", SCHEMA_TTL, (SCHEMA_VERSION,)),))
+    return _exists(lookup)
+
+
+def _exists(lookup: Lookup) -> Found | None:
+    return None if find(lookup) is None else Found()
+
+
+RECORDS: dict[str, Callable[[Lookup], Found | None]] = {
+    "A": _a,
+    "AAAA": _aaaa,
+    "CNAME": _cname,
+    "NS": _ns,
+    "PTR": _ptr,
+    "SOA": _soa,
+    "SRV": _srv,
+    "TXT": _txt,
+}
+
+
+def records(type: str, lookup: Lookup) -> Found | None:
+    """The records of that type at the name; None when there is no such name."""
+    return RECORDS.get(type, _exists)(lookup)

@@ -1,0 +1,187 @@
+"""What DNS knows of the cluster: Services, EndpointSlices and Namespaces, indexed for questions.
+
+A view never changes; a change of an object gives the next view, or the same one when no answer can differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from netlab.dns.names import parse_address
+from netlab.model import meta
+from netlab.model.meta import Manifest
+
+RESOURCES = ("namespaces", "services", "endpointslices")
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+
+class Key(NamedTuple):
+    """The namespace and name of an object ("" and its name for a namespace)."""
+
+    namespace: str
+    name: str
+
+
+class Port(NamedTuple):
+    """A port of a Service (its `port`) or of a slice (the target port)."""
+
+    name: str
+    protocol: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service as DNS sees it."""
+
+    key: Key
+    cluster_ips: tuple[str, ...] = ()
+    headless: bool = False
+    external_name: str | None = None  # None unless the type is ExternalName
+    ports: tuple[Port, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """An EndpointSlice as DNS sees it: (address, hostname or "") of its ready endpoints."""
+
+    key: Key
+    service: Key
+    endpoints: tuple[tuple[str, str], ...] = ()
+    ports: tuple[Port, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A Namespace: it exists."""
+
+    key: Key
+
+
+Seen = Service | Slice | Namespace
+
+
+def parse(resource: str, manifest: Manifest) -> Seen:
+    """The manifest as DNS sees it."""
+    key = Key(meta.namespace(manifest), meta.name(manifest))
+    if resource == "namespaces":
+        return Namespace(Key("", key.name))
+    return _service(key, manifest) if resource == "services" else _slice(key, manifest)
+
+
+def _service(key: Key, manifest: Manifest) -> Service:
+    spec = meta.spec(manifest)
+    ips = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
+    external = str(spec.get("externalName") or "") if spec.get("type") == "ExternalName" else None
+    return Service(key, cluster_ips=_addresses(ips), headless=ips[0] == "None", external_name=external,
+                   ports=_ports(spec.get("ports")))
+
+
+def _slice(key: Key, manifest: Manifest) -> Slice:
+    service = Key(key.namespace, meta.labels(manifest).get(SERVICE_NAME_LABEL, ""))
+    endpoints = []
+    for endpoint in manifest.get("endpoints") or ():
+        # An absent `ready` means ready (EndpointConditions, discovery.k8s.io/v1).
+        if (endpoint.get("conditions") or {}).get("ready") is not False:
+            hostname = str(endpoint.get("hostname") or "")
+            endpoints += [(address, hostname) for address in _addresses(endpoint.get("addresses") or ())]
+    return Slice(key, service, endpoints=tuple(endpoints), ports=_ports(manifest.get("ports")))
+
+
+def _addresses(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(str(address) for text in texts if (address := parse_address(text)))
+
+
+def _ports(ports: Iterable[Mapping[str, Any]] | None) -> tuple[Port, ...]:
+    return tuple(Port(port.get("name") or "", port.get("protocol") or "TCP", int(port.get("port") or 0))
+                 for port in ports or ())
+
+
+@dataclass(frozen=True, eq=False)
+class DnsView:
+    """The objects and their indexes. `serial` is the SOA's: the second of the last change that can be seen."""
+
+    serial: int = 0
+    listed: frozenset[str] = frozenset()
+    namespaces: Mapping[Key, Namespace] = field(default_factory=dict)
+    services: Mapping[Key, Service] = field(default_factory=dict)
+    endpointslices: Mapping[Key, Slice] = field(default_factory=dict)
+    slices_of: Mapping[Key, tuple[Slice, ...]] = field(default_factory=dict, repr=False)  # by Service, sorted by name
+    by_cluster_ip: Mapping[str, Key] = field(default_factory=dict, repr=False)
+    by_endpoint_ip: Mapping[str, tuple[Key, ...]] = field(default_factory=dict, repr=False)  # Services, sorted
+
+    @property
+    def synced(self) -> bool:
+        """Whether every resource was listed, so that what is not here does not exist."""
+        return self.listed.issuperset(RESOURCES)
+
+    def has_namespace(self, name: str) -> bool:
+        """Whether the namespace exists."""
+        return Key("", name) in self.namespaces
+
+    def with_object(self, resource: str, seen: Seen, *, now: int) -> DnsView:
+        """The view after an object was added or changed at `now` (Unix time)."""
+        held: Mapping[Key, Seen] = getattr(self, resource)
+        return self if held.get(seen.key) == seen else self._changed(resource, [(seen.key, seen)], now=now)
+
+    def without_object(self, resource: str, key: Key, *, now: int) -> DnsView:
+        """The view after an object was deleted."""
+        return self._changed(resource, [(key, None)], now=now) if key in getattr(self, resource) else self
+
+    def with_list(self, resource: str, objects: Iterable[Seen], *, now: int) -> DnsView:
+        """The view when these are all objects of the resource."""
+        held: Mapping[Key, Seen] = getattr(self, resource)
+        new = {seen.key: seen for seen in objects}
+        changes: list[tuple[Key, Seen | None]] = [(key, None) for key in held if key not in new]
+        changes += [(key, seen) for key, seen in new.items() if held.get(key) != seen]
+        view = self._changed(resource, changes, now=now) if changes else self
+        return view if resource in view.listed else replace(view, listed=view.listed | {resource}, serial=now)
+
+    def _changed(self, resource: str, changes: list[tuple[Key, Seen | None]], *, now: int) -> DnsView:
+        held: dict[Key, Any] = dict(getattr(self, resource))
+        pairs: list[tuple[Any, Any]] = []
+        for key, new in changes:
+            pairs.append((held.pop(key, None), new))
+            if new is not None:
+                held[key] = new
+        changed: dict[str, Any] = {resource: held}
+        if resource == "services":
+            changed["by_cluster_ip"] = _index_services(dict(self.by_cluster_ip), pairs)
+        elif resource == "endpointslices":
+            changed["slices_of"], changed["by_endpoint_ip"] = _index_slices(
+                dict(self.slices_of), dict(self.by_endpoint_ip), pairs)
+        return replace(self, serial=now, **changed)
+
+
+def _index_services(by_ip: dict[str, Key], pairs: list[tuple[Service | None, Service | None]]) -> dict[str, Key]:
+    for old, _ in pairs:
+        for ip in old.cluster_ips if old else ():
+            if old and by_ip.get(ip) == old.key:
+                del by_ip[ip]
+    for _, new in pairs:
+        by_ip |= dict.fromkeys(new.cluster_ips, new.key) if new else {}
+    return by_ip
+
+
+def _index_slices(slices_of: dict[Key, tuple[Slice, ...]], by_ip: dict[str, tuple[Key, ...]],
+                  pairs: list[tuple[Slice | None, Slice | None]],
+                  ) -> tuple[dict[Key, tuple[Slice, ...]], dict[str, tuple[Key, ...]]]:
+    touched: set[tuple[str, Key]] = set()
+    for old, new in pairs:
+        for part in filter(None, (old, new)):
+            others = tuple(s for s in slices_of.get(part.service, ()) if s.key != part.key)
+            rest = tuple(sorted((*others, part), key=lambda s: s.key)) if part is new else others
+            slices_of[part.service] = rest
+            if not rest:
+                del slices_of[part.service]
+            touched |= {(ip, part.service) for ip, _ in part.endpoints}
+    addresses = {key: {ip for s in slices_of.get(key, ()) for ip, _ in s.endpoints} for key in {k for _, k in touched}}
+    for ip, key in touched:
+        keys = {k for k in by_ip.get(ip, ()) if k != key} | ({key} if ip in addresses[key] else set())
+        if keys:
+            by_ip[ip] = tuple(sorted(keys))
+        else:
+            by_ip.pop(ip, None)
+    return slices_of, by_ip

@@ -1,0 +1,166 @@
+"""TCP for DNS and for the two HTTP probes: one thread, all connections, nobody waits for a slow client."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+IDLE = 10.0  # seconds without a whole message, or with a response not taken, before a connection is closed
+MAX_CONNECTIONS = 256
+MAX_OUTPUT = 256 << 10  # bytes of responses not taken yet; nothing more is read above
+
+Consume = Callable[[bytes], tuple[int, bytes, bool]]
+"""Takes what has arrived; gives (bytes used: 0 when the message is not whole, response, whether that was the last)."""
+
+
+@dataclass(eq=False)
+class _Connection:
+    socket: socket.socket
+    consume: Consume
+    deadline: float
+    input: bytearray = field(default_factory=bytearray)
+    output: bytearray = field(default_factory=bytearray)
+    ended: bool = False  # nothing more will be read
+
+
+class StreamServer:
+    """Listeners and their connections; `run` serves them until the process ends."""
+
+    def __init__(self, *, idle: float = IDLE, max_connections: int = MAX_CONNECTIONS) -> None:
+        self._idle = idle
+        self._max_connections = max_connections
+        self._selector = selectors.DefaultSelector()
+        self._connections: set[_Connection] = set()
+
+    def listen(self, port: int, consume: Consume) -> None:
+        """Listens on all IPv4 addresses; OSError when the port is taken."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("0.0.0.0", port))
+        except OSError:
+            listener.close()
+            raise
+        listener.listen(128)
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, consume)
+
+    def run(self) -> None:
+        """Serves until the process ends."""
+        while True:
+            first = min((connection.deadline for connection in self._connections), default=None)
+            wait = None if first is None else max(0.0, first - time.monotonic())
+            for key, _ in self._selector.select(wait):
+                if isinstance(key.data, _Connection):
+                    self._serve(key.data)
+                else:
+                    self._accept(key.fileobj, key.data)  # type: ignore[arg-type]
+            now = time.monotonic()
+            for connection in [c for c in self._connections if c.deadline <= now]:
+                self._close(connection)
+
+    def _accept(self, listener: socket.socket, consume: Consume) -> None:
+        try:
+            client, _ = listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:
+            time.sleep(0.05)  # out of descriptors: let the present connections end
+            return
+        if len(self._connections) >= self._max_connections:
+            self._close(min(self._connections, key=lambda connection: connection.deadline))
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = _Connection(client, consume, time.monotonic() + self._idle)
+        self._connections.add(connection)
+        self._selector.register(client, selectors.EVENT_READ, connection)
+
+    def _serve(self, connection: _Connection) -> None:
+        if connection not in self._connections:
+            return
+        try:
+            if not connection.ended and len(connection.output) < MAX_OUTPUT:
+                self._receive(connection)
+            progress = True
+            while progress:
+                progress = self._answer(connection)
+                if connection.output:
+                    try:
+                        del connection.output[:connection.socket.send(connection.output)]
+                    except BlockingIOError:
+                        break
+        except Exception:  # reset by the client, or a message that its protocol cannot take
+            self._close(connection)
+            return
+        if connection.ended and not connection.output:
+            self._close(connection)
+            return
+        events = selectors.EVENT_WRITE if connection.output else 0
+        if not connection.ended and len(connection.output) < MAX_OUTPUT:
+            events |= selectors.EVENT_READ
+        self._selector.modify(connection.socket, events, connection)
+
+    @staticmethod
+    def _receive(connection: _Connection) -> None:
+        try:
+            data = connection.socket.recv(65536)
+        except BlockingIOError:
+            return
+        connection.input += data
+        if not data:
+            connection.ended = True
+
+    def _answer(self, connection: _Connection) -> bool:
+        """Answers the whole messages that have arrived, as far as their responses are taken; whether there were any."""
+        any_answered = False
+        while connection.input and len(connection.output) < MAX_OUTPUT:
+            used, response, last = connection.consume(bytes(connection.input))
+            if not used and not last:
+                break
+            any_answered = True
+            connection.deadline = time.monotonic() + self._idle
+            del connection.input[:used]
+            connection.output += response
+            if last:
+                connection.ended = True
+                connection.input.clear()
+        return any_answered
+
+    def _close(self, connection: _Connection) -> None:
+        self._connections.discard(connection)
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
+
+
+def dns_messages(respond: Callable[[bytes], bytes | None]) -> Consume:
+    """DNS over TCP (RFC 7766): messages after their length in two bytes, any number of them on one connection."""
+
+    def consume(data: bytes) -> tuple[int, bytes, bool]:
+        size = 2 + int.from_bytes(data[:2], "big")
+        if len(data) < max(2, size):
+            return 0, b"", False
+        response = respond(data[2:size])
+        return (size, b"", True) if response is None else (size, len(response).to_bytes(2, "big") + response, False)
+
+    return consume
+
+
+def http_probe(path: str, state: Callable[[], tuple[int, str]]) -> Consume:
+    """An HTTP server of one path; `state` gives its present status code and text."""
+
+    def consume(data: bytes) -> tuple[int, bytes, bool]:
+        if b"\r\n\r\n" not in data and b"\n\n" not in data:
+            return 0, b"", len(data) > 16384
+        words = data.split(b"\n", 1)[0].split()
+        asked = words[1].split(b"?")[0] if len(words) > 1 else b""
+        code, text = state() if asked == path.encode() else (404, "404 page not found\n")
+        body = text.encode()
+        reason = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}[code]
+        head = f"HTTP/1.1 {code} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n" \
+               f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        return len(data), head.encode() + (b"" if words[:1] == [b"HEAD"] else body), True
+
+    return consume
