@@ -118,6 +118,24 @@ class Registry:
         new["metadata"] |= {"deletionTimestamp": self.now(), "deletionGracePeriodSeconds": grace}
         return self.store.put(key, new)
 
+    def bind(self, namespace: str, pod: str, node: str) -> Manifest:
+        """Assigns a pod to a node: spec.nodeName and the PodScheduled condition in one write.
+
+        The only way to set spec.nodeName of a pod that exists. 409 when it is assigned or being deleted.
+        """
+        old = self.get("pods", pod, namespace)
+        if meta.is_deleting(old):
+            raise conflict("pods/binding", pod, detail=f"pod {pod} is being deleted, cannot be assigned to a host")
+        if taken := meta.spec(old).get("nodeName"):
+            raise conflict("pods/binding", pod, detail=f'pod {pod} is already assigned to node "{taken}"')
+        new = copy.deepcopy(old)
+        new["spec"]["nodeName"] = node
+        status = new.setdefault("status", {})
+        kept = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
+        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": self.now()}
+        status["conditions"] = [*kept, scheduled]
+        return self.store.put(ObjectKey("pods", namespace, pod), new)
+
     def _admit(self, kind: Resource, new: Manifest, old: Manifest | None) -> None:
         kind.default(new)
         kind.prepare(self, new, old)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import Callable, Iterable
 
@@ -10,6 +11,7 @@ from netlab.api.registry import Registry
 from netlab.model.errors import LabError
 
 BACKOFF = (0.05, 0.2, 1.0, 5.0)  # seconds before a failed reconcile is tried again
+REST = 0.1  # at most so many seconds between two reconciles that follow each other at once
 
 
 class Controller:
@@ -53,13 +55,18 @@ class Controller:
             and not self._wake.is_set()
 
     async def run(self) -> None:
-        """Reconciles until cancelled."""
+        """Reconciles until cancelled.
+
+        After a reconcile that took long it rests as long (up to REST): a burst of writes is then seen as one, and
+        the other tasks of the loop get half of the time. In a small lab this is far below a millisecond.
+        """
         failures = 0
         end = self.store.subscribe(self.resources, self._wake.set)
         try:
             while True:
                 self._wake.clear()
                 revision = self.store.revision
+                started = time.monotonic()
                 try:
                     delay = await self.reconcile()
                     self.observed_revision, self.last_error, failures = revision, "", 0
@@ -70,6 +77,7 @@ class Controller:
                     delay = BACKOFF[min(failures, len(BACKOFF) - 1)]
                     failures += 1
                 self.on_progress()
+                await asyncio.sleep(BACKOFF[0] if failures else min(time.monotonic() - started, REST))
                 try:
                     await asyncio.wait_for(self._wake.wait(), delay)
                 except TimeoutError:

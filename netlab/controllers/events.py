@@ -1,0 +1,78 @@
+"""Events: what happened to an object, for `kubectl describe` and `kubectl get events`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netlab.api.registry import Registry
+from netlab.controllers.index import Index
+from netlab.model import meta
+from netlab.model.errors import ApiError
+from netlab.model.meta import Manifest
+
+LIMIT = 2000  # events in a lab; upstream keeps each for an hour instead
+
+
+class EventRecorder:
+    """Writes the events of one component (`host` is the node that it runs for, if any)."""
+
+    def __init__(self, registry: Registry, component: str, host: str = "") -> None:
+        self._registry = registry
+        self._component = component
+        self._host = host
+        self._events = Index(registry.store, "events", lambda event: ("all",))
+        self._seen: dict[tuple[str, ...], tuple[str, str]] = {}
+
+    def event(self, obj: Manifest, type: str, reason: str, message: str) -> None:
+        """Records that something happened to `obj`. `type` is Normal or Warning.
+
+        The same again counts up `count` and `lastTimestamp` of the first one. An event that cannot be written
+        (its namespace is being deleted) is dropped: events never fail what they report on.
+        """
+        key = (obj["kind"], meta.namespace(obj), meta.name(obj), meta.uid(obj), type, reason, message)
+        namespace = meta.namespace(obj) or "default"
+        try:
+            if not self._repeat(key):
+                self._create(key, obj, namespace, type, reason, message)
+        except ApiError:
+            self._seen.pop(key, None)
+
+    def _repeat(self, key: tuple[str, ...]) -> bool:
+        known = self._seen.get(key)
+        found = known and self._registry.find("events", known[1], known[0])
+        if not found:
+            return False
+        self._registry.update("events", found | {"count": int(found.get("count") or 1) + 1,
+                                                 "lastTimestamp": self._registry.now()})
+        return True
+
+    def _create(self, key: tuple[str, ...], obj: Manifest, namespace: str, type: str, reason: str,
+                message: str) -> None:
+        now = self._registry.now()
+        nanoseconds = int(self._registry.clock().timestamp() * 1e9)
+        while self._registry.find("events", name := f"{meta.name(obj)}.{nanoseconds:x}", namespace):
+            nanoseconds += 1
+        source = {"component": self._component} | ({"host": self._host} if self._host else {})
+        self._registry.create("events", {
+            "apiVersion": "v1", "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": _reference(obj), "reason": reason, "message": message, "type": type, "count": 1,
+            "source": source, "firstTimestamp": now, "lastTimestamp": now, "eventTime": None,
+            "reportingComponent": self._component, "reportingInstance": self._host,
+        })
+        self._seen[key] = (namespace, name)
+        while len(self._seen) > LIMIT:
+            del self._seen[next(iter(self._seen))]
+        self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        """Goes a tenth below the limit at once, so that the events are not sorted for each new one."""
+        if (count := self._events.count("all")) > LIMIT:
+            for event in sorted(self._events.of("all"), key=meta.revision)[:count - LIMIT * 9 // 10]:
+                self._registry.delete("events", meta.name(event), namespace=meta.namespace(event))
+
+
+def _reference(obj: Manifest) -> dict[str, Any]:
+    pairs = {"kind": obj["kind"], "namespace": meta.namespace(obj), "name": meta.name(obj), "uid": meta.uid(obj),
+             "apiVersion": obj["apiVersion"], "resourceVersion": meta.metadata(obj).get("resourceVersion", "")}
+    return {key: value for key, value in pairs.items() if value}
