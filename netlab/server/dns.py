@@ -140,6 +140,8 @@ def main(args: list[str]) -> int:
     def stop(number: int, frame: object) -> None:
         if number == signal.SIGALRM:
             raise _Stop
+        if signal.getitimer(signal.ITIMER_REAL)[0]:
+            return  # already on the way
         log.info(f"{signal.Signals(number).name}: Shutting down servers then terminating")
         log.info(f"plugin/health: Going into lameduck mode for {options.lameduck:g}s")
         signal.setitimer(signal.ITIMER_REAL, max(0.001, options.lameduck))
@@ -152,7 +154,7 @@ def main(args: list[str]) -> int:
         # A list of thousands of objects is parsed in another thread; questions shall not wait 5 ms for each slice.
         sys.setswitchinterval(0.0005)
         log.line(f".:{options.port}")
-        log.line(f"CoreDNS-netlab: {zones.domain} and the names of {options.service_cidr} and {options.pod_cidr}")
+        log.line(f"CoreDNS-netlab answers for {zones.domain} {options.service_cidr} {options.pod_cidr}")
         log.line(f"{sys.platform}/{os.uname().machine}, python{'.'.join(map(str, sys.version_info[:3]))}")
         threading.Thread(target=streams.run, name="streams", daemon=True).start()
         for resource in PATHS:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from netlab.dns.view import Key, Seen, parse
 from netlab.model import meta
+from netlab.model.errors import ApiError, LabError
 from netlab.model.meta import Manifest
 from netlab.server.client import ApiClient
 from netlab.server.dns_log import Log
@@ -44,6 +45,8 @@ class Informer:
             try:
                 self.follow()
                 problem = ""  # the server ended the watch, as it may at any time
+            except (ApiError, LabError) as error:
+                problem = str(error)
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
             failures = 0 if time.monotonic() - began > 5 else failures + 1
