@@ -5,39 +5,65 @@ HTTP handlers and controllers use the same methods. All are synchronous, so each
 
 from __future__ import annotations
 
-import copy
+import builtins
 import secrets
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from netlab.api import apply, scale
+from netlab.api.decode import copy, decode
+from netlab.api.object_rules import metadata_errors
+from netlab.api.patch import MERGE, apply_patch
 from netlab.api.resource import Resource
 from netlab.api.resources import RESOURCES
+from netlab.api.resources.namespaces import PROTECTED, SYSTEM
 from netlab.model import meta
-from netlab.model.errors import already_exists, conflict, invalid_object, not_found
+from netlab.model.errors import (
+    already_exists,
+    bad_request,
+    conflict,
+    forbidden_request,
+    invalid_object,
+    not_found,
+)
 from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest, ObjectKey
-from netlab.model.selectors import Selector
+from netlab.model.selectors import FieldSelector, Selector
 from netlab.store import Store
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion")
+SERVER_OWNED = (*KEPT, "selfLink", "managedFields")
 
 
 class Registry:
-    """The lab's objects behind the API's rules. `clock` gives the present moment in UTC."""
+    """The lab's objects behind the API's rules. `clock` gives the present moment in UTC.
+
+    The namespaces that every cluster has exist from the start.
+    """
 
     def __init__(self, store: Store, spec: LabSpec, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.store = store
         self.spec = spec
         self.clock = clock
+        for name in SYSTEM:
+            if self.find("namespaces", name) is None:
+                self.create("namespaces", {"metadata": {"name": name}})
 
     def now(self) -> str:
         """The present moment as metadata carries it."""
         return meta.timestamp(self.clock())
 
     def resource(self, plural: str) -> Resource:
-        """The kind behind a plural name."""
+        """The kind behind a plural name; ApiError 404 when there is none."""
+        if plural not in RESOURCES:
+            raise not_found("resources", plural)
         return RESOURCES[plural]
+
+    # Reading
 
     def find(self, resource: str, name: str, namespace: str = "") -> Manifest | None:
         """The object, or None."""
@@ -55,90 +81,260 @@ class Registry:
         found = self.store.manifests(resource, namespace)
         return found if labels is None else [item for item in found if labels.matches(meta.labels(item))]
 
+    # Writing
+
     def create(self, resource: str, manifest: Manifest, *, namespace: str = "", dry_run: bool = False) -> Manifest:
         """Stores a new object and gives it back with everything that the server filled in."""
-        kind = RESOURCES[resource]
-        new = copy.deepcopy(manifest)
+        kind = self.resource(resource)
+        new = decode(manifest, kind.kind, kind.api_version)
         data = new.setdefault("metadata", {})
+        for field in SERVER_OWNED:
+            data.pop(field, None)
         if kind.namespaced:
             data["namespace"] = data.get("namespace") or namespace or "default"
-        if not data.get("name") and data.get("generateName"):
-            data["name"] = data["generateName"][:58] + "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(5))
+            self._require_namespace(kind, data)
+        else:
+            data.pop("namespace", None)
+        if "status" in kind.subresources:
+            new.pop("status", None)
+        self._name(kind, data)
         key = ObjectKey(resource, data.get("namespace", ""), data.get("name", ""))
         if self.store.get(key) is not None:
             raise already_exists(resource, key.name, kind.group)
-        data |= {"uid": str(uuid.uuid4()), "creationTimestamp": self.now(), "generation": 1}
+        data |= {"uid": str(uuid.uuid4()), "creationTimestamp": self.now()}
+        if kind.generations:
+            data["generation"] = 1
+        new = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": data} | new
         new |= {"apiVersion": kind.api_version, "kind": kind.kind}
-        self._admit(kind, new, None)
+        self._admit(kind, new, None, dry_run=dry_run)
         return new if dry_run else self.store.put(key, new)
 
     def update(self, resource: str, manifest: Manifest, *, subresource: str = "", dry_run: bool = False) -> Manifest:
-        """Replaces an object; a resourceVersion in `manifest` must be the present one (409 otherwise)."""
-        kind = RESOURCES[resource]
-        old = self.get(resource, meta.name(manifest), meta.namespace(manifest))
-        given = meta.metadata(manifest).get("resourceVersion")
-        if given and given != old["metadata"]["resourceVersion"]:
-            raise conflict(resource, meta.name(manifest), kind.group)
-        if subresource == "status":
-            new = copy.deepcopy(old) | {"status": copy.deepcopy(manifest.get("status") or {})}
-        else:
-            new = copy.deepcopy(manifest)
-            if "status" in kind.subresources and "status" in old:
-                new["status"] = copy.deepcopy(old["status"])
-            kept = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
-            new["metadata"] |= {k: old["metadata"][k] for k in kept if k in old["metadata"]}
-            self._admit(kind, new, old)
-            if new.get("spec") != old.get("spec"):
-                new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-        key = ObjectKey(resource, meta.namespace(new), meta.name(new))
-        if dry_run or new == old:
-            return new
-        if meta.is_deleting(new) and not meta.metadata(new).get("finalizers") and \
-                not new["metadata"].get("deletionGracePeriodSeconds"):
-            return self.store.delete(key) or new
-        return self.store.put(key, new)
+        """Replaces an object; a resourceVersion in `manifest` must be the present one (409 otherwise).
 
-    def delete(self, resource: str, name: str, *, namespace: str = "", grace_period: int | None = None,
-               propagation: str = "Background", dry_run: bool = False) -> Manifest:
-        """Deletes an object, or marks it as being deleted while finalizers or a grace period hold it."""
-        old = self.get(resource, name, namespace)
-        key = ObjectKey(resource, namespace, name)
+        `subresource` is status (nothing else is written), finalize (a namespace's spec.finalizers), or scale
+        (`manifest` and result are Scale objects). An update that changes nothing keeps the resourceVersion.
+        """
+        kind = self.resource(resource)
+        if subresource == "scale":
+            return scale.update(self, resource, manifest, dry_run=dry_run)
+        new = decode(manifest, kind.kind, kind.api_version)
+        old = self.get(resource, meta.name(new), meta.namespace(new))
+        self._check_identity(kind, new, old)
+        if subresource:
+            new = self._merge_subresource(kind, new, old, subresource)
+        else:
+            if "status" in kind.subresources:
+                new.pop("status", None)
+                if "status" in old:
+                    new["status"] = copy(old["status"])
+            new |= {"apiVersion": kind.api_version, "kind": kind.kind}
+            data = new["metadata"]
+            for field in SERVER_OWNED:
+                data.pop(field, None)
+            data |= {field: old["metadata"][field] for field in KEPT if field in old["metadata"]}
+            self._admit(kind, new, old, dry_run=dry_run)
+        if kind.generations and _content(new) != _content(old):
+            new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+        if new == old:
+            return old
         if dry_run:
-            return old
-        grace = 0
-        if resource == "pods" and meta.spec(old).get("nodeName"):
-            default = meta.spec(old).get("terminationGracePeriodSeconds", 30)
-            grace = default if grace_period is None else grace_period
-        if not grace and not meta.metadata(old).get("finalizers"):
-            return self.store.delete(key) or old
-        if meta.is_deleting(old) and grace:
-            return old
-        new = copy.deepcopy(old)
-        new["metadata"] |= {"deletionTimestamp": self.now(), "deletionGracePeriodSeconds": grace}
-        return self.store.put(key, new)
+            return new
+        return self._remove(kind, new) if _ready_to_go(new) else self.store.put(_key(kind, new), new)
+
+    def patch(self, resource: str, name: str, patch: Any, *, namespace: str = "", subresource: str = "",
+              patch_type: str = MERGE, dry_run: bool = False) -> Manifest:
+        """Changes an object by a merge, strategic merge or JSON patch (`patch_type` is its media type)."""
+        kind = self.resource(resource)
+        old = self.get(resource, name, namespace)
+        shown = scale.from_manifest(old) if subresource == "scale" else old
+        new = apply_patch(shown, patch, patch_type, "Scale" if subresource == "scale" else kind.kind)
+        data = new.setdefault("metadata", {})
+        if not isinstance(data, dict) or (data.get("name"), data.get("namespace") or "") != (name, namespace):
+            raise bad_request("metadata.name and metadata.namespace cannot be changed by a patch")
+        return self.update(resource, new, subresource=subresource, dry_run=dry_run)
+
+    def apply(self, resource: str, manifest: Manifest, *, namespace: str = "", subresource: str = "",
+              dry_run: bool = False) -> tuple[Manifest, bool]:
+        """Server-side apply: merges `manifest` into the object, or creates it (then the second value is True).
+
+        Field ownership is not kept: nothing conflicts, and what an applier leaves out stays.
+        """
+        kind = self.resource(resource)
+        wanted = decode(manifest, kind.kind, kind.api_version)
+        old = self.find(resource, meta.name(wanted), meta.namespace(wanted) or namespace)
+        if old is None:
+            return self.create(resource, wanted, namespace=namespace, dry_run=dry_run), True
+        new = apply.merge(old, wanted, kind.kind)
+        return self.update(resource, new, subresource=subresource, dry_run=dry_run), False
 
     def bind(self, namespace: str, pod: str, node: str) -> Manifest:
         """Assigns a pod to a node: spec.nodeName and the PodScheduled condition in one write.
 
-        The only way to set spec.nodeName of a pod that exists. 409 when it is assigned or being deleted.
+        409 when it is assigned or being deleted.
         """
         old = self.get("pods", pod, namespace)
         if meta.is_deleting(old):
             raise conflict("pods/binding", pod, detail=f"pod {pod} is being deleted, cannot be assigned to a host")
         if taken := meta.spec(old).get("nodeName"):
             raise conflict("pods/binding", pod, detail=f'pod {pod} is already assigned to node "{taken}"')
-        new = copy.deepcopy(old)
+        new = copy(old)
         new["spec"]["nodeName"] = node
         status = new.setdefault("status", {})
         kept = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
-        scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": self.now()}
-        status["conditions"] = [*kept, scheduled]
+        status["conditions"] = [*kept, {"type": "PodScheduled", "status": "True", "lastTransitionTime": self.now()}]
         return self.store.put(ObjectKey("pods", namespace, pod), new)
 
-    def _admit(self, kind: Resource, new: Manifest, old: Manifest | None) -> None:
+    # Deleting
+
+    def delete(self, resource: str, name: str, *, namespace: str = "", grace_period: int | None = None,
+               propagation: str = "", dry_run: bool = False, uid: str = "", resource_version: str = "") -> Manifest:
+        """Deletes an object, or marks it as being deleted while finalizers or a grace period hold it.
+
+        `propagation` is Background, Orphan or Foreground; the last two hold the object until the garbage collector
+        has seen to its dependents. A pod on a node waits for its kubelet, which deletes it with `grace_period` 0.
+        """
+        kind = self.resource(resource)
+        old = self.get(resource, name, namespace)
+        if uid and uid != meta.uid(old):
+            raise conflict(resource, name, kind.group, f"the UID in the precondition ({uid}) does not match the UID in "
+                           f"record ({meta.uid(old)}). The object might have been deleted and then recreated")
+        if resource_version and resource_version != old["metadata"]["resourceVersion"]:
+            present = old["metadata"]["resourceVersion"]
+            raise conflict(resource, name, kind.group, "the ResourceVersion in the precondition "
+                           f"({resource_version}) does not match the ResourceVersion in record ({present}). The object "
+                           "might have been modified")
+        if resource == "namespaces" and name in PROTECTED:
+            raise forbidden_request(resource, name, "this namespace may not be deleted")
+        if dry_run:
+            return old
+        new = copy(old)
+        data = new["metadata"]
+        _set_finalizers(data, propagation)
+        grace = _grace(kind, old, grace_period)
+        if meta.is_deleting(old):
+            grace = min(grace, data.get("deletionGracePeriodSeconds") or 0)
+            if grace == data.get("deletionGracePeriodSeconds", 0) and new == old and not _ready_to_go(new):
+                return old
+        else:
+            data["deletionTimestamp"] = meta.timestamp(self.clock() + timedelta(seconds=grace))
+            if data.get("generation"):
+                data["generation"] += 1
+        data["deletionGracePeriodSeconds"] = grace
+        if resource == "namespaces":
+            new["status"] = {**meta.status(new), "phase": "Terminating"}
+        return self._remove(kind, old) if _ready_to_go(new) else self.store.put(_key(kind, new), new)
+
+    def delete_collection(self, resource: str, namespace: str | None = None, *, labels: Selector | None = None,
+                          fields: FieldSelector | None = None, grace_period: int | None = None, propagation: str = "",
+                          dry_run: bool = False) -> builtins.list[Manifest]:
+        """Deletes every object that the selectors choose; gives what was deleted."""
+        found = [item for item in self.list(resource, namespace, labels=labels) if not fields or fields.matches(item)]
+        if resource == "namespaces":
+            found = [item for item in found if meta.name(item) not in PROTECTED]
+        return [self.delete(resource, meta.name(item), namespace=meta.namespace(item), grace_period=grace_period,
+                            propagation=propagation, dry_run=dry_run) for item in found]
+
+    def finalize_namespace(self, name: str) -> Manifest:
+        """Lets a namespace that is being deleted go; for the namespace controller, once nothing is left in it."""
+        old = self.get("namespaces", name)
+        return self.update("namespaces", old | {"spec": {**meta.spec(old), "finalizers": []}}, subresource="finalize")
+
+    # Inside
+
+    def _admit(self, kind: Resource, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None:
         kind.default(new)
         kind.prepare(self, new, old)
-        errors = kind.validate(new, old)
+        errors = metadata_errors(kind, new, old) + kind.validate(new, old)
         if errors:
             raise invalid_object(kind.kind, meta.name(new), errors, kind.group)
+        kind.allocate(self, new, old, dry_run=dry_run)
+
+    def _require_namespace(self, kind: Resource, data: dict[str, Any]) -> None:
+        name = data["namespace"]
+        space = self.find("namespaces", name)
+        if space is None:
+            raise not_found("namespaces", name)
+        if meta.is_deleting(space):
+            text = f"namespace {name} is being terminated"
+            raise forbidden_request(
+                kind.plural, data.get("name", ""), "unable to create new content in namespace "
+                f"{name} because it is being terminated", kind.group,
+                causes=[{"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}])
+
+    def _name(self, kind: Resource, data: dict[str, Any]) -> None:
+        base = data.get("generateName")
+        for _ in range(8):
+            if data.get("name") or not base:
+                return
+            name = base[:58] + "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(5))
+            if self.find(kind.plural, name, data.get("namespace", "")) is None:
+                data["name"] = name
+
+    @staticmethod
+    def _check_identity(kind: Resource, new: Manifest, old: Manifest) -> None:
+        given, present = meta.metadata(new), meta.metadata(old)
+        version = given.get("resourceVersion")
+        if version not in (None, "", "0", present["resourceVersion"]):
+            raise conflict(kind.plural, present["name"], kind.group)
+        if given.get("uid") not in (None, "", present["uid"]):
+            raise conflict(kind.plural, present["name"], kind.group, f"Precondition failed: UID in precondition: "
+                           f"{given['uid']}, UID in object meta: {present['uid']}")
+
+    def _merge_subresource(self, kind: Resource, new: Manifest, old: Manifest, subresource: str) -> Manifest:
+        merged: Manifest = copy(old)
+        if subresource == "status":
+            merged["status"] = new.get("status") or {}
+            kind.default(merged)
+            errors = kind.validate_status(merged, old)
+            if errors:
+                raise invalid_object(kind.kind, meta.name(old), errors, kind.group)
+        elif subresource == "finalize":
+            merged["spec"] = {**meta.spec(old), "finalizers": meta.spec(new).get("finalizers") or []}
+        elif subresource == "ephemeralcontainers":
+            merged["spec"]["ephemeralContainers"] = meta.spec(new).get("ephemeralContainers") or []
+            self._admit(kind, merged, old, dry_run=True)
+        else:
+            raise not_found(f"{kind.plural}/{subresource}", meta.name(old), kind.group)
+        return merged
+
+    def _remove(self, kind: Resource, last: Manifest) -> Manifest:
+        removed = self.store.delete(_key(kind, last)) or last
+        kind.after_delete(self, removed)
+        return removed
+
+
+def _key(kind: Resource, manifest: Manifest) -> ObjectKey:
+    return ObjectKey(kind.plural, meta.namespace(manifest) if kind.namespaced else "", meta.name(manifest))
+
+
+def _content(manifest: Manifest) -> dict[str, Any]:
+    return {key: value for key, value in manifest.items() if key not in ("metadata", "status")}
+
+
+def _ready_to_go(manifest: Manifest) -> bool:
+    """Whether nothing holds an object that is being deleted any more."""
+    data = meta.metadata(manifest)
+    held = data.get("finalizers") or data.get("deletionGracePeriodSeconds") or (
+        manifest["kind"] == "Namespace" and meta.spec(manifest).get("finalizers"))
+    return meta.is_deleting(manifest) and not held
+
+
+def _grace(kind: Resource, pod: Manifest, asked: int | None) -> int:
+    if kind.plural != "pods" or not meta.spec(pod).get("nodeName"):
+        return 0
+    if meta.status(pod).get("phase") in ("Succeeded", "Failed"):
+        return 0
+    return max(0, int(meta.spec(pod).get("terminationGracePeriodSeconds", 30)) if asked is None else asked)
+
+
+def _set_finalizers(data: dict[str, Any], propagation: str) -> None:
+    if propagation not in ("Background", "Orphan", "Foreground"):
+        return
+    kept = [finalizer for finalizer in data.get("finalizers") or () if finalizer not in (ORPHAN, FOREGROUND)]
+    if propagation != "Background":
+        kept.append(ORPHAN if propagation == "Orphan" else FOREGROUND)
+    if kept:
+        data["finalizers"] = kept
+    else:
+        data.pop("finalizers", None)

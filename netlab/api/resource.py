@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from netlab.model import names
 from netlab.model.errors import FieldError
 from netlab.model.meta import Manifest
 
@@ -31,19 +32,38 @@ def _no_errors(new: Manifest, old: Manifest | None) -> list[FieldError]:
     return []
 
 
-def _prepare_nothing(registry: Registry, new: Manifest, old: Manifest | None) -> None: ...
+def _change_nothing(registry: Registry, new: Manifest, old: Manifest | None) -> None: ...
 
 
-def _name_only(manifest: Manifest, now: datetime) -> list[Any]:
+class Allocate(Protocol):
+    """Gives a valid object what only the server can choose."""
+
+    def __call__(self, registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
+
+
+def _allocate_nothing(registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
+
+
+def _after_nothing(registry: Registry, old: Manifest) -> None: ...
+
+
+def _no_warnings(new: Manifest, old: Manifest | None) -> list[str]:
     return []
+
+
+def _name_and_age(manifest: Manifest, now: datetime) -> list[Any]:
+    from netlab.api.columns import age
+
+    return [manifest["metadata"]["name"], age(manifest, now)]
 
 
 @dataclass(frozen=True)
 class Resource:
     """One kind of object.
 
-    `default` and `prepare` change the private copy that they are given; `validate` gives every error there is.
-    The order at a write is: defaults, `prepare` (allocations, carried-over fields), validation.
+    `default`, `prepare` and `allocate` change the private copy that they are given; `validate` gives every error there
+    is. The order at a write is: `default`, `prepare` (what the old object carries over), `validate`, and for a valid
+    object `allocate` (cluster IPs and the like; it may raise ApiError).
     """
 
     plural: str
@@ -54,11 +74,18 @@ class Resource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ("status",)
+    generations: bool = False  # metadata.generation counts the changes of the spec
+    name_problems: Callable[[str], list[str]] = names.dns_subdomain
     default: Callable[[Manifest], None] = _nothing
-    prepare: Callable[[Registry, Manifest, Manifest | None], None] = _prepare_nothing
+    prepare: Callable[[Registry, Manifest, Manifest | None], None] = _change_nothing
     validate: Callable[[Manifest, Manifest | None], list[FieldError]] = _no_errors
-    columns: tuple[Column, ...] = ()
-    row: Callable[[Manifest, datetime], list[Any]] = _name_only
+    allocate: Allocate = _allocate_nothing
+    validate_status: Callable[[Manifest, Manifest | None], list[FieldError]] = _no_errors
+    warnings: Callable[[Manifest, Manifest | None], list[str]] = _no_warnings
+    deprecated: str = ""  # a warning that comes with every request
+    after_delete: Callable[[Registry, Manifest], None] = _after_nothing
+    columns: tuple[Column, ...] = (Column("Name"), Column("Age"))
+    row: Callable[[Manifest, datetime], list[Any]] = _name_and_age  # one cell per column
 
     @property
     def singular(self) -> str:
@@ -69,3 +96,8 @@ class Resource:
     def api_version(self) -> str:
         """`v1`, `apps/v1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def prefix(self) -> str:
+        """Where the group lives: `/api/v1`, `/apis/apps/v1`."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"

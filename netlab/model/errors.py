@@ -125,6 +125,27 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
+def internal_error(message: str) -> ApiError:
+    """500: the server could not do it, for a reason that is not in the request."""
+    return ApiError(500, "InternalError", f"Internal error occurred: {message}")
+
+
+def forbidden_request(resource: str, name: str, detail: str, group: str = "", *,
+                      causes: list[dict[str, str]] | None = None) -> ApiError:
+    """403: a rule of the server forbids it."""
+    shown = f'{qualified(resource, group)} "{name}"' if name else qualified(resource, group)
+    details = _details(name, group, resource)
+    if causes:
+        details["causes"] = causes
+    return ApiError(403, "Forbidden", f"{shown} is forbidden: {detail}", details=details)
+
+
+def unsupported_media_type(accepted: list[str]) -> ApiError:
+    """415: the body is in a form that nobody here reads."""
+    return ApiError(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media "
+                    f"types include: {', '.join(accepted)}")
+
+
 def invalid_object(kind: str, name: str, errors: list[FieldError], group: str = "") -> ApiError:
     """422: the object breaks rules; one cause per field error."""
     texts = [str(error) for error in errors]

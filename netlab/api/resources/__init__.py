@@ -1,19 +1,19 @@
-"""The kinds that a lab serves, by plural name."""
+"""The kinds that a lab serves, by plural name; the order is that of discovery."""
 
 from netlab.api.resource import Resource
+from netlab.api.resources.configs import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
+from netlab.api.resources.deployments import DEPLOYMENTS
+from netlab.api.resources.endpoints import ENDPOINTS
+from netlab.api.resources.endpointslices import ENDPOINTSLICES
+from netlab.api.resources.events import EVENTS
+from netlab.api.resources.namespaces import NAMESPACES
+from netlab.api.resources.nodes import NODES
+from netlab.api.resources.pods import PODS
+from netlab.api.resources.replicasets import REPLICASETS
+from netlab.api.resources.services import SERVICES
 
 RESOURCES: dict[str, Resource] = {
     resource.plural: resource
-    for resource in (
-        Resource("namespaces", "Namespace", namespaced=False, short_names=("ns",)),
-        Resource("nodes", "Node", namespaced=False, short_names=("no",)),
-        Resource("pods", "Pod", short_names=("po",), categories=("all",)),
-        Resource("services", "Service", short_names=("svc",), categories=("all",)),
-        Resource("endpoints", "Endpoints", short_names=("ep",), subresources=()),
-        Resource("configmaps", "ConfigMap", short_names=("cm",), subresources=()),
-        Resource("events", "Event", short_names=("ev",), subresources=()),
-        Resource("replicasets", "ReplicaSet", "apps", short_names=("rs",), categories=("all",)),
-        Resource("deployments", "Deployment", "apps", short_names=("deploy",), categories=("all",)),
-        Resource("endpointslices", "EndpointSlice", "discovery.k8s.io", subresources=()),
-    )
+    for resource in (PODS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
+                     DEPLOYMENTS, REPLICASETS, ENDPOINTSLICES)
 }

@@ -1,0 +1,71 @@
+"""Endpoints: the old form of a Service's backends, one object per Service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from netlab.api.columns import NONE, age, more
+from netlab.api.pod_rules import PROTOCOLS
+from netlab.api.resource import Column, Resource
+from netlab.model import addresses, meta, names
+from netlab.model.errors import FieldError, invalid, not_supported, required
+from netlab.model.meta import Manifest
+
+DEPRECATED = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+
+
+def _default(manifest: Manifest) -> None:
+    for subset in manifest.get("subsets") or ():
+        for port in subset.get("ports") or ():
+            port["protocol"] = port.get("protocol") or "TCP"
+
+
+def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
+    errors = []
+    for index, subset in enumerate(new.get("subsets") or ()):
+        where = f"subsets[{index}]"
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            errors.append(required(where, "must specify `addresses` or `notReadyAddresses`"))
+        for field in ("addresses", "notReadyAddresses"):
+            for number, address in enumerate(subset.get(field) or ()):
+                errors += address_errors(address.get("ip", ""), f"{where}.{field}[{number}].ip")
+        ports = subset.get("ports") or []
+        for number, port in enumerate(ports):
+            errors += port_errors(port, f"{where}.ports[{number}]", named=len(ports) > 1)
+    return errors
+
+
+def address_errors(text: str, path: str) -> list[FieldError]:
+    """Why an address cannot be an endpoint's."""
+    if not addresses.is_ip(text):
+        return [invalid(path, text, addresses.NO_IP)]
+    return [invalid(path, text, problem) for problem in addresses.not_special(text)]
+
+
+def port_errors(port: dict[str, Any], path: str, *, named: bool) -> list[FieldError]:
+    """Why a port cannot be an endpoint's."""
+    errors = []
+    if named and not port.get("name"):
+        errors.append(required(f"{path}.name"))
+    elif port.get("name"):
+        errors += [invalid(f"{path}.name", port["name"], text) for text in names.dns_label(port["name"])]
+    errors += [invalid(f"{path}.port", port.get("port", 0), text) for text in names.port_number(port.get("port", 0))]
+    if port.get("protocol") not in PROTOCOLS:
+        errors.append(not_supported(f"{path}.protocol", port.get("protocol"), PROTOCOLS))
+    return errors
+
+
+def _row(manifest: Manifest, now: datetime) -> list[Any]:
+    subsets = manifest.get("subsets") or []
+    found: list[str] = []
+    for subset in subsets:
+        ready = [address.get("ip", "") for address in subset.get("addresses") or ()]
+        ports = subset.get("ports") or []
+        found += [f"{ip}:{port.get('port')}" for port in ports for ip in ready] if ports else ready
+    return [meta.name(manifest), more(found, empty="" if subsets else NONE), age(manifest, now)]
+
+
+ENDPOINTS = Resource(
+    "endpoints", "Endpoints", short_names=("ep",), subresources=(), default=_default, validate=_validate,
+    deprecated=DEPRECATED, columns=(Column("Name"), Column("Endpoints"), Column("Age")), row=_row)

@@ -1,0 +1,82 @@
+"""Services: a stable name and address for a set of pods."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from netlab.api.columns import NONE, age, joined, pairs
+from netlab.api.resource import Column, Resource
+from netlab.api.service_allocation import allocate_service
+from netlab.api.service_defaults import (
+    carry_over,
+    default_families,
+    default_service,
+    drop_by_type,
+    sync_cluster_ips,
+)
+from netlab.api.service_rules import configuration_errors, service_errors, service_warnings, status_errors
+from netlab.model import meta, names
+from netlab.model.errors import invalid_object
+from netlab.model.meta import Manifest, ObjectKey
+
+if TYPE_CHECKING:
+    from netlab.api.registry import Registry
+
+NAME_LIMIT = 16  # characters of load balancer addresses; the cell cannot know whether the table is wide
+
+
+def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+    spec, before = new["spec"], meta.spec(old) if old else None
+    if before is None:
+        new["status"] = {"loadBalancer": {}}
+    else:
+        carry_over(spec, before)
+    sync_cluster_ips(spec, before)
+    if before is not None:
+        drop_by_type(spec, before)
+        if before.get("type") == "LoadBalancer" and spec["type"] != "LoadBalancer":
+            new["status"] = {**meta.status(new), "loadBalancer": {}}
+    default_families(spec, before, registry.spec.ip_families)
+    errors = configuration_errors(spec, registry.spec.ip_families)
+    if errors:
+        raise invalid_object("Service", meta.name(new), errors)
+
+
+def _after_delete(registry: Registry, old: Manifest) -> None:
+    registry.store.delete(ObjectKey("endpoints", meta.namespace(old), meta.name(old)))
+
+
+def _external(manifest: Manifest) -> str:
+    spec = meta.spec(manifest)
+    outside = list(spec.get("externalIPs") or ())
+    if spec.get("type") == "ExternalName":
+        return str(spec.get("externalName") or NONE)
+    if spec.get("type") != "LoadBalancer":
+        return joined(outside)
+    ingresses = (meta.status(manifest).get("loadBalancer") or {}).get("ingress") or []
+    addresses = ",".join(sorted({i.get("ip") or i.get("hostname") or "" for i in ingresses} - {""}))
+    if len(addresses) > NAME_LIMIT:
+        addresses = addresses[:NAME_LIMIT - 3] + "..."
+    return ",".join(filter(None, [addresses, *outside])) or "<pending>"
+
+
+def _port(port: dict[str, Any]) -> str:
+    node = f":{port['nodePort']}" if port.get("nodePort") else ""
+    return f"{port.get('port')}{node}/{port.get('protocol', 'TCP')}"
+
+
+def _row(manifest: Manifest, now: datetime) -> list[Any]:
+    spec = meta.spec(manifest)
+    return [meta.name(manifest), spec.get("type", ""), (spec.get("clusterIPs") or [spec.get("clusterIP") or NONE])[0],
+            _external(manifest), joined(map(_port, spec.get("ports") or ())), age(manifest, now),
+            pairs(spec.get("selector"))]
+
+
+SERVICES = Resource(
+    "services", "Service", short_names=("svc",), categories=("all",), name_problems=names.dns_1035_label,
+    default=default_service, prepare=_prepare, validate=service_errors, allocate=allocate_service,
+    validate_status=status_errors, warnings=service_warnings, after_delete=_after_delete,
+    columns=(Column("Name"), Column("Type"), Column("Cluster-IP"), Column("External-IP"), Column("Port(s)"),
+             Column("Age"), Column("Selector", 1)),
+    row=_row)

@@ -1,0 +1,218 @@
+"""The fields of every kind, as one table: for decoding, for merge keys of patches, for `kubectl explain`.
+
+A line is a type and its fields. A field's type is string, bool, int32, int64, intstr, quantity, time, labels (a map of
+strings), bytes (base64), object (any JSON object), any, or another type of the table; `[]T` is a list that patches
+replace, `[]T/key` a list that strategic patches merge by that key, `[]T/=` a set of plain values; `{}T` is a map.
+Source: the API reference, and the patchStrategy and patchMergeKey tags of k8s.io/api.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+TABLE = """
+ObjectMeta: name string, generateName string, namespace string, selfLink string, uid string, resourceVersion string,
+  generation int64, creationTimestamp time, deletionTimestamp time, deletionGracePeriodSeconds int64, labels labels,
+  annotations labels, ownerReferences []OwnerReference/uid, finalizers []string/=, managedFields []object
+OwnerReference: apiVersion string, kind string, name string, uid string, controller bool, blockOwnerDeletion bool
+LabelSelector: matchLabels labels, matchExpressions []LabelSelectorRequirement
+LabelSelectorRequirement: key string, operator string, values []string
+Condition: type string, status string, reason string, message string, lastTransitionTime time, lastUpdateTime time,
+  lastProbeTime time, lastHeartbeatTime time, observedGeneration int64
+ObjectReference: kind string, namespace string, name string, uid string, apiVersion string, resourceVersion string,
+  fieldPath string
+
+Namespace: spec NamespaceSpec, status NamespaceStatus
+NamespaceSpec: finalizers []string
+NamespaceStatus: phase string, conditions []Condition/type
+
+Node: spec NodeSpec, status NodeStatus
+NodeSpec: podCIDR string, podCIDRs []string/=, providerID string, unschedulable bool, taints []Taint,
+  configSource object, externalID string
+Taint: key string, value string, effect string, timeAdded time
+NodeStatus: capacity {}quantity, allocatable {}quantity, phase string, conditions []Condition/type,
+  addresses []NodeAddress/type, daemonEndpoints object, nodeInfo object, images []object, volumesInUse []string,
+  volumesAttached []object, config object, runtimeHandlers []object, features object
+NodeAddress: type string, address string
+
+Pod: spec PodSpec, status PodStatus
+PodTemplateSpec: metadata ObjectMeta, spec PodSpec
+PodSpec: volumes []Volume/name, initContainers []Container/name, containers []Container/name,
+  ephemeralContainers []Container/name, restartPolicy string, terminationGracePeriodSeconds int64,
+  activeDeadlineSeconds int64, dnsPolicy string, nodeSelector labels, serviceAccountName string, serviceAccount string,
+  automountServiceAccountToken bool, nodeName string, hostNetwork bool, hostPID bool, hostIPC bool,
+  shareProcessNamespace bool, securityContext object, imagePullSecrets []LocalObjectReference/name, hostname string,
+  subdomain string, affinity object, schedulerName string, tolerations []Toleration, hostAliases []HostAlias/ip,
+  priorityClassName string, priority int32, dnsConfig PodDNSConfig, readinessGates []PodReadinessGate,
+  runtimeClassName string, enableServiceLinks bool, preemptionPolicy string, overhead {}quantity,
+  topologySpreadConstraints []object/topologyKey, setHostnameAsFQDN bool, os object, hostUsers bool,
+  schedulingGates []object/name, resourceClaims []object/name, resources ResourceRequirements, hostnameOverride string
+LocalObjectReference: name string
+Toleration: key string, operator string, value string, effect string, tolerationSeconds int64
+HostAlias: ip string, hostnames []string
+PodReadinessGate: conditionType string
+PodDNSConfig: nameservers []string, searches []string, options []PodDNSConfigOption
+PodDNSConfigOption: name string, value string
+Container: name string, image string, command []string, args []string, workingDir string,
+  ports []ContainerPort/containerPort, envFrom []EnvFromSource, env []EnvVar/name, resources ResourceRequirements,
+  resizePolicy []object, restartPolicy string, restartPolicyRules []object, volumeMounts []VolumeMount/mountPath,
+  volumeDevices []object/devicePath, livenessProbe Probe, readinessProbe Probe, startupProbe Probe, lifecycle Lifecycle,
+  terminationMessagePath string, terminationMessagePolicy string, imagePullPolicy string, securityContext object,
+  stdin bool, stdinOnce bool, tty bool, targetContainerName string
+ContainerPort: name string, hostPort int32, containerPort int32, protocol string, hostIP string
+EnvVar: name string, value string, valueFrom EnvVarSource
+EnvVarSource: fieldRef ObjectFieldSelector, resourceFieldRef ResourceFieldSelector, configMapKeyRef KeySelector,
+  secretKeyRef KeySelector, fileKeyRef object
+ObjectFieldSelector: apiVersion string, fieldPath string
+ResourceFieldSelector: containerName string, resource string, divisor quantity
+KeySelector: name string, key string, optional bool
+EnvFromSource: prefix string, configMapRef SourceReference, secretRef SourceReference
+SourceReference: name string, optional bool
+ResourceRequirements: limits {}quantity, requests {}quantity, claims []object/name
+VolumeMount: name string, readOnly bool, recursiveReadOnly string, mountPath string, subPath string,
+  mountPropagation string, subPathExpr string
+Probe: exec ExecAction, httpGet HTTPGetAction, tcpSocket TCPSocketAction, grpc GRPCAction, initialDelaySeconds int32,
+  timeoutSeconds int32, periodSeconds int32, successThreshold int32, failureThreshold int32,
+  terminationGracePeriodSeconds int64
+Lifecycle: postStart LifecycleHandler, preStop LifecycleHandler, stopSignal string
+LifecycleHandler: exec ExecAction, httpGet HTTPGetAction, tcpSocket TCPSocketAction, sleep SleepAction
+ExecAction: command []string
+HTTPGetAction: path string, port intstr, host string, scheme string, httpHeaders []HTTPHeader
+HTTPHeader: name string, value string
+TCPSocketAction: port intstr, host string
+GRPCAction: port int32, service string
+SleepAction: seconds int64
+Volume: name string, emptyDir EmptyDir, hostPath HostPath, configMap VolumeFiles, secret VolumeFiles,
+  projected object, downwardAPI object, persistentVolumeClaim object, ephemeral object, csi object, nfs object,
+  image object, iscsi object, fc object, rbd object, cephfs object, gitRepo object, glusterfs object, flexVolume object, cinder object,
+  flocker object, azureFile object, azureDisk object, vsphereVolume object, quobyte object,
+  photonPersistentDisk object, portworxVolume object, scaleIO object, storageos object, gcePersistentDisk object,
+  awsElasticBlockStore object
+EmptyDir: medium string, sizeLimit quantity
+HostPath: path string, type string
+VolumeFiles: name string, secretName string, items []KeyToPath, defaultMode int32, optional bool
+KeyToPath: key string, path string, mode int32
+PodStatus: phase string, conditions []Condition/type, message string, reason string, nominatedNodeName string,
+  hostIP string, hostIPs []IP/ip, podIP string, podIPs []IP/ip, startTime time,
+  initContainerStatuses []ContainerStatus, containerStatuses []ContainerStatus,
+  ephemeralContainerStatuses []ContainerStatus, qosClass string, observedGeneration int64, resize string,
+  resourceClaimStatuses []object/name
+IP: ip string
+ContainerStatus: name string, state object, lastState object, ready bool, restartCount int32, image string,
+  imageID string, containerID string, started bool, allocatedResources object, resources object,
+  volumeMounts []object, user object, allocatedResourcesStatus []object
+
+Service: spec ServiceSpec, status ServiceStatus
+ServiceSpec: ports []ServicePort/port, selector labels, clusterIP string, clusterIPs []string, type string,
+  externalIPs []string, sessionAffinity string, loadBalancerIP string, loadBalancerSourceRanges []string,
+  externalName string, externalTrafficPolicy string, healthCheckNodePort int32, publishNotReadyAddresses bool,
+  sessionAffinityConfig SessionAffinityConfig, ipFamilies []string, ipFamilyPolicy string,
+  allocateLoadBalancerNodePorts bool, loadBalancerClass string, internalTrafficPolicy string, trafficDistribution string
+ServicePort: name string, protocol string, appProtocol string, port int32, targetPort intstr, nodePort int32
+SessionAffinityConfig: clientIP ClientIPConfig
+ClientIPConfig: timeoutSeconds int32
+ServiceStatus: loadBalancer LoadBalancerStatus, conditions []Condition/type
+LoadBalancerStatus: ingress []LoadBalancerIngress
+LoadBalancerIngress: ip string, hostname string, ipMode string, ports []object
+
+Endpoints: subsets []EndpointSubset
+EndpointSubset: addresses []EndpointAddress, notReadyAddresses []EndpointAddress, ports []EndpointPort
+EndpointAddress: ip string, hostname string, nodeName string, targetRef ObjectReference
+EndpointPort: name string, port int32, protocol string, appProtocol string
+EndpointSlice: addressType string, endpoints []Endpoint, ports []EndpointPort
+Endpoint: addresses []string, conditions EndpointConditions, hostname string, targetRef ObjectReference,
+  deprecatedTopology labels, nodeName string, zone string, hints EndpointHints
+EndpointConditions: ready bool, serving bool, terminating bool
+EndpointHints: forZones []EndpointHint, forNodes []EndpointHint
+EndpointHint: name string
+
+ReplicaSet: spec ReplicaSetSpec, status ReplicaSetStatus
+ReplicaSetSpec: replicas int32, minReadySeconds int32, selector LabelSelector, template PodTemplateSpec
+ReplicaSetStatus: replicas int32, fullyLabeledReplicas int32, readyReplicas int32, availableReplicas int32,
+  terminatingReplicas int32, observedGeneration int64, conditions []Condition/type
+Deployment: spec DeploymentSpec, status DeploymentStatus
+DeploymentSpec: replicas int32, selector LabelSelector, template PodTemplateSpec, strategy DeploymentStrategy,
+  minReadySeconds int32, revisionHistoryLimit int32, paused bool, progressDeadlineSeconds int32
+DeploymentStrategy: type string, rollingUpdate RollingUpdate
+RollingUpdate: maxUnavailable intstr, maxSurge intstr
+DeploymentStatus: observedGeneration int64, replicas int32, updatedReplicas int32, readyReplicas int32,
+  availableReplicas int32, unavailableReplicas int32, terminatingReplicas int32, conditions []Condition/type,
+  collisionCount int32
+Scale: spec ScaleSpec, status ScaleStatus
+ScaleSpec: replicas int32
+ScaleStatus: replicas int32, selector string
+
+ConfigMap: data labels, binaryData {}bytes, immutable bool
+Secret: data {}bytes, stringData labels, type string, immutable bool
+ServiceAccount: secrets []ObjectReference/name, imagePullSecrets []LocalObjectReference/name,
+  automountServiceAccountToken bool
+Event: involvedObject ObjectReference, reason string, message string, source EventSource, firstTimestamp time,
+  lastTimestamp time, count int32, type string, eventTime time, series object, action string, related ObjectReference,
+  reportingComponent string, reportingInstance string
+EventSource: component string, host string
+"""
+
+
+class Shape(NamedTuple):
+    """A type: `form` is one of the plain names, "struct", "list" or "map"; `element` is a list's or map's."""
+
+    form: str
+    name: str = ""
+    element: Shape | None = None
+    merge_key: str = ""  # of a list that strategic patches merge; "=" when its values are the keys
+
+
+OBJECT = Shape("object")
+PLAIN = frozenset({"string", "bool", "int32", "int64", "intstr", "quantity", "time", "bytes", "object", "any"})
+
+
+def _shape(text: str) -> Shape:
+    if text.startswith("[]"):
+        element, _, key = text[2:].partition("/")
+        return Shape("list", text, _shape(element), key)
+    if text.startswith("{}"):
+        return Shape("map", text, _shape(text[2:]))
+    if text == "labels":
+        return Shape("map", text, Shape("string"))
+    return Shape(text) if text in PLAIN else Shape("struct", text)
+
+
+@cache
+def _table() -> dict[str, dict[str, Shape]]:
+    found: dict[str, dict[str, Shape]] = {}
+    for line in TABLE.replace(",\n ", ",").splitlines():
+        if line:
+            name, _, fields = line.partition(":")
+            found[name] = {field: _shape(kind) for field, kind in (part.split() for part in fields.split(","))}
+            if {"spec", "status"} & found[name].keys() or name in _WHOLE_OBJECTS:
+                found[name] |= {"apiVersion": Shape("string"), "kind": Shape("string"),
+                                "metadata": Shape("struct", "ObjectMeta")}
+    return found
+
+
+_WHOLE_OBJECTS = frozenset({"Endpoints", "EndpointSlice", "ConfigMap", "Secret", "ServiceAccount", "Event"})
+
+
+def fields(name: str) -> dict[str, Shape]:
+    """The fields of a type of the table; none for a type that is not in it."""
+    return _table().get(name, {})
+
+
+def types() -> dict[str, dict[str, Shape]]:
+    """The whole table."""
+    return _table()
+
+
+def of_kind(kind: str) -> Shape:
+    """The shape of a kind's objects; any object when the kind is not in the table."""
+    return Shape("struct", kind) if kind in _table() else OBJECT
+
+
+def child(shape: Shape | None, field: str) -> Shape | None:
+    """The shape of a field, None when it is not known."""
+    if shape is None:
+        return None
+    if shape.form == "struct":
+        return fields(shape.name).get(field)
+    return shape.element if shape.form == "map" else None
