@@ -71,7 +71,7 @@ class KubeProxy(Controller):
         self.node = node
         self.tables = tables
         self._shared = _shared.setdefault(registry, Shared())
-        self._view: NodeView | None = None
+        self._compiled: tuple[tuple[Proxied, ...], NodeView, Ruleset] | None = None
         self._written: Ruleset | None = None
         self._checked = 0.0
         self._last = 0.0
@@ -82,15 +82,21 @@ class KubeProxy(Controller):
         pause = self._last + MIN_INTERVAL - clock()
         if pause > 0:
             await asyncio.sleep(pause)
-        ruleset = MODES[self.registry.spec.proxy_mode](self._shared.rows(self.registry), self._node_view(), cache=self._shared.cache)
-        due = clock() - self._checked >= SYNC_PERIOD
-        if ruleset != self._written or due:
+        ruleset = self._compile()
+        if ruleset != self._written or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
             await asyncio.to_thread(self._sync, ruleset, known)
             self._written = ruleset
             self._last = self._checked = clock()
         return max(0.0, self._checked + SYNC_PERIOD - clock())
+
+    def _compile(self) -> Ruleset:
+        rows, view = self._shared.rows(self.registry), self._node_view()
+        if self._compiled is None or self._compiled[0] is not rows or self._compiled[1] != view:
+            compile = MODES[self.registry.spec.proxy_mode]  # noqa: A001
+            self._compiled = rows, view, compile(rows, view, cache=self._shared.cache)
+        return self._compiled[2]
 
     def _sync(self, ruleset: Ruleset, known: Ruleset | None) -> None:
         if (known is None or known == ruleset) and self.tables.matches(ruleset):
@@ -99,12 +105,8 @@ class KubeProxy(Controller):
 
     def _node_view(self) -> NodeView:
         manifest = self.registry.find("nodes", self.node) or {}
-        view = NodeView(self.node, _addresses(manifest), meta.labels(manifest).get(ZONE_LABEL, ""),
+        return NodeView(self.node, _addresses(manifest), meta.labels(manifest).get(ZONE_LABEL, ""),
                         str(self.registry.spec.pod_cidr))
-        if view != self._view:
-            self._view = view
-        assert self._view is not None
-        return self._view
 
 
 def _addresses(manifest: Manifest) -> tuple[str, ...]:

@@ -13,16 +13,14 @@ from typing import Any
 
 from netlab.kernel import netns as netnses
 from netlab.kernel.iptables_binding import LOCK_LIMIT, binding, failure, locked
-from netlab.kernel.iptables_pack import pack
+from netlab.kernel.iptables_pack import blob
+from netlab.kernel.iptables_raw import holds
 from netlab.model.errors import LabError
 from netlab.netfilter.render import render, render_table
-from netlab.netfilter.rule import Rule
 from netlab.netfilter.ruleset import BUILTIN, Ruleset, Table
 
 RESTORE, SAVE = "iptables-legacy-restore", "iptables-legacy-save"
 _refused = False  # whether this kernel took other revisions of extensions than ours
-_packed: dict[int, tuple[Rule, bytes]] = {}
-_PACKED_LIMIT = 200_000
 
 
 class NodeTables:
@@ -42,8 +40,11 @@ class NodeTables:
         netnses.visit(self.netns, work)
 
     def matches(self, ruleset: Ruleset) -> bool:
-        """Whether the kernel holds exactly these rules, counters aside."""
-        return self.save() == render(ruleset)
+        """Whether the kernel holds exactly these tables, counters aside."""
+        if _refused:
+            return self.save() == render(ruleset)
+        # Filter first, as in replace: the kernel makes a table when it is asked for, and lists the newest first.
+        return netnses.visit(self.netns, lambda: all(holds(table) for table in reversed(ruleset.tables)))
 
     def save(self) -> str:
         """What iptables-legacy-save prints, without its `#` lines, counters as [0:0]."""
@@ -63,18 +64,6 @@ def normalise(text: str) -> str:
             lines.append(line + "\n")
     order = [*(name for name in BUILTIN if name in tables), *(name for name in sorted(tables) if name not in BUILTIN)]
     return "".join(line for name in order for line in tables[name])
-
-
-def blob(rule: Rule) -> bytes:
-    """The rule packed; the same rule object is packed once, however many nodes and writes it serves."""
-    known = _packed.get(id(rule))
-    if known is not None and known[0] is rule:
-        return known[1]
-    packed = pack(rule)
-    if len(_packed) >= _PACKED_LIMIT:
-        _packed.clear()
-    _packed[id(rule)] = rule, packed
-    return packed
 
 
 def _pack_table(table: Table) -> list[tuple[bytes, list[bytes]]]:

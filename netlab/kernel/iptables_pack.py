@@ -39,9 +39,24 @@ INVERTED = {"in_interface": 1, "out_interface": 2, "source": 8, "destination": 0
 GOTO = 2  # in ipt_ip.flags
 ENTRY = 112  # sizeof(struct ipt_entry)
 
+_packed: dict[int, tuple[Rule, bytes]] = {}
+_PACKED_LIMIT = 200_000
+
 _HEAD = struct.Struct("<4s4s4s4s16s16s16s16sHBBI")  # struct ipt_ip, nfcache
 _TAIL = struct.Struct("<HHIQQ")  # target_offset, next_offset, comefrom, counters
 _EXTENSION = struct.Struct("<H29sB")  # size, name, revision
+
+
+def blob(rule: Rule) -> bytes:
+    """The rule packed; the same rule object is packed once, however many nodes and writes it serves."""
+    known = _packed.get(id(rule))
+    if known is not None and known[0] is rule:
+        return known[1]
+    packed = pack(rule)
+    if len(_packed) >= _PACKED_LIMIT:
+        _packed.clear()
+    _packed[id(rule)] = rule, packed
+    return packed
 
 
 def pack(rule: Rule) -> bytes:
