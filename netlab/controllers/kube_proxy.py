@@ -1,0 +1,114 @@
+"""kube-proxy of one node: Services and endpoints become the rules in that node's netns."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from netlab.api.registry import Registry
+from netlab.controllers.runtime import Controller
+from netlab.model import meta
+from netlab.model.meta import Manifest
+from netlab.netfilter import Ruleset
+from netlab.proxy import MODES
+from netlab.proxy.iptables import Cache
+from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
+
+SYNC_PERIOD = 30.0  # seconds after which the kernel's tables are looked at again
+MIN_INTERVAL = 0.03  # seconds from write to write
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+class Tables(Protocol):
+    """What is needed of a node's tables; the methods block."""
+
+    def replace(self, ruleset: Ruleset) -> None:
+        """Makes the tables what the ruleset says."""
+
+    def matches(self, ruleset: Ruleset) -> bool:
+        """Whether the kernel holds just that."""
+
+
+class Shared:
+    """What all proxies of a lab compute together: the rows, and rules of ports that are alike on every node."""
+
+    def __init__(self) -> None:
+        self.cache: Cache = {}
+        self._snapshots = Snapshots()
+        self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
+
+    def rows(self, registry: Registry) -> tuple[Proxied, ...]:
+        """The Services' ports at present."""
+        revision = registry.store.revision_of("services", "endpointslices")
+        if self._seen[0] != revision:
+            before = self._snapshots.refused
+            rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
+            names = {(row.portal.name, row.portal.protocol) for row in rows}
+            self.cache = {key: value for key, value in self.cache.items() if key[:2] in names}
+            self._seen = revision, rows
+            for text in self._snapshots.refused:
+                if text not in before:
+                    print(f"kube-proxy: left out: {text}", file=sys.stderr)
+        return self._seen[1]
+
+
+_shared: WeakKeyDictionary[Registry, Shared] = WeakKeyDictionary()
+
+
+class KubeProxy(Controller):
+    """Writes the node's rules at the first change, then at most every 30 ms; repairs them when somebody else wrote.
+
+    What it wrote stays when it stops, and a new one leaves tables alone that are right already.
+    """
+
+    resources = ("services", "endpointslices", "nodes")
+
+    def __init__(self, registry: Registry, *, node: str, tables: Tables) -> None:
+        super().__init__(registry)
+        self.name = f"kube-proxy/{node}"
+        self.node = node
+        self.tables = tables
+        self._shared = _shared.setdefault(registry, Shared())
+        self._compiled: tuple[tuple[Proxied, ...], NodeView, Ruleset] | None = None
+        self._written: Ruleset | None = None
+        self._checked = 0.0
+        self._last = 0.0
+
+    async def reconcile(self) -> float | None:
+        """Compiles, compares, writes."""
+        clock = asyncio.get_running_loop().time
+        pause = self._last + MIN_INTERVAL - clock()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        ruleset = self._compile()
+        if ruleset != self._written or clock() >= self._checked + SYNC_PERIOD:
+            # Unknown until done: a failed or cancelled write must not pass for a finished one.
+            known, self._written = self._written, None
+            await asyncio.to_thread(self._sync, ruleset, known)
+            self._written = ruleset
+            self._last = self._checked = clock()
+        return max(0.0, self._checked + SYNC_PERIOD - clock())
+
+    def _compile(self) -> Ruleset:
+        rows, view = self._shared.rows(self.registry), self._node_view()
+        if self._compiled is None or self._compiled[0] is not rows or self._compiled[1] != view:
+            compile = MODES[self.registry.spec.proxy_mode]  # noqa: A001
+            self._compiled = rows, view, compile(rows, view, cache=self._shared.cache)
+        return self._compiled[2]
+
+    def _sync(self, ruleset: Ruleset, known: Ruleset | None) -> None:
+        if (known is None or known == ruleset) and self.tables.matches(ruleset):
+            return
+        self.tables.replace(ruleset)
+
+    def _node_view(self) -> NodeView:
+        manifest = self.registry.find("nodes", self.node) or {}
+        return NodeView(self.node, _addresses(manifest), meta.labels(manifest).get(ZONE_LABEL, ""),
+                        str(self.registry.spec.pod_cidr))
+
+
+def _addresses(manifest: Manifest) -> tuple[str, ...]:
+    found = meta.status(manifest).get("addresses") or ()
+    return tuple(str(item.get("address")) for item in found if item.get("type") == "InternalIP")

@@ -1,0 +1,204 @@
+"""Rules as the kernel takes them: `struct ipt_entry`, then matches, then the target (linux/netfilter_ipv4/ip_tables.h).
+
+Sizes and revisions of extensions are those of iptables 1.8 and Linux 5.x to 6.x; a kernel that knows others refuses
+the whole table with EINVAL.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from netlab.netfilter.rule import (
+    AddressType,
+    Chance,
+    Comment,
+    Dnat,
+    Jump,
+    Marked,
+    Masquerade,
+    Ports,
+    Recent,
+    Reject,
+    Rule,
+    SetMark,
+    State,
+)
+
+PROTOCOLS = {"": 0, "icmp": 1, "tcp": 6, "udp": 17, "sctp": 132}
+STATES = {"INVALID": 1, "ESTABLISHED": 2, "RELATED": 4, "NEW": 8, "SNAT": 0x40, "DNAT": 0x80, "UNTRACKED": 0x100}
+TYPES = {"": 0, "UNICAST": 2, "LOCAL": 4, "BROADCAST": 8, "MULTICAST": 32}
+RECENT = {"rcheck": 1, "set": 2, "update": 4, "remove": 8}
+REJECT = {"icmp-net-unreachable": 0, "icmp-host-unreachable": 1, "icmp-proto-unreachable": 2,
+          "icmp-port-unreachable": 3, "icmp-net-prohibited": 5, "icmp-host-prohibited": 6, "tcp-reset": 7,
+          "icmp-admin-prohibited": 8}
+INVERTED = {"in_interface": 1, "out_interface": 2, "source": 8, "destination": 0x10, "protocol": 0x40}
+GOTO = 2  # in ipt_ip.flags
+ENTRY = 112  # sizeof(struct ipt_entry)
+
+_packed: dict[int, tuple[Rule, bytes]] = {}
+_PACKED_LIMIT = 200_000
+
+_HEAD = struct.Struct("<4s4s4s4s16s16s16s16sHBBI")  # struct ipt_ip, nfcache
+_TAIL = struct.Struct("<HHIQQ")  # target_offset, next_offset, comefrom, counters
+_EXTENSION = struct.Struct("<H29sB")  # size, name, revision
+
+
+def blob(rule: Rule) -> bytes:
+    """The rule packed; the same rule object is packed once, however many nodes and writes it serves."""
+    known = _packed.get(id(rule))
+    if known is not None and known[0] is rule:
+        return known[1]
+    packed = pack(rule)
+    if len(_packed) >= _PACKED_LIMIT:
+        _packed.clear()
+    _packed[id(rule)] = rule, packed
+    return packed
+
+
+def pack(rule: Rule) -> bytes:
+    """The rule as one entry; jumps carry the name of their chain, libiptc makes offsets of them."""
+    matches = b"".join([_MATCHES[type(match)](match) for match in rule.matches])
+    target = rule.target
+    packed = _NOTHING if target is None else _TARGETS[type(target)](target)
+    goto = GOTO if type(target) is Jump and target.goto else 0
+    offset = ENTRY + len(matches)
+    return b"".join((_head(*rule[2:], goto), _tail(offset, offset + len(packed)), matches, packed))
+
+
+@lru_cache(maxsize=4096)
+def _head(source: str, destination: str, protocol: str, in_interface: str, out_interface: str,
+          inverted: frozenset[str], flags: int) -> bytes:
+    (from_address, from_mask), (to_address, to_mask) = _network(source), _network(destination)
+    (inside, inside_mask), (outside, outside_mask) = _interface(in_interface), _interface(out_interface)
+    inversions = sum(INVERTED[field] for field in inverted)
+    return _HEAD.pack(from_address, to_address, from_mask, to_mask, inside, outside, inside_mask, outside_mask,
+                      PROTOCOLS[protocol], flags, inversions, 0)
+
+
+@lru_cache(maxsize=256)
+def _tail(target: int, size: int) -> bytes:
+    return _TAIL.pack(target, size, 0, 0, 0)
+
+
+def _network(cidr: str) -> tuple[bytes, bytes]:
+    if not cidr:
+        return b"", b""
+    if cidr.endswith("/32"):
+        return _address(cidr[:-3]), b"\xff\xff\xff\xff"
+    network = IPv4Network(cidr)
+    return network.network_address.packed, network.netmask.packed
+
+
+def _address(text: str) -> bytes:
+    return IPv4Address(text).packed
+
+
+def _interface(name: str) -> tuple[bytes, bytes]:
+    if not name:
+        return b"", b""
+    # eth0: all of it and its end count. veth+: only what is before the +.
+    length = len(name) - 1 if name.endswith("+") else len(name) + 1
+    return name.encode(), b"\xff" * length
+
+
+def _extension(name: str, revision: int, data: bytes) -> bytes:
+    size = 32 + len(data) + 7 & ~7
+    return (_EXTENSION.pack(size, name.encode(), revision) + data).ljust(size, b"\0")
+
+
+_NOTHING = _extension("", 0, bytes(8))
+_COMMENT = _EXTENSION.pack(288, b"comment", 0)
+
+
+def _comment(match: Comment) -> bytes:
+    text = match.text.encode()
+    if len(text) > 255:
+        raise ValueError(f"a rule's comment has at most 255 bytes: {match.text!r}")
+    return _COMMENT + text.ljust(256, b"\0")
+
+
+@lru_cache(maxsize=1024)
+def _ports(match: Ports) -> bytes:
+    if match.protocol == "tcp":  # ..., option, flag mask, flags, inversions
+        return _extension("tcp", 0, struct.pack("<HHHHBBBB", *match.source, *match.destination, 0, 0, 0, 0))
+    if match.protocol == "udp":
+        return _extension("udp", 0, struct.pack("<HHHHB", *match.source, *match.destination, 0))
+    # sctp: destination first, then chunk types, which are not looked at. Flags: 1 source, 2 destination ports.
+    flags = (match.source != (0, 65535)) | (match.destination != (0, 65535)) << 1
+    return _extension("sctp", 0, struct.pack("<HHHH", *_sctp(match.destination), *_sctp(match.source)) + bytes(276)
+                      + struct.pack("<II", flags, 0))
+
+
+def _sctp(ports: tuple[int, int]) -> tuple[int, int]:
+    return (0, 0) if ports == (0, 65535) else ports
+
+
+@lru_cache(maxsize=64)
+def _state(match: State) -> bytes:
+    states = sum(STATES[state] for state in match.states)
+    return _extension("conntrack", 3, bytes(146) + struct.pack("<HHHH", 1, int(match.inverted), states, 0) + bytes(8))
+
+
+@lru_cache(maxsize=64)
+def _marked(match: Marked) -> bytes:
+    return _extension("mark", 1, struct.pack("<IIB", match.value, match.mask, match.inverted))
+
+
+@lru_cache(maxsize=1024)
+def _chance(match: Chance) -> bytes:
+    return _extension("statistic", 0, struct.pack("<HHIIIQ", 0, 0, match.share, 0, match.share, 0))
+
+
+@lru_cache(maxsize=64)
+def _address_type(match: AddressType) -> bytes:
+    return _extension("addrtype", 1, struct.pack("<HHI", TYPES[match.source], TYPES[match.destination], 0))
+
+
+def _recent(match: Recent) -> bytes:
+    checks = RECENT[match.action] | (0x20 if match.reap else 0)
+    data = struct.pack("<IIBB200sBx", match.seconds, 0, checks, 0, match.name.encode(), 0)
+    return _extension("recent", 1, data + b"\xff" * 4 + bytes(12))
+
+
+def _jump(target: Jump) -> bytes:
+    name = target.chain.encode()
+    if len(name) > 28:
+        raise ValueError(f"a chain's name has at most 28 characters: {target.chain!r}")
+    return _EXTENSION.pack(40, name, 0) + bytes(8)
+
+
+@lru_cache(maxsize=64)
+def _set_mark(target: SetMark) -> bytes:
+    return _extension("MARK", 2, struct.pack("<II", target.value, target.mask))
+
+
+@lru_cache(maxsize=2)
+def _masquerade(target: Masquerade) -> bytes:
+    return _extension("MASQUERADE", 0, struct.pack("<IIIIHH", 1, 0x10 if target.random_fully else 0, 0, 0, 0, 0))
+
+
+_DNAT = struct.Struct("<H29sBI16s16s2s2s8s")
+_PORT = struct.Struct(">H")
+
+
+def _dnat(target: Dnat) -> bytes:
+    address, port = _address(target.address), _PORT.pack(target.port)
+    return _DNAT.pack(80, b"DNAT", 2, 3, address, address, port, port, b"")
+
+
+@lru_cache(maxsize=16)
+def _reject(target: Reject) -> bytes:
+    return _extension("REJECT", 0, struct.pack("<I", REJECT[target.answer]))
+
+
+_MATCHES: dict[type, Callable[[Any], bytes]] = {
+    Comment: _comment, Ports: _ports, State: _state, Marked: _marked, Chance: _chance,
+    AddressType: _address_type, Recent: _recent,
+}
+_TARGETS: dict[type, Callable[[Any], bytes]] = {
+    Jump: _jump, SetMark: _set_mark, Masquerade: _masquerade, Dnat: _dnat, Reject: _reject,
+}
