@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from netlab.controllers import pod_template
+from netlab.controllers import deployment_sets, pod_template
 from netlab.controllers.deployments import Deployments
 from netlab.controllers.replicasets import ReplicaSets
 from netlab.model import meta, pod_status
@@ -16,12 +16,13 @@ def template(image):
             "spec": {"containers": [{"name": "c", "image": image}], "terminationGracePeriodSeconds": 30}}
 
 
-def web(cluster, replicas=3, image="v1", **spec):
+def web(cluster, replicas=3, image="v1", *, dry_run=False, **spec):
     data = {"name": "web", "annotations": {"kubernetes.io/change-cause": "a"}}
     return cluster.create("deployments", {"metadata": data, "spec": {
         "replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template(image),
         "progressDeadlineSeconds": 600, "revisionHistoryLimit": 10,
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}} | spec})
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}} | spec},
+        dry_run=dry_run)
 
 
 def deployment(cluster):
@@ -213,8 +214,8 @@ def test_old_replicasets_beyond_the_history_limit_are_deleted(cluster):
 
 
 def test_a_replicaset_of_that_name_that_is_somebody_elses_is_avoided(cluster):
-    value = pod_template.template_hash(template("v1"))
-    cluster.create("replicasets", {"metadata": {"name": f"web-{value}"}, "spec": {
+    taken = deployment_sets.new_name(web(cluster, 1, dry_run=True))
+    cluster.create("replicasets", {"metadata": {"name": taken}, "spec": {
         "replicas": 0, "selector": {"matchLabels": {"app": "other"}},
         "template": {"metadata": {"labels": {"app": "other"}}, "spec": template("x")["spec"]}}})
     web(cluster, 1)
