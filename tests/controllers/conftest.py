@@ -20,7 +20,8 @@ class Cluster:
         self.registry = Registry(self.store, LabSpec(), clock=lambda: self.time)
         self.ips = 0
         for name in ("default", "kube-system"):
-            self.create("namespaces", {"metadata": {"name": name}})
+            if self.registry.find("namespaces", name) is None:
+                self.create("namespaces", {"metadata": {"name": name}})
 
     def run(self, story, *controllers):
         """Runs the coroutine function `story(manager)` while the controllers run."""
@@ -35,10 +36,10 @@ class Cluster:
 
         return asyncio.run(main())
 
-    def create(self, resource, manifest, namespace="default"):
+    def create(self, resource, manifest, namespace="default", *, dry_run=False):
         kind = self.registry.resource(resource)
         body = {"apiVersion": kind.api_version, "kind": kind.kind} | manifest
-        return self.registry.create(resource, body, namespace=namespace if kind.namespaced else "")
+        return self.registry.create(resource, body, namespace=namespace if kind.namespaced else "", dry_run=dry_run)
 
     def change(self, resource, name, namespace="default", **spec):
         old = self.registry.get(resource, name, namespace)
@@ -80,7 +81,7 @@ class Cluster:
         """What a kubelet writes when the pod runs."""
         pod = self.registry.get("pods", name, namespace)
         self.ips += 1
-        ip = ip or meta.status(pod).get("podIP") or f"10.244.1.{self.ips}"
+        ip = ip or meta.status(pod).get("podIP") or f"10.244.{self.ips // 250}.{self.ips % 250 + 1}"
         old = [c for c in meta.status(pod).get("conditions") or () if c["type"] != "Ready"]
         status = {"phase": phase, "podIP": ip, "podIPs": [{"ip": ip}], "conditions": [
             *old, {"type": "Ready", "status": str(ready), "lastTransitionTime": self.registry.now()}]}

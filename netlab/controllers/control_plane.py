@@ -1,0 +1,25 @@
+"""The controllers of a control plane; the nodes' own (kubelet, kube-proxy) are not among them."""
+
+from __future__ import annotations
+
+from netlab.api.registry import Registry
+from netlab.controllers.deployments import Deployments
+from netlab.controllers.endpoints import Endpoints
+from netlab.controllers.endpointslice_mirroring import EndpointSliceMirroring
+from netlab.controllers.endpointslices import EndpointSlices
+from netlab.controllers.garbage_collector import GarbageCollector
+from netlab.controllers.kubernetes_service import KubernetesService
+from netlab.controllers.namespaces import Namespaces
+from netlab.controllers.replicasets import ReplicaSets
+from netlab.controllers.runtime import Controller
+from netlab.controllers.scheduler import Scheduler
+
+
+def control_plane(registry: Registry, *, api_address: str, api_port: int) -> list[Controller]:
+    """All of them, not started. `api_address` and `api_port` are where the API server answers inside of the lab."""
+    return [
+        Namespaces(registry), GarbageCollector(registry),
+        KubernetesService(registry, address=api_address, port=api_port),
+        Deployments(registry), ReplicaSets(registry), Scheduler(registry),
+        EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
+    ]
