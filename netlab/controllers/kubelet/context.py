@@ -1,0 +1,80 @@
+"""What all pod workers of a node share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from netlab.api.registry import Registry
+from netlab.controllers.kubelet import addresses, resolv_conf
+from netlab.controllers.kubelet.doors import Network, Recorder, Runtime
+from netlab.controllers.kubelet.records import AddressBook, Claims
+from netlab.model.images import Catalogue
+from netlab.model.lab_spec import LabSpec
+from netlab.model.meta import Manifest, ObjectKey
+from netlab.topology import names
+
+
+@dataclass
+class NodeContext:
+    """A node and the doors that its pods go through. `which` finds a program on the machine."""
+
+    registry: Registry
+    node: str
+    runtime: Runtime
+    network: Network
+    catalogue: Catalogue
+    pods_dir: Path
+    recorder: Recorder
+    claims: Claims
+    which: Callable[[str], str | None]
+    book: AddressBook = field(default_factory=AddressBook)
+
+    @property
+    def spec(self) -> LabSpec:
+        """The lab's settings."""
+        return self.registry.spec
+
+    @property
+    def address(self) -> str:
+        """The node's InternalIP."""
+        return str(self.spec.node_ip(self.node))
+
+    @property
+    def netns(self) -> str:
+        """The node's netns, from which probes are made."""
+        return names.node_netns(self.spec.name, self.node)
+
+    def directory(self, uid: str) -> Path:
+        """A pod's run directory."""
+        return self.pods_dir / uid
+
+    def give_address(self, uid: str) -> IPv4Address:
+        """The pod's address: the one that it has, or the next free one of the node's range. LabError when full."""
+        if uid in self.book.by_uid:
+            return self.book.by_uid[uid]
+        network = self.spec.node_pod_cidr(self.node)
+        pods = self.registry.list("pods")
+        used = addresses.in_use(pods, network)
+        for address, owner in used.items():
+            if owner == uid:
+                self.book.by_uid[uid] = address
+                return address
+        if self.book.last is None:
+            self.book.last = addresses.last_given(pods, network)
+        chosen = addresses.allocate(network, {*used, *self.book.by_uid.values()}, self.book.last)
+        self.book.by_uid[uid] = self.book.last = chosen
+        return chosen
+
+    def finder(self, namespace: str) -> Callable[[str, str], Manifest | None]:
+        """Looks up ConfigMaps and Secrets of a namespace."""
+        return lambda resource, name: self.registry.store.get(ObjectKey(resource, namespace, name))
+
+    def host_resolv_conf(self) -> resolv_conf.ResolvConf:
+        """The node's own resolver settings; empty when it has none."""
+        try:
+            return resolv_conf.parse((names.ETC_NETNS / self.netns / "resolv.conf").read_text())
+        except OSError:
+            return resolv_conf.ResolvConf()

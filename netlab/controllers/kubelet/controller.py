@@ -1,0 +1,135 @@
+"""The kubelet of one node: a worker for each pod that is bound to it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from netlab.api.registry import Registry
+from netlab.controllers.kubelet import node_status, records, sandboxes
+from netlab.controllers.kubelet.context import NodeContext
+from netlab.controllers.kubelet.doors import Network, Recorder, Runtime
+from netlab.controllers.kubelet.records import Claims, PodRecord
+from netlab.controllers.kubelet.worker import PodWorker
+from netlab.controllers.runtime import Controller
+from netlab.model import meta
+from netlab.model.errors import LabError
+from netlab.model.images import Catalogue
+from netlab.model.meta import Manifest
+
+OBJECTS = ("configmaps", "secrets")
+FULL_RETRY = 5.0
+
+
+class Kubelet(Controller):
+    """Runs the pods whose spec.nodeName is its node; adopts those that run already.
+
+    `run_dir` is the lab's run directory, below which pods have theirs. Kubelets of one lab share `claims`.
+    """
+
+    resources = ("pods", *OBJECTS)
+
+    def __init__(self, registry: Registry, *, node: str, runtime: Runtime, network: Network, catalogue: Catalogue,
+                 run_dir: Path, recorder: Recorder, claims: Claims | None = None,
+                 which: Callable[[str], str | None] = shutil.which) -> None:
+        super().__init__(registry)
+        self.name = f"kubelet/{node}"
+        self.node = node
+        self._pods_dir = run_dir / "pods"
+        self._context = NodeContext(
+            registry=registry, node=node, runtime=runtime, network=network, catalogue=catalogue, which=which,
+            pods_dir=self._pods_dir, recorder=recorder,
+            claims=claims if claims is not None else Claims(records.read_all(self._pods_dir)))
+        self._workers: dict[str, PodWorker] = {}
+        self._adopted = False
+        self._objects_revision = -1
+        self._told: set[str] = set()
+
+    @property
+    def pending(self) -> bool:
+        """Whether a pod is being started or taken down (back-off and waiting for probes do not count)."""
+        return any(worker.busy for worker in self._workers.values())
+
+    @property
+    def worker_errors(self) -> list[str]:
+        """What failed last in pods that cannot go on."""
+        return [worker.last_error for worker in self._workers.values() if worker.last_error]
+
+    async def reconcile(self) -> float | None:
+        """Has a worker for each pod of the node, and wakes those whose object has changed."""
+        if not self._adopted:
+            self._adopt()
+            node_status.set_ready(self.registry, self.node, ready=True)
+            self._adopted = True
+        for uid in [uid for uid, worker in self._workers.items() if worker.done or worker.task.done()]:
+            del self._workers[uid]
+        objects = self.store.revision_of(*OBJECTS)
+        present = set()
+        full = False
+        for pod in self.store.manifests("pods"):
+            if meta.spec(pod).get("nodeName") != self.node:
+                continue
+            uid = meta.uid(pod)
+            present.add(uid)
+            worker = self._workers.get(uid)
+            if worker is None:
+                full |= not self._begin(pod)
+            elif worker.seen is not pod or (objects != self._objects_revision and worker.uses_objects):
+                worker.wake()
+        for uid, worker in self._workers.items():
+            if uid not in present:
+                worker.wake()
+        self._objects_revision = objects
+        return FULL_RETRY if full else None
+
+    def _adopt(self) -> None:
+        pods = {meta.uid(pod) for pod in self.store.manifests("pods")}
+        for record in records.read_all(self._pods_dir):
+            if record.node != self.node:
+                continue
+            if record.netns:
+                self._context.book.by_uid[record.uid] = IPv4Address(record.address)
+            if record.uid not in pods:  # its object went while no kubelet ran
+                self._work(record)
+
+    def _begin(self, pod: Manifest) -> bool:
+        try:
+            record = sandboxes.record_of(pod, self._context)
+        except LabError as error:
+            if meta.uid(pod) not in self._told:
+                self._told.add(meta.uid(pod))
+                self._context.recorder.event(pod, "Warning", "FailedCreatePodSandBox",
+                                             f"Failed to create pod sandbox: {error}")
+            return False
+        self._work(record)
+        return True
+
+    def _work(self, record: PodRecord) -> None:
+        self._workers[record.uid] = PodWorker(self._context, record, on_progress=self._progressed)
+
+    def _progressed(self) -> None:
+        if any(worker.done for worker in self._workers.values()):
+            self.wake()
+        self.on_progress()
+
+    async def close(self) -> None:
+        """Ends the workers; the pods go on. The node is not Ready any more."""
+        tasks = [worker.task for worker in self._workers.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._workers.clear()
+        self._context.book.by_uid.clear()
+        self._adopted = False
+        node_status.set_ready(self.registry, self.node, ready=False)
+
+
+def kubelets(registry: Registry, *, runtime: Runtime, network: Network, catalogue: Catalogue, run_dir: Path,
+             recorder: Callable[[str], Recorder], nodes: Iterable[str] = ()) -> list[Kubelet]:
+    """The kubelets of a lab's nodes; `recorder` gives the recorder of a node."""
+    claims = Claims(records.read_all(run_dir / "pods"))
+    return [Kubelet(registry, node=node, runtime=runtime, network=network, catalogue=catalogue, run_dir=run_dir,
+                    recorder=recorder(node), claims=claims) for node in (nodes or registry.spec.nodes)]

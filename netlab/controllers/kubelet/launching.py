@@ -1,0 +1,55 @@
+"""From a container's spec to the process that the runtime starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from netlab.controllers.kubelet.containers import process_name
+from netlab.controllers.kubelet.expand import expand
+from netlab.controllers.kubelet.hosts import hostname
+from netlab.kernel.pod_spec import Mount, Process
+from netlab.model import meta
+from netlab.model.images import Catalogue
+from netlab.model.meta import Manifest
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+INTERACTIVE = "netlab.workloads.interactive:main"
+
+
+def is_interactive(container: Mapping[str, Any]) -> bool:
+    """Whether the container waits for somebody to attach: it has a terminal and an open stdin."""
+    return bool(container.get("stdin") and container.get("tty"))
+
+
+def plan_process(pod: Manifest, container: Mapping[str, Any], *, attempt: int, variables: Mapping[str, str],
+                 mounts: tuple[Mount, ...], catalogue: Catalogue, directory: Path, node: str, address: str,
+                 which: Callable[[str], str | None]) -> Process:
+    """The container's n-th process. Raises MissingImage."""
+    command = [expand(part, variables) for part in container.get("command") or ()]
+    args = [expand(part, variables) for part in container.get("args") or ()]
+    ports = dict.fromkeys(int(p["containerPort"]) for p in container.get("ports") or ())
+    launch = catalogue.launch(container.get("image") or "", command=command, args=args, ports=ports, which=which)
+    env = {"PATH": PATH, "HOSTNAME": hostname(pod), "HOME": "/root"} | dict(launch.env) | dict(variables)
+    entry, argv = launch.entry, launch.argv
+    name = process_name(container["name"], attempt)
+    if not entry and is_interactive(container):
+        entry, argv = INTERACTIVE, ("interactive", attach_address(meta.uid(pod), name))
+    if entry:
+        env |= {"NETLAB_POD": meta.name(pod), "NETLAB_NAMESPACE": meta.namespace(pod), "NETLAB_NODE": node,
+                "NETLAB_POD_IP": address}
+    return Process(
+        name=name, argv=argv, entry=entry, env=tuple(env.items()), cwd=container.get("workingDir") or "/",
+        log=str(log_file(directory, container["name"], attempt)),
+        mounts=mounts + tuple(Mount(source, target) for source, target in launch.mounts))
+
+
+def log_file(directory: Path, container: str, attempt: int) -> Path:
+    """Where a container's n-th process writes its output."""
+    return directory / container / f"{attempt}.log"
+
+
+def attach_address(uid: str, process: str) -> str:
+    """The abstract unix address, in the pod's netns, where a waiting interactive process is told its exit code."""
+    return f"netlab/{uid}/{process}"

@@ -1,0 +1,50 @@
+"""Sockets that belong to a netns, for use from outside of it: a socket keeps the netns that it was made in."""
+
+from __future__ import annotations
+
+import socket
+
+from netlab.kernel.netns import visit
+
+
+def tcp(netns: str, family: int = socket.AF_INET) -> socket.socket:
+    """A non-blocking TCP socket of that netns, not connected. FileNotFoundError when there is no such netns."""
+    return _make(netns, family, socket.SOCK_STREAM)
+
+
+def udp(netns: str, family: int = socket.AF_INET) -> socket.socket:
+    """A non-blocking UDP socket of that netns, not bound."""
+    return _make(netns, family, socket.SOCK_DGRAM)
+
+
+def listen(netns: str, address: str, port: int, *, backlog: int = 128) -> socket.socket:
+    """A non-blocking TCP socket that listens in that netns. OSError when the address is taken or not there."""
+    made = _make(netns, socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((address, port))
+        made.listen(backlog)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def bind_udp(netns: str, address: str, port: int) -> socket.socket:
+    """A non-blocking UDP socket bound in that netns. OSError when the address is taken or not there."""
+    made = _make(netns, socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        made.bind((address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def abstract_datagram(netns: str) -> socket.socket:
+    """A non-blocking unix datagram socket; abstract addresses are private to the netns (unix(7))."""
+    return _make(netns, socket.AF_UNIX, socket.SOCK_DGRAM)
+
+
+def _make(netns: str, family: int, kind: int) -> socket.socket:
+    return visit(netns, lambda: socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC))

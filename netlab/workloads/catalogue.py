@@ -1,0 +1,94 @@
+"""The images that every lab knows: public demo and debug images, and what runs in a lab for each of them."""
+
+from __future__ import annotations
+
+from netlab.model.images import Catalogue, Image
+from netlab.model.lab_spec import LabSpec
+
+ECHO = "netlab.workloads.echo:main"
+AGNHOST = "netlab.workloads.agnhost:main"
+DNS = "netlab.server.dns:main"
+
+BUILTINS = {
+    "agnhost": AGNHOST,
+    "netexec": "netlab.workloads.agnhost:netexec",
+    "serve_hostname": "netlab.workloads.agnhost:serve_hostname",
+    "serve-hostname": "netlab.workloads.agnhost:serve_hostname",
+    "pause": "netlab.workloads.pause:main",
+    "http-echo": ECHO,
+    "netlab-echo": ECHO,
+    "coredns": DNS,
+}
+"""Programs that every image has, whatever it is: a command with one of these last path parts selects the built-in."""
+
+PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workloads.pause",
+           "netlab.workloads.interactive", "netlab.server.dns")
+"""Modules that the lab init loads once, so that built-ins start in a fork without importing anything."""
+
+# A program of the machine finds its usual configuration missing in a pod (/var is not there): it is given one.
+NGINX = """mkdir -p /tmp/nginx && cat >/tmp/nginx/nginx.conf <<'END' && exec nginx -e stderr -c /tmp/nginx/nginx.conf
+daemon off; pid /tmp/nginx/pid; worker_processes 1; error_log stderr;
+events {}
+http { access_log /dev/stdout; client_body_temp_path /tmp/nginx/b; proxy_temp_path /tmp/nginx/p;
+fastcgi_temp_path /tmp/nginx/f; uwsgi_temp_path /tmp/nginx/u; scgi_temp_path /tmp/nginx/s;
+server { listen 80; root /usr/share/nginx/html; index index.html; } }
+END"""
+# curlimages/curl: a first word that is no program is an argument of curl.
+CURL = """if [ "${1#-}" != "$1" ] || ! command -v "$1" >/dev/null 2>&1; then set -- curl "$@"; fi; exec "$@\""""
+
+# The image's entrypoint puts the server before options, and its working directory is writable.
+REDIS = """case "$1" in -*|*.conf) set -- redis-server "$@";; esac
+[ "$1" != redis-server ] || set -- "$@" --bind 0.0.0.0 --protected-mode no --save '' --dir /tmp; exec "$@\""""
+
+
+def _echo(pattern: str, port: int, manner: str = "", program: str = "netlab-echo", *options: str) -> Image:
+    # `manner` decides what the answer looks like: as that of the program that the image contains upstream.
+    arguments = (*((f"--manner={manner}",) if manner else ()), *options)
+    return Image(pattern, (program, *arguments), (), ECHO, ports=(port,), follows_ports=not manner)
+
+
+def _shell(pattern: str, *command: str) -> Image:
+    return Image(pattern, (), command or ("sh",))
+
+
+def _demos() -> tuple[Image, ...]:
+    return (
+        _echo("*demo-coffee*", 9090), _echo("*coffee*", 80), _echo("*tea", 80), _echo("netlab/echo", 80),
+        _echo("netlab-echo", 80), _echo("echo", 80), _echo("*hello-world-rest*", 8080),
+        _echo("*demo*", 80), _echo("nginxdemos/*", 80, "nginx", "nginx"),
+        _echo("nginx-unprivileged", 8080, "nginx", "nginx", "--root=/usr/share/nginx/html"),
+        _echo("nginx", 80, "nginx", "nginx", "--root=/usr/share/nginx/html"),
+        _echo("httpd", 80, "httpd", "httpd-foreground", "--root=/usr/local/apache2/htdocs"),
+        _echo("http-echo", 5678, "http-echo", "http-echo"), _echo("whoami", 80, "whoami", "whoami"),
+        _echo("hello-app", 8080, "hello-app", "hello-app", "--port-from=PORT"),
+        _echo("echoserver", 8080, "echoserver", "echoserver", "--port-from=PORT"),
+        _echo("node-hello", 8080), _echo("kicbase/echo-server", 8080, "", "echo-server", "--port-from=PORT"),
+        _echo("echo-server", 80, "", "echo-server", "--port-from=PORT"),
+        _echo("*network-multitool*", 80, "nginx", "nginx", "--port-from=HTTP_PORT"),
+    )
+
+
+def builtin_images(*, real_nginx: bool = False) -> tuple[Image, ...]:
+    """The images that need nothing from a lab file; `real_nginx` runs the machine's nginx for the image `nginx`."""
+    nginx = (Image("nginx", ("sh", "-c", NGINX), requires=("nginx",)),) if real_nginx else ()
+    return (
+        *nginx,
+        Image("agnhost", ("/agnhost",), ("pause",), AGNHOST),
+        Image("serve_hostname", ("/serve_hostname",), (), BUILTINS["serve_hostname"]),
+        Image("netexec", ("/netexec",), (), BUILTINS["netexec"]),
+        Image("pause", ("/pause",), (), BUILTINS["pause"]),
+        Image("coredns", ("/coredns",), (), DNS),
+        *_demos(),
+        Image("curl", ("sh", "-c", CURL, "curl"), ("curl",), requires=("curl",)),
+        *(_shell(name) for name in ("busybox", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
+        *(_shell(name, "bash") for name in ("debian", "ubuntu", "fedora", "centos", "bash", "netshoot")),
+        _shell("python", "python3"),
+        Image("redis", ("sh", "-c", REDIS, "redis"), ("redis-server",), requires=("redis-server",)),
+    )
+
+
+def catalogue(spec: LabSpec, extra: tuple[Image, ...] = (), *, real_nginx: bool = False) -> Catalogue:
+    """The lab's catalogue: what its file adds comes first, then `extra`, then the built-in images."""
+    from netlab.model.images import parse_images
+
+    return Catalogue(parse_images(spec.images) + extra + builtin_images(real_nginx=real_nginx), BUILTINS)

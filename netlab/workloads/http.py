@@ -1,0 +1,164 @@
+"""A small HTTP/1.1 server for workloads: a thread per connection, keep-alive, bodies read to their end.
+
+The standard library's server is not used because it imports ssl and email, which every pod would pay for.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import BufferedReader
+from urllib.parse import parse_qs, unquote, urlsplit
+
+MAX_HEAD = 64 * 1024
+KEPT_BODY = 1024 * 1024  # of longer bodies only the length is kept
+REASONS = {200: "OK", 204: "No Content", 301: "Moved Permanently", 302: "Found", 307: "Temporary Redirect",
+           400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+           412: "Precondition Failed", 417: "Expectation Failed", 431: "Request Header Fields Too Large",
+           500: "Internal Server Error", 503: "Service Unavailable"}
+
+
+class BadRequest(Exception):
+    """The bytes are no request; `code` is the status to answer with."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request with its connection's two ends. Header names keep their case; `header` finds them by any."""
+
+    method: str
+    target: str
+    version: str
+    headers: tuple[tuple[str, str], ...]
+    client: tuple[str, int] = ("", 0)
+    local: tuple[str, int] = ("", 0)
+    body: bytes = b""
+    body_length: int = 0
+
+    @property
+    def path(self) -> str:
+        """The target's path, decoded."""
+        return unquote(urlsplit(self.target).path)
+
+    def query(self, name: str, default: str = "") -> str:
+        """The first value of a query parameter."""
+        return parse_qs(urlsplit(self.target).query, keep_blank_values=True).get(name, [default])[0]
+
+    def header(self, name: str, default: str = "") -> str:
+        """A header's value."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), default)
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection stays open after the answer (RFC 9112, 9.3)."""
+        wish = self.header("connection").lower()
+        return wish != "close" and (self.version != "HTTP/1.0" or wish == "keep-alive")
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer; Content-Length and Connection are added."""
+
+    body: bytes | str = b""
+    code: int = 200
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = field(default=())
+
+    def render(self, *, head_only: bool, keep_alive: bool) -> bytes:
+        """The bytes on the wire."""
+        body = self.body.encode() if isinstance(self.body, str) else self.body
+        lines = [f"HTTP/1.1 {self.code} {REASONS.get(self.code, 'Status')}", f"Content-Type: {self.content_type}",
+                 f"Content-Length: {len(body)}", f"Connection: {'keep-alive' if keep_alive else 'close'}",
+                 *(f"{name}: {value}" for name, value in self.headers)]
+        return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + (b"" if head_only else body)
+
+
+Handler = Callable[[Request], Response]
+
+
+def read_request(stream: BufferedReader, *, client: tuple[str, int], local: tuple[str, int],
+                 on_expect: Callable[[], None]) -> Request | None:
+    """The next request of a connection, None at its end; raises BadRequest. `on_expect` answers 100-continue."""
+    line = stream.readline(MAX_HEAD)
+    while line in (b"\r\n", b"\n"):
+        line = stream.readline(MAX_HEAD)
+    if not line:
+        return None
+    words = line.decode("latin-1").split()
+    if len(words) != 3 or not words[2].startswith("HTTP/"):
+        raise BadRequest(400, "malformed request line")
+    headers: list[tuple[str, str]] = []
+    size = 0
+    while (line := stream.readline(MAX_HEAD)) not in (b"\r\n", b"\n"):
+        if not line:
+            return None
+        size += len(line)
+        if size > MAX_HEAD:
+            raise BadRequest(431, "headers too large")
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon or not name or name != name.strip():
+            raise BadRequest(400, "malformed header")
+        headers.append((name, value.strip()))
+    request = Request(words[0], words[1], words[2], tuple(headers), client, local)
+    if request.header("expect").lower() == "100-continue":
+        on_expect()
+    body, length = _body(stream, request)
+    return Request(words[0], words[1], words[2], tuple(headers), client, local, body, length)
+
+
+def _body(stream: BufferedReader, request: Request) -> tuple[bytes, int]:
+    kept, total = bytearray(), 0
+
+    def take(size: int) -> None:
+        nonlocal total
+        while size > 0:
+            part = stream.read1(min(size, 65536))
+            if not part:
+                raise BadRequest(400, "body ended early")
+            size -= len(part)
+            total += len(part)
+            if len(kept) < KEPT_BODY:
+                kept.extend(part)
+
+    try:
+        if request.header("transfer-encoding").lower().endswith("chunked"):
+            while size := int(stream.readline(MAX_HEAD).split(b";")[0], 16):
+                take(size)
+                stream.readline(MAX_HEAD)
+            while stream.readline(MAX_HEAD) not in (b"\r\n", b"\n", b""):
+                pass
+        else:
+            take(int(request.header("content-length", "0")))
+    except ValueError:
+        raise BadRequest(400, "malformed length") from None
+    return bytes(kept), total
+
+
+def serve_connection(connection: socket.socket, handler: Handler, *, stopping: Callable[[], bool],
+                     busy: Callable[[bool], None]) -> None:
+    """Answers the requests of one connection until either side closes it; `busy` tells when one is being answered."""
+    with connection, connection.makefile("rb") as stream:
+        client, local = connection.getpeername()[:2], connection.getsockname()[:2]
+        while True:
+            try:
+                request = read_request(stream, client=client, local=local,
+                                       on_expect=lambda: connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n"))
+            except BadRequest as error:
+                connection.sendall(Response(f"{error}\n", error.code).render(head_only=False, keep_alive=False))
+                return
+            if request is None:
+                return
+            busy(True)
+            try:
+                response = handler(request)
+                stay = request.keep_alive and not stopping()
+                connection.sendall(response.render(head_only=request.method == "HEAD", keep_alive=stay))
+            finally:
+                busy(False)
+            if not stay:
+                return

@@ -1,0 +1,436 @@
+import asyncio
+import signal
+
+import pytest
+
+from netlab.controllers.kubelet import pulling, worker
+from tests.controllers.kubelet_lab import World
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    monkeypatch.setattr(worker, "FORCED_GRACE", 0.1)
+    monkeypatch.setattr(pulling, "SHOW", 0.05)
+
+
+def story(test):
+    """Runs an async test function with a world of its own."""
+
+    def run(tmp_path):
+        asyncio.run(test(World(tmp_path)))
+
+    run.__name__ = test.__name__
+    return run
+
+
+@story
+async def test_a_pod_gets_an_address_a_netns_and_a_process(world):
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+        status = world.status()
+        assert (status["phase"], status["podIP"], status["hostIP"]) == ("Running", "10.244.1.2", "172.18.0.3")
+        assert world.network.attached == {"kubelet-test.default.web": ("worker", "10.244.1.2")}
+        assert [world.condition(kind) for kind in ("Initialized", "Ready", "ContainersReady", "PodScheduled")] == \
+            ["True"] * 4
+        container = world.state()
+        assert (container["ready"], container["started"], container["restartCount"]) == (True, True, 0)
+        assert "running" in container["state"]
+        assert world.recorder.reasons() == ["Pulled", "Created", "Started"]
+        process = world.processes().processes["c.0"]
+        assert process.entry == "netlab.workloads.echo:main"
+        assert dict(process.env)["NETLAB_POD_IP"] == "10.244.1.2"
+        assert process.log.endswith("/c/0.log")
+
+
+@story
+async def test_pods_of_other_nodes_are_left_alone(world):
+    async with world.running():
+        world.pod(node="worker2")
+        world.pod("waiting", node="")
+        await world.manager.settled()
+        assert world.runtime.created == []
+
+
+@story
+async def test_deletion_asks_then_removes_everything(world):
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+        state = world.processes()
+        world.registry.delete("pods", "web", namespace="default")
+        await world.manager.settled()
+        assert world.get() is None
+        assert state.signals == [("c.0", signal.SIGTERM)]
+        assert not state.alive
+        assert world.network.attached == {}
+        assert list((world.directory / "pods").iterdir()) == []
+        assert ("Normal", "Killing", "Stopping container c") in world.recorder.events
+
+
+@story
+async def test_what_ignores_sigterm_is_killed_when_the_grace_period_is_over(world):
+    world.runtime.stubborn.add("c")
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+        state = world.processes()
+        world.registry.delete("pods", "web", namespace="default", grace_period=0.2)
+        await world.until(lambda: state.signals)
+        assert state.alive
+        assert world.kubelet.pending
+        await world.until(lambda: world.get() is None)
+        assert state.signals == [("c.0", signal.SIGTERM), ("c.0", signal.SIGKILL)]
+
+
+@story
+async def test_a_pod_whose_object_was_removed_by_force_is_cleaned_up(world):
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+        state = world.processes()
+        world.registry.delete("pods", "web", namespace="default", grace_period=0)
+        assert world.get() is None
+        await world.manager.settled()
+        assert not state.alive
+        assert world.network.attached == {}
+        assert list((world.directory / "pods").iterdir()) == []
+
+
+@story
+async def test_a_pod_of_the_same_name_waits_until_the_former_one_is_gone(world):
+    world.runtime.stubborn.add("c")
+    world.restart(nodes=("worker", "worker2"))
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+        world.registry.delete("pods", "web", namespace="default", grace_period=0)
+        world.pod(node="worker2")
+        await world.manager.settled()
+        assert world.status()["podIP"] == "10.244.2.2"
+        assert [entry[0] for entry in world.network.log] == ["attach", "detach", "attach"]
+
+
+@story
+async def test_a_crashing_container_starts_again_at_once_then_backs_off(world):
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+        world.processes().end("c.0", 1)
+        await world.until(lambda: world.state()["restartCount"] == 1 and "running" in world.state()["state"])
+        assert world.state()["lastState"]["terminated"]["exitCode"] == 1
+        world.processes().end("c.1", 3)
+        await world.until(lambda: "waiting" in world.state()["state"])
+        waiting = world.state()["state"]["waiting"]
+        uid = world.get()["metadata"]["uid"]
+        assert waiting == {"reason": "CrashLoopBackOff", "message":
+                           f"back-off 10s restarting failed container=c pod=web_default({uid})"}
+        assert world.state()["lastState"]["terminated"]["exitCode"] == 3
+        assert world.status()["phase"] == "Running"
+        assert world.condition("Ready") == "False"
+        assert not world.kubelet.pending
+        assert ("Warning", "BackOff", f"Back-off restarting failed container c in pod web_default({uid})") \
+            in world.recorder.events
+
+
+@pytest.mark.parametrize(("policy", "code", "phase", "reason"), [
+    ("Never", 0, "Succeeded", "Completed"), ("Never", 2, "Failed", "Error"), ("OnFailure", 0, "Succeeded", "Completed"),
+])
+def test_a_pod_that_is_over_keeps_its_logs_and_gives_its_address_back(tmp_path, policy, code, phase, reason):
+    async def run(world):
+        world.runtime.ends_at_once["c"] = code
+        async with world.running():
+            pod = world.pod(restartPolicy=policy)
+            await world.until(lambda: world.status()["phase"] == phase and not world.kubelet.pending)
+            assert world.state()["state"]["terminated"]["reason"] == reason
+            assert world.state()["state"]["terminated"]["exitCode"] == code
+            assert world.network.attached == {}
+            assert not world.processes().alive
+            assert (world.directory / "pods" / pod["metadata"]["uid"] / "c" / "0.log").exists()
+            world.registry.delete("pods", "web", namespace="default")
+            await world.manager.settled()
+            assert world.get() is None
+            assert list((world.directory / "pods").iterdir()) == []
+
+    asyncio.run(run(World(tmp_path)))
+
+
+@story
+async def test_an_unknown_image_is_said_and_backed_off(world):
+    async with world.running():
+        world.pod(containers=[{"name": "c", "image": "mysql:8"}])
+        await world.until(lambda: world.state()["state"]["waiting"]["reason"] == "ErrImagePull")
+        assert "images: [{name: mysql" in world.state()["state"]["waiting"]["message"]
+        await world.until(lambda: world.state()["state"]["waiting"]["reason"] == "ImagePullBackOff")
+        assert world.state()["state"]["waiting"]["message"] == 'Back-off pulling image "mysql:8"'
+        assert world.status()["phase"] == "Pending"
+        assert not world.kubelet.pending
+        assert ("Warning", "Failed", "Error: ErrImagePull") in world.recorder.events
+
+
+@story
+async def test_a_missing_configmap_holds_the_container_until_it_comes(world):
+    async with world.running():
+        world.pod(containers=[{"name": "c", "image": "nginx", "envFrom": [{"configMapRef": {"name": "cm"}}]}])
+        await world.manager.settled()
+        assert world.state()["state"]["waiting"] == {"reason": "CreateContainerConfigError",
+                                                     "message": 'configmap "cm" not found'}
+        world.registry.create("configmaps", {"metadata": {"name": "cm"}, "data": {"A": "1"}}, namespace="default")
+        await world.manager.settled()
+        assert world.status()["phase"] == "Running"
+        assert dict(world.processes().processes["c.0"].env)["A"] == "1"
+
+
+@story
+async def test_a_program_that_cannot_be_executed_is_a_start_error(world):
+    world.runtime.absent.add("nosuch")
+    async with world.running():
+        world.pod(restartPolicy="Never", containers=[{"name": "c", "image": "busybox", "command": ["nosuch"]}])
+        await world.until(lambda: world.status()["phase"] == "Failed")
+        ended = world.state()["state"]["terminated"]
+        assert (ended["reason"], ended["exitCode"]) == ("StartError", 128)
+        assert 'exec: "nosuch": executable file not found in $PATH' in ended["message"]
+
+
+@story
+async def test_init_containers_run_in_order_before_the_others(world):
+    async with world.running():
+        world.pod(initContainers=[{"name": name, "image": "busybox", "command": ["sleep", "1"]} for name in "ab"])
+        await world.manager.settled()
+        state = world.processes()
+        assert set(state.processes) == {"a.0"}
+        assert world.state()["state"]["waiting"]["reason"] == "PodInitializing"
+        assert world.condition("Initialized") == "False"
+        state.end("a.0", 0)
+        await world.until(lambda: "b.0" in state.processes)
+        assert "c.0" not in state.processes
+        state.end("b.0", 0)
+        await world.until(lambda: world.status()["phase"] == "Running")
+        assert world.condition("Initialized") == "True"
+        assert [s["ready"] for s in world.status()["initContainerStatuses"]] == [True, True]
+
+
+@story
+async def test_a_failed_init_container_fails_a_pod_that_never_restarts(world):
+    world.runtime.ends_at_once["a"] = 1
+    async with world.running():
+        world.pod(restartPolicy="Never", initContainers=[{"name": "a", "image": "busybox", "command": ["sleep", "1"]}])
+        await world.until(lambda: world.status()["phase"] == "Failed")
+
+
+@story
+async def test_a_sidecar_starts_first_and_stops_last(world):
+    async with world.running():
+        world.pod(initContainers=[{"name": "side", "image": "nginx", "restartPolicy": "Always"}])
+        await world.manager.settled()
+        state = world.processes()
+        assert list(state.processes) == ["side.0", "c.0"]
+        world.registry.delete("pods", "web", namespace="default")
+        await world.manager.settled()
+        assert [name for name, _ in state.signals] == ["c.0", "side.0"]
+
+
+@story
+async def test_new_kubelets_adopt_what_runs_without_touching_it(world):
+    async with world.running():
+        world.pod(containers=[{"name": "c", "image": "nginx", "readinessProbe": {"exec": {"command": ["ok"]}}}])
+        await world.until(lambda: world.condition("Ready") == "True")
+    before = world.get()
+    state = world.processes()
+    world.runtime.exec_answers[("ok",)] = (1, "slow")  # one failure is below the threshold
+    world.restart()
+    async with world.running():
+        await world.manager.settled()
+        assert state.alive
+        assert list(state.processes) == ["c.0"]
+        assert state.signals == []
+        assert world.get() == before
+        assert len(world.runtime.created) == 1
+
+
+@story
+async def test_a_crash_while_no_kubelet_ran_is_seen_and_counted(world):
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+    world.processes().end("c.0", 7)
+    world.restart()
+    async with world.running():
+        await world.until(lambda: world.state()["restartCount"] == 1)
+        assert world.state()["lastState"]["terminated"]["exitCode"] == 7
+
+
+@story
+async def test_a_pod_that_was_deleted_while_no_kubelet_ran_is_cleaned_up(world):
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+    state = world.processes()
+    world.registry.delete("pods", "web", namespace="default", grace_period=0)
+    world.restart()
+    async with world.running():
+        await world.manager.settled()
+        assert not state.alive
+        assert world.network.attached == {}
+        assert list((world.directory / "pods").iterdir()) == []
+
+
+@story
+async def test_a_pod_whose_init_died_is_made_again_with_its_address(world):
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+        world.processes().die()
+        await world.until(lambda: world.state()["restartCount"] == 1 and "running" in world.state()["state"])
+        assert world.status()["podIP"] == "10.244.1.2"
+        assert world.state()["lastState"]["terminated"]["exitCode"] == 137
+        assert "SandboxChanged" in world.recorder.reasons()
+        assert list(world.processes().processes) == ["c.1"]
+
+
+@story
+async def test_addresses_go_on_after_the_last_one_given(world):
+    async with world.running():
+        world.pod("a")
+        await world.manager.settled()
+        world.registry.delete("pods", "a", namespace="default")
+        await world.manager.settled()
+        world.pod("b")
+        await world.manager.settled()
+        assert world.status("b")["podIP"] == "10.244.1.3"
+
+
+@story
+async def test_host_network_pods_use_the_node(world):
+    async with world.running():
+        world.pod(hostNetwork=True)
+        await world.manager.settled()
+        assert world.status()["podIP"] == world.status()["hostIP"] == "172.18.0.3"
+        assert world.network.attached == {}
+        assert world.runtime.created[0].netns == "/run/netns/kubelet-test.worker"
+        assert world.runtime.created[0].hostname == "worker"
+
+
+@story
+async def test_readiness_gates_hold_a_pod_until_somebody_sets_the_condition(world):
+    async with world.running():
+        world.pod(readinessGates=[{"conditionType": "example.com/ok"}])
+        await world.manager.settled()
+        assert (world.condition("ContainersReady"), world.condition("Ready")) == ("True", "False")
+        pod = world.get()
+        conditions = [*pod["status"]["conditions"], {"type": "example.com/ok", "status": "True"}]
+        status = pod["status"] | {"conditions": conditions}
+        world.registry.update("pods", pod | {"status": status}, subresource="status")
+        await world.manager.settled()
+        assert world.condition("Ready") == "True"
+
+
+@story
+async def test_readiness_follows_the_probe_and_failures_are_events(world):
+    world.runtime.exec_answers[("check",)] = (1, "not yet")
+    probe = {"exec": {"command": ["check"]}, "periodSeconds": 0.02, "failureThreshold": 1}
+    async with world.running():
+        world.pod(containers=[{"name": "c", "image": "nginx", "readinessProbe": probe}])
+        await world.manager.settled()
+        assert world.condition("Ready") == "False"
+        await world.until(lambda: ("Warning", "Unhealthy", "Readiness probe failed: not yet") in world.recorder.events)
+        world.runtime.exec_answers[("check",)] = (0, "")
+        await world.until(lambda: world.condition("Ready") == "True")
+        world.runtime.exec_answers[("check",)] = (1, "")
+        await world.until(lambda: world.condition("Ready") == "False")
+        assert world.state()["restartCount"] == 0
+
+
+@story
+async def test_a_failed_liveness_probe_restarts_the_container(world):
+    world.runtime.exec_answers[("live",)] = (1, "dead")
+    probe = {"exec": {"command": ["live"]}, "periodSeconds": 0.02, "failureThreshold": 2}
+    async with world.running():
+        world.pod(containers=[{"name": "c", "image": "nginx", "livenessProbe": probe}])
+        await world.until(lambda: world.state()["restartCount"] == 1)
+        assert ("Normal", "Killing", "Container c failed liveness probe, will be restarted") in world.recorder.events
+        assert world.processes().signals[0] == ("c.0", signal.SIGTERM)
+
+
+@story
+async def test_other_probes_wait_for_the_startup_probe(world):
+    world.runtime.exec_answers[("up",)] = (1, "")
+    quick = {"periodSeconds": 0.02, "failureThreshold": 1000}
+    async with world.running():
+        world.pod(containers=[{"name": "c", "image": "nginx", "startupProbe": {"exec": {"command": ["up"]}} | quick,
+                               "readinessProbe": {"exec": {"command": ["ready"]}} | quick}])
+        await world.until(lambda: len(world.runtime.execs) > 3)
+        assert {argv for _, argv in world.runtime.execs} == {("up",)}
+        assert world.state()["started"] is False
+        world.runtime.exec_answers[("up",)] = (0, "")
+        await world.until(lambda: world.condition("Ready") == "True")
+        assert world.state()["started"] is True
+
+
+@story
+async def test_the_pre_stop_hook_comes_before_sigterm(world):
+    hook = {"preStop": {"exec": {"command": ["drain"]}}}
+    async with world.running():
+        world.pod(containers=[{"name": "c", "image": "nginx", "lifecycle": hook}])
+        await world.manager.settled()
+        state = world.processes()
+        world.registry.delete("pods", "web", namespace="default")
+        await world.manager.settled()
+        assert world.runtime.execs == [("c", ("drain",))]
+        assert state.signals == [("c.0", signal.SIGTERM)]
+
+
+@story
+async def test_volumes_that_a_lab_does_not_have_are_refused_with_an_event(world):
+    async with world.running():
+        world.pod(volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "x"}}])
+        await world.manager.settled()
+        assert world.state()["state"]["waiting"]["reason"] == "ContainerCreating"
+        assert any(reason == "FailedMount" and "persistentVolumeClaim" in text
+                   for _, reason, text in world.recorder.events)
+        world.registry.delete("pods", "web", namespace="default")
+        await world.manager.settled()
+        assert world.get() is None
+
+
+@story
+async def test_a_config_map_volume_follows_its_object(world):
+    world.registry.create("configmaps", {"metadata": {"name": "cm"}, "data": {"a.txt": "1", "b.txt": "x"}},
+                          namespace="default")
+    async with world.running():
+        world.pod(volumes=[{"name": "v", "configMap": {"name": "cm"}}], containers=[
+            {"name": "c", "image": "nginx", "volumeMounts": [{"name": "v", "mountPath": "/conf"}]}])
+        await world.manager.settled()
+        (mount,) = world.processes().processes["c.0"].mounts
+        assert (mount.target, mount.read_only) == ("/conf", True)
+        cm = world.registry.get("configmaps", "cm", "default")
+        world.registry.update("configmaps", cm | {"data": {"a.txt": "2"}})
+        await world.manager.settled()
+        from pathlib import Path
+        assert {p.name: p.read_text() for p in Path(mount.source).iterdir()} == {"a.txt": "2"}
+
+
+@story
+async def test_a_sandbox_that_cannot_be_made_is_said_and_tried_again(world):
+    world.runtime.refuse = "pivot_root: not permitted"
+    async with world.running():
+        world.pod()
+        await world.until(lambda: "FailedCreatePodSandBox" in world.recorder.reasons())
+        assert world.status()["phase"] == "Pending"
+        world.runtime.refuse = ""
+        await world.until(lambda: world.status()["phase"] == "Running")
+
+
+@story
+async def test_finalizers_keep_the_object_but_not_the_processes(world):
+    async with world.running():
+        pod = world.pod()
+        await world.manager.settled()
+        state = world.processes()
+        world.registry.update("pods", world.get() | {"metadata": world.get()["metadata"] | {"finalizers": ["a/b"]}})
+        world.registry.delete("pods", "web", namespace="default")
+        await world.manager.settled()
+        assert not state.alive
+        assert world.get()["metadata"]["uid"] == pod["metadata"]["uid"]
+        assert world.condition("Ready") == "False"
+        assert len(world.runtime.created) == 1
