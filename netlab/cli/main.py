@@ -2,7 +2,65 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from netlab.cli.arguments import Arguments, command_help, did_you_mean, parse
+from netlab.cli.commands import COMMANDS, SHARED, overview
+from netlab.cli.failures import explain, interrupted
+from netlab.model.errors import ApiError, LabError
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; gives its exit code."""
-    raise NotImplementedError
+    given = sys.argv[1:] if argv is None else argv
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+        return code
+    except (ApiError, LabError) as error:
+        return explain(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader left, as `head` does. Nothing more can be said; the interpreter must not try at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except Exception as error:
+        return interrupted(error)
+
+
+def _run(given: list[str]) -> int:
+    before = []  # --name may stand before the command
+    rest = list(given)
+    while rest and rest[0].startswith("-"):
+        if rest[0] in ("-h", "--help"):
+            sys.stdout.write(overview())
+            return 0
+        if rest[0] == "--version":
+            rest[0] = "version"
+            break
+        takes = rest[0] == "--name"
+        if not takes and not rest[0].startswith("--name="):
+            raise LabError(f"unknown flag: {rest[0]}", hint="netlab --help")
+        before += rest[: 1 + takes]
+        del rest[: 1 + takes]
+    if not rest:
+        sys.stderr.write(overview())
+        return 2
+    name, rest = rest[0], rest[1:]
+    if name == "help":
+        sys.stdout.write(command_help(COMMANDS[rest[0]], SHARED) if rest and rest[0] in COMMANDS else overview())
+        return 0
+    command = COMMANDS.get(name)
+    if command is None:
+        raise LabError(f'unknown command "{name}"{did_you_mean(name, list(COMMANDS))}', hint="netlab --help")
+    own = rest[: rest.index("--")] if "--" in rest else rest
+    if "--help" in own or "-h" in own:
+        sys.stdout.write(command_help(command, SHARED))
+        return 0
+    module, _, function = command.run.partition(":")
+    run: Callable[[Arguments], int] = getattr(import_module(f"netlab.cli.{module}"), function)
+    return run(parse(command, before + rest))

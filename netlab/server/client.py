@@ -62,7 +62,8 @@ class ApiClient:
         answer: Manifest = self.json("GET", path)
         return answer
 
-    def watch(self, path: str, revision: str = "", *, timeout: float | None = None) -> Iterator[Manifest]:
+    def watch(self, path: str, revision: str = "", *, timeout: float | None = None, accept: str = JSON,
+              ) -> Iterator[Manifest]:
         """The events ({"type", "object"}) of a collection after `revision`, until the server ends the stream.
 
         Without a revision the present objects come first, as ADDED. A connection of its own, so that other
@@ -71,7 +72,7 @@ class ApiClient:
         query = f"{'&' if '?' in path else '?'}watch=true" + (f"&resourceVersion={revision}" if revision else "")
         connection = _Connection(self.path, timeout)
         try:
-            connection.send("GET", path + query)
+            connection.send("GET", path + query, accept=accept)
             code, headers = connection.head()
             if code >= 400:
                 raise _error(code, b"".join(connection.body(headers)))

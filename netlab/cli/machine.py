@@ -1,0 +1,28 @@
+"""doctor and version."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+from netlab import __version__
+from netlab.cli.arguments import Arguments
+
+
+def doctor(arguments: Arguments) -> int:
+    """Says what the machine lacks, one line each with its remedy: 3 when labs cannot run here."""
+    from netlab.kernel.preflight import lacks  # type: ignore[import-untyped]
+
+    missing = list(lacks())
+    print(f"kernel {platform.release()}, Python {platform.python_version()}, "
+          f"{'root' if os.geteuid() == 0 else f'user {os.geteuid()}'}")
+    for lack in missing:
+        print(f"missing: {lack}")
+    print("this machine cannot run labs" if missing else "this machine can run labs")
+    return 3 if missing else 0
+
+
+def version(arguments: Arguments) -> int:
+    """The version, and the one of Kubernetes whose behaviour is the measure."""
+    print(f"netlab {__version__} (behaves as Kubernetes v1.33)")
+    return 0
