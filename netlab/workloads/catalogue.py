@@ -11,7 +11,7 @@ DNS = "netlab.server.dns:main"
 
 BUILTINS = {
     "agnhost": AGNHOST,
-    "netexec": "netlab.workloads.agnhost:netexec",
+    "netexec": "netlab.workloads.netexec:main",
     "serve_hostname": "netlab.workloads.agnhost:serve_hostname",
     "serve-hostname": "netlab.workloads.agnhost:serve_hostname",
     "pause": "netlab.workloads.pause:main",
