@@ -38,8 +38,7 @@ def serve_hostname(args: list[str]) -> int:
     elif chosen.flag("http") and not udp:
         close = (("Connection", "close"),) if chosen.flag("close") else ()
         server.http(port, lambda request: Response(name, headers=close))
-    say(f"Serving hostname on port {port}")
-    return run_until_term(server)
+    return run_until_term(server, f"Serving hostname on port {port}")
 
 
 def porter(args: list[str]) -> int:

@@ -127,5 +127,5 @@ def main(args: list[str]) -> int:
         ports = ", ".join(str(port) for port in options.ports)
         say(f"error: cannot listen on port {ports}: {(error.strerror or str(error)).lower()}")
         return 1
-    say(f"{me.pod} listens on {', '.join(f'{port}/tcp {port}/udp' for port in options.ports)}")
-    return run_until_term(server)
+    ports = ", ".join(f"{port}/tcp {port}/udp" for port in options.ports)
+    return run_until_term(server, f"{me.pod} listens on {ports}")

@@ -147,5 +147,5 @@ def main(args: list[str]) -> int:
     except OSError as error:
         say(f"error: cannot listen: {(error.strerror or str(error)).lower()}")
         return 1
-    say(f"Started HTTP server on port {', '.join(str(port) for port in server.ports())}")
-    return run_until_term(server)
+    ports = ", ".join(str(port) for port in server.ports())
+    return run_until_term(server, f"Started HTTP server on port {ports}")
