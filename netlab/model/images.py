@@ -108,7 +108,7 @@ class Catalogue:
     @staticmethod
     def _listen(image: Image, declared: tuple[int, ...]) -> tuple[str, ...]:
         ports = declared if image.follows_ports and declared else image.ports
-        return tuple(f"--port={port}" for port in ports)
+        return tuple(f"--default-port={port}" for port in ports)
 
 
 def parse_images(items: Any, path: str = "spec.images") -> tuple[Image, ...]:

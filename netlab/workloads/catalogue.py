@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from netlab.model.images import Catalogue, Image
+from netlab.model.images import Catalogue, Image, parse_images
 from netlab.model.lab_spec import LabSpec
+from netlab.topology import names
 
 ECHO = "netlab.workloads.echo:main"
 AGNHOST = "netlab.workloads.agnhost:main"
@@ -11,7 +12,7 @@ DNS = "netlab.server.dns:main"
 
 BUILTINS = {
     "agnhost": AGNHOST,
-    "netexec": "netlab.workloads.agnhost:netexec",
+    "netexec": "netlab.workloads.netexec:main",
     "serve_hostname": "netlab.workloads.agnhost:serve_hostname",
     "serve-hostname": "netlab.workloads.agnhost:serve_hostname",
     "pause": "netlab.workloads.pause:main",
@@ -68,8 +69,12 @@ def _demos() -> tuple[Image, ...]:
     )
 
 
-def builtin_images(*, real_nginx: bool = False) -> tuple[Image, ...]:
-    """The images that need nothing from a lab file; `real_nginx` runs the machine's nginx for the image `nginx`."""
+def builtin_images(spec: LabSpec, *, real_nginx: bool = False) -> tuple[Image, ...]:
+    """The images that need nothing from a lab file; `real_nginx` runs the machine's nginx for the image `nginx`.
+
+    DNS servers see the lab's read-only API socket at /run/netlab/view.
+    """
+    view = str(names.view_socket(spec.name).parent)
     nginx = (Image("nginx", ("sh", "-c", NGINX), requires=("nginx",)),) if real_nginx else ()
     return (
         *nginx,
@@ -77,7 +82,7 @@ def builtin_images(*, real_nginx: bool = False) -> tuple[Image, ...]:
         Image("serve_hostname", ("/serve_hostname",), (), BUILTINS["serve_hostname"]),
         Image("netexec", ("/netexec",), (), BUILTINS["netexec"]),
         Image("pause", ("/pause",), (), BUILTINS["pause"]),
-        Image("coredns", ("/coredns",), (), DNS),
+        Image("coredns", ("/coredns",), (), DNS, mounts=((view, "/run/netlab/view"),)),
         *_demos(),
         Image("curl", ("sh", "-c", CURL, "curl"), ("curl",), requires=("curl",)),
         *(_shell(name) for name in ("busybox", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
@@ -87,8 +92,6 @@ def builtin_images(*, real_nginx: bool = False) -> tuple[Image, ...]:
     )
 
 
-def catalogue(spec: LabSpec, extra: tuple[Image, ...] = (), *, real_nginx: bool = False) -> Catalogue:
-    """The lab's catalogue: what its file adds comes first, then `extra`, then the built-in images."""
-    from netlab.model.images import parse_images
-
-    return Catalogue(parse_images(spec.images) + extra + builtin_images(real_nginx=real_nginx), BUILTINS)
+def catalogue(spec: LabSpec, *, real_nginx: bool = False) -> Catalogue:
+    """The lab's catalogue: what its file adds comes first, then the built-in images. LabError for a wrong addition."""
+    return Catalogue(parse_images(spec.images) + builtin_images(spec, real_nginx=real_nginx), BUILTINS)

@@ -15,7 +15,8 @@ from netlab.workloads.manners import MANNERS
 from netlab.workloads.serving import Server, run_until_term, say
 
 _OPTION = re.compile(r"--?(?P<name>[a-z][a-z-]*)(?:=(?P<value>.*))?", re.DOTALL)
-_VALUED = ("port", "p", "listen", "text", "manner", "root", "port-from", "status-code", "name")
+_VALUED = ("port", "p", "listen", "text", "manner", "root", "port-from", "status-code",
+           "default-port")
 
 
 @dataclass(frozen=True)
@@ -30,26 +31,24 @@ class Options:
 
 
 def parse(args: list[str], environment: dict[str, str]) -> Options:
-    """The options; ports that come later than others replace them when they are the user's. Unknown ones are ignored."""
+    """The options. Ports of the user replace default ones; unknown options are ignored."""
     values: dict[str, str] = {}
-    given: list[int] = []  # what the catalogue says, in the form --port=N
-    own: list[int] = []
+    defaults: list[int] = []  # of the image
+    given: list[int] = []  # by the user
     rest = list(args)
     while rest:
         match = _OPTION.fullmatch(rest.pop(0))
         if not match or match["name"] not in _VALUED:
             continue
         name, value = match["name"], match["value"]
-        catalogued = value is not None and name == "port" and not own
         if value is None:
             value = rest.pop(0) if rest else ""
-        if name in ("port", "p", "listen"):
-            number = int(value.rpartition(":")[2] or 0)
-            (given if catalogued and name == "port" else own).append(number)
+        if name in ("port", "p", "listen", "default-port"):
+            (defaults if name == "default-port" else given).append(int(value.rpartition(":")[2] or 0))
         else:
             values[name] = value
-    from_environment = environment.get(values.get("port-from", ""), "")
-    ports = own or ([int(from_environment)] if from_environment.isdigit() else given) or [80]
+    variable = environment.get(values.get("port-from", ""), "")
+    ports = given or ([int(variable)] if variable.isdigit() else defaults) or [80]
     return Options(tuple(dict.fromkeys(ports)), values.get("manner", ""), values.get("text", ""),
                    values.get("root", ""), int(values.get("status-code") or 200))
 
@@ -128,5 +127,5 @@ def main(args: list[str]) -> int:
         ports = ", ".join(str(port) for port in options.ports)
         say(f"error: cannot listen on port {ports}: {(error.strerror or str(error)).lower()}")
         return 1
-    say(f"{me.pod} listens on {', '.join(f'{port}/tcp {port}/udp' for port in options.ports)}")
-    return run_until_term(server)
+    ports = ", ".join(f"{port}/tcp {port}/udp" for port in options.ports)
+    return run_until_term(server, f"{me.pod} listens on {ports}")

@@ -151,8 +151,8 @@ class Server:
             time.sleep(0.005)
 
 
-def run_until_term(server: Server) -> int:
-    """Serves until SIGTERM or SIGINT; gives the exit code. For the main thread of a workload."""
+def run_until_term(server: Server, greeting: str = "") -> int:
+    """Says the greeting, serves until SIGTERM or SIGINT, gives the exit code. For the main thread of a workload."""
 
     def on_signal(number: int, frame: object) -> None:
         server.terminate()
@@ -160,6 +160,8 @@ def run_until_term(server: Server) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    if greeting:  # not before: who reads it may send the signal
+        say(greeting)
     return server.run()
 
 

@@ -75,6 +75,9 @@ class FakePod:
     def kill(self):
         self.state.die()
 
+    def close(self):
+        pass
+
 
 class PodState:
     def __init__(self, runtime, sandbox):

@@ -11,7 +11,7 @@ from pathlib import Path
 from netlab.api.registry import Registry
 from netlab.controllers.kubelet import node_status, records, sandboxes
 from netlab.controllers.kubelet.context import NodeContext
-from netlab.controllers.kubelet.doors import Network, Recorder, Runtime
+from netlab.controllers.kubelet.doors import LabNetwork, Network, Recorder, Runtime
 from netlab.controllers.kubelet.records import Claims, PodRecord
 from netlab.controllers.kubelet.worker import PodWorker
 from netlab.controllers.runtime import Controller
@@ -19,6 +19,7 @@ from netlab.model import meta
 from netlab.model.errors import LabError
 from netlab.model.images import Catalogue
 from netlab.model.meta import Manifest
+from netlab.topology import names
 
 OBJECTS = ("configmaps", "secrets")
 FULL_RETRY = 5.0
@@ -27,21 +28,22 @@ FULL_RETRY = 5.0
 class Kubelet(Controller):
     """Runs the pods whose spec.nodeName is its node; adopts those that run already.
 
-    `run_dir` is the lab's run directory, below which pods have theirs. Kubelets of one lab share `claims`.
+    `network` and `run_dir`, below which pods have their directories, are the lab's unless a test says otherwise.
+    The kubelets of one lab share `claims`: `kubelets` makes them so.
     """
 
     resources = ("pods", *OBJECTS)
 
-    def __init__(self, registry: Registry, *, node: str, runtime: Runtime, network: Network, catalogue: Catalogue,
-                 run_dir: Path, recorder: Recorder, claims: Claims | None = None,
+    def __init__(self, registry: Registry, *, node: str, runtime: Runtime, catalogue: Catalogue, recorder: Recorder,
+                 network: Network | None = None, run_dir: Path | None = None, claims: Claims | None = None,
                  which: Callable[[str], str | None] = shutil.which) -> None:
         super().__init__(registry)
         self.name = f"kubelet/{node}"
         self.node = node
-        self._pods_dir = run_dir / "pods"
+        self._pods_dir = (run_dir or names.run_dir(registry.spec.name)) / "pods"
         self._context = NodeContext(
-            registry=registry, node=node, runtime=runtime, network=network, catalogue=catalogue, which=which,
-            pods_dir=self._pods_dir, recorder=recorder,
+            registry=registry, node=node, runtime=runtime, network=network or LabNetwork(registry.spec),
+            catalogue=catalogue, which=which, pods_dir=self._pods_dir, recorder=recorder,
             claims=claims if claims is not None else Claims(records.read_all(self._pods_dir)))
         self._workers: dict[str, PodWorker] = {}
         self._adopted = False
@@ -127,9 +129,9 @@ class Kubelet(Controller):
         node_status.set_ready(self.registry, self.node, ready=False)
 
 
-def kubelets(registry: Registry, *, runtime: Runtime, network: Network, catalogue: Catalogue, run_dir: Path,
-             recorder: Callable[[str], Recorder], nodes: Iterable[str] = ()) -> list[Kubelet]:
+def kubelets(registry: Registry, *, runtime: Runtime, catalogue: Catalogue, recorder: Callable[[str], Recorder],
+             network: Network | None = None, run_dir: Path | None = None, nodes: Iterable[str] = ()) -> list[Kubelet]:
     """The kubelets of a lab's nodes; `recorder` gives the recorder of a node."""
-    claims = Claims(records.read_all(run_dir / "pods"))
+    claims = Claims(records.read_all((run_dir or names.run_dir(registry.spec.name)) / "pods"))
     return [Kubelet(registry, node=node, runtime=runtime, network=network, catalogue=catalogue, run_dir=run_dir,
                     recorder=recorder(node), claims=claims) for node in (nodes or registry.spec.nodes)]

@@ -108,6 +108,8 @@ class PodWorker:
             self._stopper.close()
             for _, prober in self._probers.values():
                 prober.stop()
+            if self.handle is not None:
+                self.handle.close()
 
     def _watch(self, handle: PodHandle | None) -> None:
         # Readable stays readable until `exits` is called, so the descriptor is watched only between two looks.
@@ -116,8 +118,12 @@ class PodWorker:
             loop.remove_reader(self._reader)
             self._reader = None
         if handle is not None and not self.done:
-            self._reader = handle.fileno()
-            loop.add_reader(self._reader, self._on_readable)
+            try:
+                self._reader = handle.fileno()
+            except OSError:  # the pod's init has just died
+                self.wake()
+            else:
+                loop.add_reader(self._reader, self._on_readable)
 
     def _on_readable(self) -> None:
         self._watch(None)
@@ -208,6 +214,7 @@ class PodWorker:
 
         running, exits, alive = await blocking(ask)
         if not alive:
+            handle.close()
             self.handle = None
         self.observer.look(pod, running, exits)
         return self.handle is not None
