@@ -46,12 +46,13 @@ class PerObject(Controller):
             self._due.pop(key, None)
             try:
                 delay = self.sync(*key)
-            except (ApiError, LabError) as error:
-                errors.append(f"{'/'.join(filter(None, key))}: {error}")
-                continue
             except Exception as error:
-                traceback.print_exc()
-                errors.append(f"{'/'.join(filter(None, key))}: {type(error).__name__}: {error}")
+                if is_namespace_terminating(error):
+                    self._waiting.discard(key)
+                    continue
+                if not isinstance(error, ApiError | LabError):
+                    traceback.print_exc()
+                errors.append(f"{'/'.join(filter(None, key))}: {str(error) or type(error).__name__}")
                 continue
             self._waiting.discard(key)
             if delay is not None:
@@ -61,3 +62,9 @@ class PerObject(Controller):
         if errors:
             raise LabError("; ".join(errors[:5]), exit_code=5)
         return max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
+
+
+def is_namespace_terminating(error: Exception) -> bool:
+    """Whether the API refused to make something since its namespace is being deleted; then all is well."""
+    causes = error.details.get("causes") or () if isinstance(error, ApiError) else ()
+    return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)

@@ -10,7 +10,7 @@ from netlab.api.registry import Registry
 from netlab.controllers.events import EventRecorder
 from netlab.controllers.index import Index
 from netlab.controllers.owned import Owned
-from netlab.controllers.per_object import Name, PerObject
+from netlab.controllers.per_object import Name, PerObject, is_namespace_terminating
 from netlab.controllers.victims import victims
 from netlab.model import meta, pod_status
 from netlab.model.errors import ApiError
@@ -65,7 +65,7 @@ class ReplicaSets(PerObject):
             try:
                 pod = self.registry.create("pods", pod_from_template(owner))
             except ApiError as error:
-                if any(cause.get("reason") == "NamespaceTerminating" for cause in error.details.get("causes") or ()):
+                if is_namespace_terminating(error):
                     return ""
                 self._recorder.event(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
                 return error.message

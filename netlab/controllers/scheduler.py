@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 
 from netlab.api.registry import Registry
-from netlab.controllers import fit
+from netlab.controllers import fit, neighbours
 from netlab.controllers.events import EventRecorder
 from netlab.controllers.index import Index
 from netlab.controllers.per_object import Name, PerObject
@@ -35,7 +35,7 @@ class Scheduler(PerObject):
         touched = self._pods.take_touched()
         names = {(key[1], key[2]) for key in touched if isinstance(key, tuple) and key[0] == "pending"}
         revision = self.store.revision_of("nodes")
-        freed = any(isinstance(key, tuple) and key[0] == "node" for key in touched)
+        freed = any(isinstance(key, tuple) and key[0] in ("node", "placed") for key in touched)
         if revision != self._nodes_revision or freed:
             self._nodes_revision = revision
             self._nodes = self.registry.list("nodes")
@@ -51,18 +51,20 @@ class Scheduler(PerObject):
             self._refuse(pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
             return
         obstacles: Counter[str] = Counter()
+        near = neighbours.Neighbours(pod, self._nodes, lambda space: self._pods.of(("placed", space)),
+                                     self._pods.of("repelling"))
         owner = _owner(pod)
         best: tuple[tuple[int, int, int, str], str] | None = None
         for node in self._nodes:
             node_name = meta.name(node)
             count = self._pods.count(("node", node_name))
             ports = [port for other in self._pods.of(("ports", node_name)) for port in fit.host_ports(other)]
-            reason = fit.obstacle(pod, node, ports, count)
+            reason = fit.obstacle(pod, node, ports, count) or near.obstacle(node)
             if reason:
                 obstacles[reason] += 1
                 continue
             same = self._pods.count(("owner", node_name, namespace, owner)) if owner else 0
-            rank = (-fit.preference(pod, node), same, count, node_name)
+            rank = (-fit.preference(pod, node) - near.preference(node), same, count, node_name)
             if best is None or rank < best[0]:
                 best = rank, node_name
         if best is None:
@@ -105,6 +107,9 @@ def _keys(pod: Manifest) -> Iterator[Hashable]:
     node = meta.spec(pod).get("nodeName")
     if node and not pod_status.is_finished(pod):
         yield "node", node
+        yield "placed", meta.namespace(pod)
+        if neighbours.has_anti_affinity(pod):
+            yield "repelling"
         if fit.host_ports(pod):
             yield "ports", node
         if owner := _owner(pod):

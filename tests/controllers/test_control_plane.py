@@ -77,3 +77,47 @@ def test_a_change_in_a_large_lab_costs_little(cluster):
         assert spent < 0.5
 
     everything(cluster, story)
+
+
+def test_controllers_that_start_again_find_all_right_and_write_nothing(cluster):
+    cluster.node("worker")
+    deployment(cluster, "web", 2)
+    cluster.service("web", clusterIP=None, clusterIPs=None)
+    cluster.service("manual", selector=None, clusterIP=None, clusterIPs=None)
+    cluster.create("endpoints", {"metadata": {"name": "manual"}, "subsets": [
+        {"addresses": [{"ip": "192.0.2.1"}], "ports": [{"port": 80, "protocol": "TCP"}]}]})
+
+    async def first(manager):
+        cluster.run_all()
+        await manager.settled()
+        return cluster.store.revision
+
+    async def again(manager):
+        return cluster.store.revision
+
+    before = everything(cluster, first)
+    assert everything(cluster, again) == before
+
+
+def test_a_namespace_with_everything_in_it_goes(cluster):
+    cluster.node("worker")
+    item = cluster.create("namespaces", {"metadata": {"name": "team"}})
+    if not meta.spec(item).get("finalizers"):
+        cluster.registry.update("namespaces", item | {"metadata": item["metadata"] | {"finalizers": ["kubernetes"]}})
+
+    async def story(manager):
+        cluster.create("deployments", {"metadata": {"name": "web"}, "spec": {
+            "replicas": 2, "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}},
+                         "spec": {"containers": [{"name": "c", "image": "i"}]}}}}, "team")
+        cluster.service("web", namespace="team", clusterIP=None, clusterIPs=None)
+        await manager.settled()
+        assert len(cluster.list("pods", "team")) == 2
+        cluster.registry.delete("namespaces", "team")
+        await manager.settled()
+        for pod in cluster.list("pods", "team"):
+            cluster.registry.delete("pods", meta.name(pod), namespace="team", grace_period=0)
+        await manager.settled()
+        assert cluster.gone("namespaces", "team", "")
+
+    everything(cluster, story)
