@@ -1,0 +1,56 @@
+"""A directory for the PATH of nodes and pods in which `iptables` and its kin are the legacy variants.
+
+The lab's rules are in the legacy tables. On most machines `iptables` is the nft variant, which would show none.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from netlab.model.errors import LabError
+
+PROGRAMS = tuple(f"{family}{action}" for family in ("iptables", "ip6tables") for action in ("", "-save", "-restore"))
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+INSTALL = "apt-get install iptables (or your distribution's package of iptables-legacy)"
+
+
+def make(directory: Path) -> Path:
+    """The directory, made or completed: symlinks to the legacy programs. LabError (exit code 3) without iptables."""
+    directory.mkdir(mode=0o755, exist_ok=True)
+    for program in PROGRAMS:
+        target = legacy(program)
+        if target is None:
+            if program.startswith("ip6"):
+                continue
+            raise LabError(f"the legacy variant of {program} is not installed", hint=INSTALL, exit_code=3)
+        link = directory / program
+        if not link.is_symlink() or os.readlink(link) != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+    return directory
+
+
+def legacy(program: str) -> str | None:
+    """Where the legacy variant of `iptables`, `iptables-save`, ... is, or None."""
+    family, _, action = program.partition("-")
+    found = which(f"{family}-legacy" + (f"-{action}" if action else ""))
+    if found:
+        return found
+    plain = which(program)  # where there is no choice of variants, or the administrator has chosen
+    return plain if plain and os.path.basename(os.path.realpath(plain)) == "xtables-legacy-multi" else None
+
+
+def which(program: str) -> str | None:
+    """Where a program is, on the PATH or where system programs are (root's PATH may lack sbin)."""
+    for directory in search_path().split(":"):
+        path = f"{directory or '.'}/{program}"
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def search_path(*first: str, given: str | None = None) -> str:
+    """A PATH: those directories, what is given (this process's PATH by default), and the system's directories."""
+    parts = [*first, *(os.environ.get("PATH", "") if given is None else given).split(":"), *SYSTEM_PATH.split(":")]
+    return ":".join(dict.fromkeys(part for part in parts if part))
