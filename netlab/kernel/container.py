@@ -70,10 +70,11 @@ def _child(program: Program, writer: int) -> NoReturn:
         try:
             _isolate(program, writer)
             namespace = os.stat("/proc/self/ns/mnt").st_ino
+            if program.entry:
+                process_title.write(program.argv)
             capabilities.drop()
             if not program.entry:
                 _execute(program, writer, namespace)
-            process_title.write(program.argv)
             syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
             _report(writer, namespace=namespace)
         except OSError as error:

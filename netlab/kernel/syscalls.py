@@ -22,7 +22,7 @@ OPEN_TREE_CLONE = 1
 MOVE_MOUNT_F_EMPTY_PATH = 4
 
 PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_MM, PR_SET_NO_NEW_PRIVS = 4, 15, 35, 38
-PR_SET_MM_ARG_END = 9
+PR_SET_MM_MAP = 14
 
 
 def check(result: int, what: str) -> int:
