@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import subprocess
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,6 +82,7 @@ def _write(table: Table, chains: Sequence[tuple[bytes, list[bytes]]]) -> None:
             if error.errno != errno.EINVAL:
                 raise
             _refused = True
+            print(f"iptables: this kernel refuses packed rules ({error}); {RESTORE} writes them", file=sys.stderr)
     _run([RESTORE, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
 
 

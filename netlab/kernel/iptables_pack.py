@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network
+from socket import inet_aton
 from typing import Any
 
 from netlab.netfilter.rule import (
@@ -42,7 +42,8 @@ ENTRY = 112  # sizeof(struct ipt_entry)
 _packed: dict[int, tuple[Rule, bytes]] = {}
 _PACKED_LIMIT = 200_000
 
-_HEAD = struct.Struct("<4s4s4s4s16s16s16s16sHBBI")  # struct ipt_ip, nfcache
+_ANY = bytes(4)
+_HEAD = struct.Struct("<16s16s16s16sHBBI")  # struct ipt_ip after its addresses, nfcache
 _TAIL = struct.Struct("<HHIQQ")  # target_offset, next_offset, comefrom, counters
 _EXTENSION = struct.Struct("<H29sB")  # size, name, revision
 
@@ -61,22 +62,23 @@ def blob(rule: Rule) -> bytes:
 
 def pack(rule: Rule) -> bytes:
     """The rule as one entry; jumps carry the name of their chain, libiptc makes offsets of them."""
-    matches = b"".join([_MATCHES[type(match)](match) for match in rule.matches])
-    target = rule.target
+    matches, target, source, destination, protocol, inside, outside, inverted = rule
+    parts = [_MATCHES[type(match)](match) for match in matches]
     packed = _NOTHING if target is None else _TARGETS[type(target)](target)
-    goto = GOTO if type(target) is Jump and target.goto else 0
-    offset = ENTRY + len(matches)
-    return b"".join((_head(*rule[2:], goto), _tail(offset, offset + len(packed)), matches, packed))
+    offset = ENTRY + sum(map(len, parts))
+    goto = type(target) is Jump and target.goto
+    from_address, from_mask = _network(source)
+    to_address, to_mask = _network(destination)
+    return b"".join((from_address, to_address, from_mask, to_mask, _rest(protocol, inside, outside, inverted, goto),
+                     _tail(offset, offset + len(packed)), *parts, packed))
 
 
-@lru_cache(maxsize=4096)
-def _head(source: str, destination: str, protocol: str, in_interface: str, out_interface: str,
-          inverted: frozenset[str], flags: int) -> bytes:
-    (from_address, from_mask), (to_address, to_mask) = _network(source), _network(destination)
+@lru_cache(maxsize=1024)
+def _rest(protocol: str, in_interface: str, out_interface: str, inverted: frozenset[str], goto: bool) -> bytes:
     (inside, inside_mask), (outside, outside_mask) = _interface(in_interface), _interface(out_interface)
     inversions = sum(INVERTED[field] for field in inverted)
-    return _HEAD.pack(from_address, to_address, from_mask, to_mask, inside, outside, inside_mask, outside_mask,
-                      PROTOCOLS[protocol], flags, inversions, 0)
+    return _HEAD.pack(inside, outside, inside_mask, outside_mask, PROTOCOLS[protocol], GOTO if goto else 0,
+                      inversions, 0)
 
 
 @lru_cache(maxsize=256)
@@ -84,17 +86,13 @@ def _tail(target: int, size: int) -> bytes:
     return _TAIL.pack(target, size, 0, 0, 0)
 
 
+@lru_cache(maxsize=4096)
 def _network(cidr: str) -> tuple[bytes, bytes]:
     if not cidr:
-        return b"", b""
-    if cidr.endswith("/32"):
-        return _address(cidr[:-3]), b"\xff\xff\xff\xff"
-    network = IPv4Network(cidr)
-    return network.network_address.packed, network.netmask.packed
-
-
-def _address(text: str) -> bytes:
-    return IPv4Address(text).packed
+        return _ANY, _ANY
+    address, _, bits = cidr.partition("/")
+    mask = 0xFFFFFFFF << 32 - int(bits) & 0xFFFFFFFF
+    return inet_aton(address), mask.to_bytes(4, "big")
 
 
 def _interface(name: str) -> tuple[bytes, bytes]:
@@ -181,13 +179,14 @@ def _masquerade(target: Masquerade) -> bytes:
     return _extension("MASQUERADE", 0, struct.pack("<IIIIHH", 1, 0x10 if target.random_fully else 0, 0, 0, 0, 0))
 
 
-_DNAT = struct.Struct("<H29sBI16s16s2s2s8s")
-_PORT = struct.Struct(">H")
+_DNAT = _EXTENSION.pack(80, b"DNAT", 2) + struct.pack("<I", 3)  # flags: an address and a port are given
+_PADS = bytes(12), bytes(8)
 
 
 def _dnat(target: Dnat) -> bytes:
-    address, port = _address(target.address), _PORT.pack(target.port)
-    return _DNAT.pack(80, b"DNAT", 2, 3, address, address, port, port, b"")
+    address = inet_aton(target.address) + _PADS[0]
+    port = target.port.to_bytes(2, "big")
+    return b"".join((_DNAT, address, address, port, port, _PADS[1]))
 
 
 @lru_cache(maxsize=16)

@@ -36,7 +36,7 @@ from netlab.netfilter.ruleset import Chain, Ruleset, ruleset, table
 from netlab.proxy.backends import Backend, Choice, choose
 from netlab.proxy.frontends import CLUSTER_IP, EXTERNAL_IP, LOAD_BALANCER_IP, Frontend, Portal
 from netlab.proxy.iptables_base import MANGLE, MARK_MASQ, NAT, filter_table, node_ports_rule
-from netlab.proxy.names import endpoint_chain, service_hash
+from netlab.proxy.names import chain_hash
 from netlab.proxy.snapshot import NodeView, Proxied
 
 LARGE_CLUSTER = 1000  # endpoints; above that rules for endpoints carry no comments
@@ -117,8 +117,11 @@ class _Port:
     def __init__(self, portal: Portal, choice: Choice, node: NodeView, large: bool) -> None:
         self.portal, self.choice, self.node = portal, choice, node
         self.protocol = portal.protocol.lower()
-        self.hash = service_hash(portal.name, portal.protocol)
-        self.note = None if large else Comment(portal.name)
+        self.key = portal.name + self.protocol
+        self.hash = chain_hash(self.key)
+        self.note: tuple[Match, ...] = () if large else (Comment(portal.name),)
+        self.any_port = Ports(self.protocol)
+        self._names: dict[Backend, tuple[str, Jump]] = {}
         self.large = large
         self.internal = Jump(("KUBE-SVL-" if portal.internal_local else "KUBE-SVC-") + self.hash)
         self.external = Jump(("KUBE-SVL-" if portal.external_local else "KUBE-SVC-") + self.hash)
@@ -187,7 +190,7 @@ class _Port:
         guarded = [row for row in portal.frontends if row.source_ranges]
         if guarded:
             chains.append(Chain(f"KUBE-FW-{self.hash}", tuple(self._firewall(guarded, ext))))
-        chains += [self._endpoint(backend) for backend in choice.reachable]
+        chains += [self._endpoint(backend, self._named(backend)[1]) for backend in choice.reachable]
         return chains
 
     def _internal_marks(self) -> list[Rule]:
@@ -200,20 +203,24 @@ class _Port:
                          inverted=NOT_FROM)]
         return []
 
+    def _named(self, backend: Backend) -> tuple[str, Jump]:
+        known = self._names.get(backend)
+        if known is None:
+            text = f"{backend.address}:{backend.port}"
+            known = self._names[backend] = text, Jump("KUBE-SEP-" + chain_hash(self.key + text))
+        return known
+
     def _balance(self, backends: Sequence[Backend]) -> list[Rule]:
-        name, protocol = self.portal.name, self.portal.protocol
-        chains = [(backend.text, endpoint_chain(name, protocol, backend.text)) for backend in backends]
-        notes: list[tuple[Match, ...]] = [() if self.large else (Comment(f"{name} -> {text}"),) for text, _ in chains]
-        rules = []
-        if self.portal.affinity_seconds:
-            seconds = self.portal.affinity_seconds
-            rules = [Rule((*note, Recent("rcheck", chain, seconds, True)), Jump(chain))
-                     for note, (_, chain) in zip(notes, chains, strict=True)]
-        left = len(chains)
-        for note, (_, chain) in zip(notes, chains, strict=True):
-            rules.append(Rule((*note, one_of(left)) if left > 1 else note, Jump(chain)))
+        seconds, left = self.portal.affinity_seconds, len(backends)
+        sticky, rules = [], []
+        for backend in backends:
+            text, jump = self._named(backend)
+            note: tuple[Match, ...] = () if self.large else (Comment(f"{self.portal.name} -> {text}"),)
+            if seconds:
+                sticky.append(Rule((*note, Recent("rcheck", jump.chain, seconds, True)), jump))
+            rules.append(Rule((*note, one_of(left)) if left > 1 else note, jump))
             left -= 1
-        return rules
+        return sticky + rules
 
     def _external(self) -> list[Rule]:
         name = self.portal.name
@@ -243,13 +250,11 @@ class _Port:
             rules += [Rule((note,), ext, source=f"{row.address}/32") for row in rows]
         return [*rules, Rule((Comment(f"other traffic to {name} will be dropped by KUBE-PROXY-FIREWALL"),))]
 
-    def _endpoint(self, backend: Backend) -> Chain:
-        chain = endpoint_chain(self.portal.name, self.portal.protocol, backend.text)
-        note: tuple[Match, ...] = () if self.note is None else (self.note,)
-        remember = (Recent("set", chain),) if self.portal.affinity_seconds else ()
-        return Chain(chain, (
-            Rule(note, MARK_MASQ, f"{backend.address}/32"),
-            Rule((*note, *remember, Ports(self.protocol)), Dnat(backend.address, backend.port), "", "", self.protocol),
+    def _endpoint(self, backend: Backend, jump: Jump) -> Chain:
+        remember = (Recent("set", jump.chain),) if self.portal.affinity_seconds else ()
+        return Chain(jump.chain, (
+            Rule(self.note, MARK_MASQ, f"{backend.address}/32"),
+            Rule((*self.note, *remember, self.any_port), Dnat(backend.address, backend.port), "", "", self.protocol),
         ))
 
 

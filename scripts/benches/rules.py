@@ -1,0 +1,150 @@
+"""Times of writing kube-proxy's rules, ours against iptables-legacy-restore as a whole process with the same rules.
+
+    PYTHONPATH=. python scripts/benches/rules.py [SERVICESxENDPOINTS ...] [--runs N]
+
+Every run loads into a fresh netns, ours and theirs in turn; the best and the median of all runs are printed. A ratio
+above 1.0 in a row "cold" is a failure. Needs root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from netlab.kernel import iptables_binding, iptables_pack, netns
+from netlab.kernel.iptables import NodeTables
+from netlab.netfilter import Ruleset, render
+from netlab.proxy import names
+from netlab.proxy.backends import Backend
+from netlab.proxy.frontends import CLUSTER_IP, Frontend, Portal
+from netlab.proxy.iptables import Cache, compile
+from netlab.proxy.snapshot import NodeView, Proxied
+
+NETNS = "nltdp-bench"
+
+
+def rows(services: int, endpoints: int) -> tuple[Proxied, ...]:
+    """That many Services with that many endpoints each."""
+    found = []
+    for i in range(services):
+        name = f"default/service-{i:05}"
+        frontend = Frontend(CLUSTER_IP, f"10.96.{i >> 8}.{i & 255}", 80, "TCP", "Cluster")
+        backends = [Backend(f"10.244.{n >> 8 & 255}.{n & 255}", 8080, node="n1")
+                    for n in range(i * endpoints, (i + 1) * endpoints)]
+        portal = Portal(name, "TCP", "default", name[8:], "", (frontend,))
+        found.append(Proxied(portal, tuple(sorted(backends, key=lambda backend: backend.text))))
+    return tuple(found)
+
+
+def changed(row: Proxied) -> Proxied:
+    """The Service with one endpoint less."""
+    return Proxied(row.portal, row.backends[:-1])
+
+
+def node(name: str) -> NodeView:
+    """A node as the rules see it."""
+    return NodeView(name, ("172.18.0.2",), "", "10.244.0.0/16")
+
+
+class Fresh:
+    """A netns for one run."""
+
+    def __enter__(self) -> NodeTables:
+        subprocess.run(["ip", "netns", "add", NETNS], check=True)
+        return NodeTables(NETNS)
+
+    def __exit__(self, *error: object) -> None:
+        subprocess.run(["ip", "netns", "del", NETNS], check=True)
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Milliseconds that it takes."""
+    gc.collect()
+    start = time.perf_counter()
+    function()
+    return (time.perf_counter() - start) * 1000
+
+
+def forget() -> None:
+    """Packs and hashes are made again."""
+    iptables_pack._packed.clear()
+    names.chain_hash.cache_clear()
+
+
+def restore(text: str, *options: str) -> None:
+    """The whole program, as kube-proxy starts it."""
+    netns.visit(NETNS, lambda: subprocess.run(["iptables-legacy-restore", *options], input=text, text=True, check=True))
+
+
+def bench(services: int, endpoints: int, runs: int) -> bool:
+    """Prints the figures of one size; whether the target was met."""
+    all_rows = rows(services, endpoints)
+    text = render(compile(all_rows, node("n1")))
+    first = all_rows[len(all_rows) // 2]
+    other = tuple(changed(row) if row is first else row for row in all_rows)
+    chains = {line.split()[1] for line in set(text.splitlines()) ^ set(render(compile(other, node("n1"))).splitlines())
+              if line.startswith("-A")}
+    partial = "".join(["*nat\n", *(f":{name} - [0:0]\n" for name in sorted(chains))]
+                       + [line + "\n" for line in render(compile(other, node("n1"))).splitlines()
+                          if line.startswith("-A") and line.split()[1] in chains] + ["COMMIT\n"])
+    times: dict[str, list[float]] = {key: [] for key in
+                                     ("cold", "restore", "node", "change", "noflush", "no-op", "compare")}
+    for _ in range(runs):
+        forget()
+        cache: Cache = {}
+        with Fresh() as tables:
+            held: list[Ruleset] = []
+
+            def cold(tables: NodeTables = tables, cache: Cache = cache, held: list[Ruleset] = held) -> None:
+                held.append(compile(all_rows, node("n1"), cache=cache))
+                tables.replace(held[0])
+
+            times["cold"].append(timed(cold))
+            ruleset = held[0]
+            times["no-op"].append(timed(lambda cache=cache, held=held: ruleset_equal(held[0], cache, all_rows)))
+            times["compare"].append(timed(lambda tables=tables, ruleset=ruleset: tables.matches(ruleset)))
+            assert tables.matches(ruleset)
+            times["change"].append(timed(lambda tables=tables, cache=cache:
+                                         tables.replace(compile(other, node("n1"), cache=cache))))
+        with Fresh() as tables:
+            times["node"].append(timed(lambda tables=tables, cache=cache:
+                                       tables.replace(compile(all_rows, node("n2"), cache=cache))))
+        with Fresh() as tables:
+            times["restore"].append(timed(lambda: restore(text)))
+            assert tables.matches(ruleset)
+            times["noflush"].append(timed(lambda: restore(partial, "--noflush")))
+    best = {key: min(values) for key, values in times.items()}
+    print(f"{services}x{endpoints}: {text.count(chr(10) + '-A'):,} rules, {runs} runs, ms")
+    for key, label, against in (("cold", "cold: compile, pack, load", "restore"), ("node", "a further node", "restore"),
+                                ("change", "one Service changed", "noflush"), ("no-op", "no-op sync", ""),
+                                ("compare", "compare with the kernel", "")):
+        median = statistics.median(times[key])
+        ratio = f"   {best[key] / best[against]:5.2f} of {best[against]:.1f} ({against})" if against else ""
+        print(f"  {label:28} best {best[key]:7.2f}  median {median:7.2f}{ratio}")
+    return best["cold"] <= best["restore"]
+
+
+def ruleset_equal(held: Ruleset, cache: Cache, all_rows: tuple[Proxied, ...]) -> bool:
+    """What a sync does when a Service was written without a change that matters."""
+    return compile(all_rows, node("n1"), cache=cache) == held
+
+
+def main() -> int:
+    """Runs the sizes asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("sizes", nargs="*", default=["100x3", "1000x3"], metavar="SxE")
+    parser.add_argument("--runs", type=int, default=7)
+    options = parser.parse_args()
+    iptables_binding.load()
+    sizes = [tuple(map(int, size.split("x"))) for size in options.sizes]
+    results = [bench(services, endpoints, options.runs) for services, endpoints in sizes]
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
