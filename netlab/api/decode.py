@@ -18,14 +18,14 @@ _GO_TYPES = {"time": "v1.Time", "object": "map[string]interface {}", "bytes": "[
 _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?", re.ASCII)
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
 def decode(manifest: Any, kind: str, api_version: str, *, strict: bool = False,
-           unknown: list[str] | None = None) -> Manifest:
+           unknown: list[str] | None = None, tolerated: frozenset[str] = frozenset()) -> Manifest:
     """A checked copy of `manifest`. ApiError 400 for a value of a wrong type, and when strict for an unknown field.
 
-    The paths of unknown fields are added to `unknown`.
+    The paths of unknown fields are added to `unknown`; `tolerated` are paths that strictness lets pass.
     """
     paths: list[str] = []
     version = api_version.rpartition("/")[2]
@@ -36,6 +36,7 @@ def decode(manifest: Any, kind: str, api_version: str, *, strict: bool = False,
         result: Manifest = _value(manifest, of_kind(kind), "", kind, paths)
     except TypeError as error:
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
+    paths = [path for path in paths if path not in tolerated]
     if paths and strict:
         told = ", ".join(f'unknown field "{path}"' for path in paths)
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {told}')
@@ -96,7 +97,7 @@ def _plain(value: Any, form: str, path: str, owner: str) -> Any:
         if isinstance(value, str) or (number is not None and -_LIMITS["int32"] <= number < _LIMITS["int32"]):
             return value if isinstance(value, str) else number
     elif form == "quantity":
-        if isinstance(value, str) and not _QUANTITY.fullmatch(value):
+        if isinstance(value, str) and (len(value) > 64 or not _QUANTITY.fullmatch(value)):
             raise TypeError("quantities must match the regular expression "
                             "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
         if isinstance(value, str | int | float) and not isinstance(value, bool):
@@ -108,7 +109,8 @@ def _plain(value: Any, form: str, path: str, owner: str) -> Any:
             return value
     elif form == "bytes":
         if isinstance(value, str):
-            if not _BASE64.fullmatch(value) or len("".join(value.split())) % 4:
+            digits = "".join(value.split())
+            if not _BASE64.fullmatch(digits) or len(digits) % 4:
                 raise TypeError("illegal base64 data at input byte 0")
             return value
     elif form == "any" or isinstance(value, dict):

@@ -143,8 +143,11 @@ class Registry:
         return self._remove(kind, new) if _ready_to_go(new) else self.store.put(_key(kind, new), new)
 
     def patch(self, resource: str, name: str, patch: Any, *, namespace: str = "", subresource: str = "",
-              patch_type: str = MERGE, dry_run: bool = False) -> Manifest:
-        """Changes an object by a merge, strategic merge or JSON patch (`patch_type` is its media type)."""
+              patch_type: str = MERGE, dry_run: bool = False, strict: bool = False) -> Manifest:
+        """Changes an object by a merge, strategic merge or JSON patch (`patch_type` is its media type).
+
+        With `strict`, unknown fields that the object did not have are refused.
+        """
         kind = self.resource(resource)
         old = self.get(resource, name, namespace)
         shown = scale.from_manifest(old) if subresource == "scale" else old
@@ -152,6 +155,10 @@ class Registry:
         data = new.setdefault("metadata", {})
         if not isinstance(data, dict) or (data.get("name"), data.get("namespace") or "") != (name, namespace):
             raise bad_request("metadata.name and metadata.namespace cannot be changed by a patch")
+        if strict and subresource != "scale":
+            known: list[str] = []
+            decode(old, kind.kind, kind.api_version, unknown=known)
+            decode(new, kind.kind, kind.api_version, strict=True, tolerated=frozenset(known))
         return self.update(resource, new, subresource=subresource, dry_run=dry_run)
 
     def apply(self, resource: str, manifest: Manifest, *, namespace: str = "", subresource: str = "",

@@ -83,12 +83,12 @@ HTTPHeader: name string, value string
 TCPSocketAction: port intstr, host string
 GRPCAction: port int32, service string
 SleepAction: seconds int64
-Volume: name string, emptyDir EmptyDir, hostPath HostPath, configMap VolumeFiles, secret VolumeFiles,
-  projected object, downwardAPI object, persistentVolumeClaim object, ephemeral object, csi object, nfs object,
-  image object, iscsi object, fc object, rbd object, cephfs object, gitRepo object, glusterfs object, flexVolume object, cinder object,
-  flocker object, azureFile object, azureDisk object, vsphereVolume object, quobyte object,
-  photonPersistentDisk object, portworxVolume object, scaleIO object, storageos object, gcePersistentDisk object,
-  awsElasticBlockStore object
+Volume: name string, emptyDir EmptyDir, hostPath HostPath, configMap VolumeFiles, secret VolumeFiles, projected object,
+  downwardAPI object, persistentVolumeClaim object, ephemeral object, csi object, nfs object, image object, iscsi
+  object, fc object, rbd object, cephfs object, gitRepo object, glusterfs object, flexVolume object, cinder object,
+  flocker object, azureFile object, azureDisk object, vsphereVolume object, quobyte object, photonPersistentDisk
+  object, portworxVolume object, scaleIO object, storageos object, gcePersistentDisk object, awsElasticBlockStore
+  object
 EmptyDir: medium string, sizeLimit quantity
 HostPath: path string, type string
 VolumeFiles: name string, secretName string, items []KeyToPath, defaultMode int32, optional bool
@@ -181,7 +181,7 @@ def _shape(text: str) -> Shape:
 @cache
 def _table() -> dict[str, dict[str, Shape]]:
     found: dict[str, dict[str, Shape]] = {}
-    for line in TABLE.replace(",\n ", ",").splitlines():
+    for line in TABLE.replace("\n  ", " ").splitlines():
         if line:
             name, _, fields = line.partition(":")
             found[name] = {field: _shape(kind) for field, kind in (part.split() for part in fields.split(","))}

@@ -1,0 +1,116 @@
+"""What the server serves, as kubectl asks for it: groups, resources, version."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from netlab.api.request import Request
+from netlab.api.resource import VERBS, Resource
+from netlab.api.resources import RESOURCES
+from netlab.api.response import Response, dump, json_response
+
+VERSION = {"major": "1", "minor": "33", "gitVersion": "v1.33.0", "gitCommit": "0", "gitTreeState": "clean",
+           "buildDate": "2025-04-23T00:00:00Z", "goVersion": "go1.24", "compiler": "gc", "platform": "linux/amd64"}
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+
+_SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+_SUBRESOURCES: dict[str, tuple[dict[str, str], list[str]]] = {
+    "status": ({}, ["get", "patch", "update"]), "scale": (_SCALE, ["get", "patch", "update"]),
+    "finalize": ({}, ["update"]), "log": ({}, ["get"]), "ephemeralcontainers": ({}, ["get", "patch", "update"]),
+    "binding": ({"kind": "Binding"}, ["create"]),
+    "eviction": ({"group": "policy", "version": "v1", "kind": "Eviction"}, ["create"])}
+_REVIEWS = {"authorization.k8s.io": ("selfsubjectaccessreviews", "selfsubjectrulesreviews"),
+            "authentication.k8s.io": ("selfsubjectreviews",)}
+REVIEWS = {"selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrulesreviews": "SelfSubjectRulesReview",
+           "selfsubjectreviews": "SelfSubjectReview"}
+
+
+@cache
+def groups() -> tuple[str, ...]:
+    """The groups besides the core one, in the order in which ambiguous names are looked up."""
+    return tuple(dict.fromkeys([*(kind.group for kind in RESOURCES.values() if kind.group), *_REVIEWS]))
+
+
+def respond(request: Request) -> Response | None:
+    """The answer to a discovery request, None for any other path."""
+    path = request.path
+    if path == "/version":
+        return json_response(VERSION)
+    if path in ("/healthz", "/livez", "/readyz"):
+        return Response(200, b"ok", "text/plain; charset=utf-8")
+    version = _aggregated_version(request.headers.get("accept", ""))
+    if path in ("/api", "/apis") and version:
+        document = _aggregated(("",) if path == "/api" else groups(), version)
+        return Response(200, dump(document), AGGREGATED.format(version))
+    if path == "/":
+        return json_response({"paths": ["/api", "/api/v1", "/apis", *(f"/apis/{group}/v1" for group in groups()),
+                                        "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
+    if path == "/api":
+        return json_response({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+    if path == "/apis":
+        return json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(g) for g in groups()]})
+    if path == "/api/v1":
+        return json_response(_resource_list(""))
+    for group in groups():
+        if path == f"/apis/{group}":
+            return json_response({"kind": "APIGroup", "apiVersion": "v1"} | _group(group))
+        if path == f"/apis/{group}/v1":
+            return json_response(_resource_list(group))
+    return None
+
+
+def _aggregated_version(accept: str) -> str:
+    for wanted in accept.split(","):
+        if "as=APIGroupDiscoveryList" in wanted:
+            for version in ("v2", "v2beta1"):
+                if f"v={version}" in [part.strip() for part in wanted.split(";")]:
+                    return version
+    return ""
+
+
+def _group(name: str) -> dict[str, Any]:
+    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+    return {"name": name, "versions": [version], "preferredVersion": version}
+
+
+def _kinds(group: str) -> list[Resource]:
+    return [kind for kind in RESOURCES.values() if kind.group == group]
+
+
+def _resource_list(group: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = []
+    for kind in _kinds(group):
+        found.append({"name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
+                      "kind": kind.kind, "verbs": list(VERBS), "shortNames": list(kind.short_names),
+                      "categories": list(kind.categories)})
+        for name in kind.subresources:
+            extra, verbs = _SUBRESOURCES[name]
+            found.append({"name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced,
+                          "kind": kind.kind, "verbs": verbs} | extra)
+    found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": False, "kind": REVIEWS[name],
+               "verbs": ["create"]} for name in _REVIEWS.get(group, ())]
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/v1" if group else "v1",
+            "resources": found}
+
+
+def _aggregated(names: tuple[str, ...], version: str) -> dict[str, Any]:
+    items = []
+    for group in names:
+        resources = [_aggregated_resource(kind) for kind in _kinds(group)]
+        resources += [{"resource": name, "responseKind": {"group": group, "version": "v1", "kind": REVIEWS[name]},
+                       "scope": "Cluster", "singularResource": REVIEWS[name].lower(), "verbs": ["create"]}
+                      for name in _REVIEWS.get(group, ())]
+        items.append({"metadata": {"name": group} if group else {},
+                      "versions": [{"version": "v1", "freshness": "Current", "resources": resources}]})
+    return {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {},
+            "items": items}
+
+
+def _aggregated_resource(kind: Resource) -> dict[str, Any]:
+    own = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    return {"resource": kind.plural, "responseKind": own, "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "singularResource": kind.singular, "verbs": list(VERBS), "shortNames": list(kind.short_names),
+            "categories": list(kind.categories),
+            "subresources": [{"subresource": name, "responseKind": own | _SUBRESOURCES[name][0],
+                              "verbs": _SUBRESOURCES[name][1]} for name in kind.subresources]}

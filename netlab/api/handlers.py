@@ -1,0 +1,272 @@
+"""Requests on resources: paths, queries and bodies become calls of the registry, results become responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from netlab.api import discovery, openapi, reviews, routes, scale
+from netlab.api.decode import decode
+from netlab.api.delete_options import DeleteOptions
+from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
+from netlab.api.pod_requests import bind, evict, log_request
+from netlab.api.registry import Registry
+from netlab.api.request import Request, parse_json, parse_yaml
+from netlab.api.resource import Resource
+from netlab.api.response import Answer, Response, dump, error_response, json_response
+from netlab.api.routes import Route, no_such_method, unknown_path
+from netlab.api.table import TableView
+from netlab.api.watch import View, Watch
+from netlab.model import meta
+from netlab.model.errors import (
+    ApiError,
+    bad_request,
+    forbidden_request,
+    internal_error,
+    not_found,
+    unsupported_media_type,
+)
+from netlab.model.meta import Manifest, ObjectKey
+from netlab.model.selectors import FieldSelector, parse, parse_fields
+from netlab.store import Entry
+
+READING = ("GET", "HEAD")
+
+
+class Api:
+    """The API over a registry. `on_bug` is told of an exception that nobody foresaw, before it is answered with 500."""
+
+    def __init__(self, registry: Registry, *, on_bug: Callable[[Exception], None] = lambda error: None) -> None:
+        self.registry = registry
+        self.on_bug = on_bug
+
+    def handle(self, request: Request) -> Answer:
+        """The answer to any request; failures are answered with their Status."""
+        try:
+            return self._handle(request)
+        except ApiError as error:
+            return error_response(error)
+        except RecursionError:
+            return error_response(bad_request("the object provided is nested too deeply"))
+        except Exception as error:
+            self.on_bug(error)
+            return error_response(internal_error(f"{type(error).__name__}: {error}"))
+
+    def _handle(self, request: Request) -> Answer:
+        if request.method in READING:
+            answer = discovery.respond(request) or openapi.respond(request.path)
+            if answer:
+                return answer
+        route = routes.find(request.path)
+        if request.read_only and request.method not in READING:
+            raise forbidden_request(route.kind.plural if route else request.path, route.name if route else "",
+                                    "this socket is read-only", route.kind.group if route else "")
+        if route is None:
+            answer = reviews.respond(request)
+            if answer is None:
+                raise unknown_path()
+            return answer
+        if route.subresource:
+            return self._subresource(request, route)
+        act = (self._object_verbs if route.name else self._collection_verbs).get(request.method)
+        if act is None or (request.method == "POST" and route.namespace is None):
+            raise no_such_method()
+        return act(self, request, route)
+
+    # Collections
+
+    def _list(self, request: Request, route: Route) -> Answer:
+        kind, store = route.kind, self.registry.store
+        view = _view(request, route)
+        table = self._table(request, kind)
+        if request.flag("watch"):
+            return self._watch(request, view, table)
+        entries = view.entries(store)
+        revision = str(store.revision)
+        warnings = (kind.deprecated,) if kind.deprecated else ()
+        if table:
+            return Response(200, table.render(entries, revision), warnings=warnings)
+        head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": {"resourceVersion": revision}}
+        body = dump(head)[:-1] + b',"items":[' + b",".join(entry.data for entry in entries) + b"]}"
+        return Response(200, body, warnings=warnings)
+
+    def _watch(self, request: Request, view: View, table: TableView | None) -> Watch:
+        text = request.text("resourceVersion")
+        if text and not (text.isascii() and text.isdigit() and len(text) < 19):
+            raise bad_request(f'Invalid value: "{text[:100]}": invalid resource version')
+        initial = request.flag("sendInitialEvents")
+        since = None if text in ("", "0") or initial else int(text)
+        timeout = request.number("timeoutSeconds")
+        return Watch(self.registry.store, view, since=since, table=table, timeout=float(timeout or 3600),
+                     bookmarks=request.flag("allowWatchBookmarks"), send_initial=initial)
+
+    def _create(self, request: Request, route: Route) -> Answer:
+        kind = route.kind
+        manifest, warnings = self._decode(request, kind, request.json())
+        self._place(manifest, route)
+        warnings += kind.warnings(manifest, None)
+        made = self.registry.create(kind.plural, manifest, namespace=route.namespace or "", dry_run=request.dry_run)
+        return self._one(request, kind, made, 201, warnings)
+
+    def _delete_collection(self, request: Request, route: Route) -> Answer:
+        options = DeleteOptions.of(request)
+        view = _view(request, route)
+        chosen = FieldSelector((*view.fields.terms, ("metadata.name", True, view.name))) if view.name else view.fields
+        gone = self.registry.delete_collection(
+            route.kind.plural, route.namespace, labels=view.labels, fields=chosen, grace_period=options.grace_period,
+            propagation=options.propagation, dry_run=options.dry_run)
+        return json_response({"kind": f"{route.kind.kind}List", "apiVersion": route.kind.api_version,
+                              "metadata": {"resourceVersion": str(self.registry.store.revision)}, "items": gone})
+
+    # Objects
+
+    def _get(self, request: Request, route: Route) -> Answer:
+        entry = self.registry.store.entry(ObjectKey(route.kind.plural, route.namespace or "", route.name))
+        if entry is None:
+            raise not_found(route.kind.plural, route.name, route.kind.group)
+        if request.flag("watch"):
+            view = View(route.kind, route.namespace, name=route.name)
+            return self._watch(request, view, self._table(request, route.kind))
+        warnings = (route.kind.deprecated,) if route.kind.deprecated else ()
+        table = self._table(request, route.kind)
+        body = table.render([entry], str(entry.revision)) if table else entry.data
+        return Response(200, body, warnings=warnings)
+
+    def _replace(self, request: Request, route: Route) -> Answer:
+        manifest, warnings = self._decode(request, route.kind, request.json())
+        self._place(manifest, route)
+        old = self.registry.get(route.kind.plural, route.name, route.namespace or "")
+        warnings += route.kind.warnings(manifest, old)
+        new = self.registry.update(route.kind.plural, manifest, subresource=route.subresource, dry_run=request.dry_run)
+        return self._one(request, route.kind, new, 200, warnings)
+
+    def _patch(self, request: Request, route: Route) -> Answer:
+        kind, space = route.kind, route.namespace or ""
+        patch_type = request.content_type
+        if patch_type == APPLY:
+            return self._apply(request, route)
+        if patch_type not in (JSON_PATCH, MERGE, STRATEGIC):
+            raise unsupported_media_type(TYPES)
+        old = self.registry.get(kind.plural, route.name, space)
+        new = self.registry.patch(kind.plural, route.name, parse_json(request.body), namespace=space,
+                                  subresource=route.subresource, patch_type=patch_type, dry_run=request.dry_run,
+                                  strict=request.text("fieldValidation") == "Strict")
+        if route.subresource == "scale":
+            return json_response(new)
+        return self._one(request, kind, new, 200, kind.warnings(new, old) if new is not old else [])
+
+    def _apply(self, request: Request, route: Route) -> Answer:
+        manifest, warnings = self._decode(request, route.kind, parse_yaml(request.body))
+        self._place(manifest, route)
+        new, created = self.registry.apply(route.kind.plural, manifest, namespace=route.namespace or "",
+                                           subresource=route.subresource, dry_run=request.dry_run)
+        return self._one(request, route.kind, new, 201 if created else 200, warnings)
+
+    def _delete(self, request: Request, route: Route) -> Answer:
+        options, kind, space = DeleteOptions.of(request), route.kind, route.namespace or ""
+        old = self.registry.delete(kind.plural, route.name, namespace=space, grace_period=options.grace_period,
+                                   propagation=options.propagation, dry_run=options.dry_run, uid=options.uid,
+                                   resource_version=options.resource_version)
+        left = self.registry.find(kind.plural, route.name, space)
+        if left is not None and meta.uid(left) == meta.uid(old) and not options.dry_run:
+            return self._one(request, kind, left, 200, [])
+        details = {"name": route.name, "group": kind.group, "kind": kind.plural, "uid": meta.uid(old)}
+        return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                              "details": {key: value for key, value in details.items() if value}})
+
+    # Subresources
+
+    def _subresource(self, request: Request, route: Route) -> Answer:
+        kind, name, method = route.kind, route.subresource, request.method
+        if name not in kind.subresources or not route.name or route.rest:
+            raise unknown_path()
+        if name == "log" and method == "GET":
+            return log_request(self.registry, request, route)
+        if name == "eviction" and method == "POST":
+            return evict(self.registry, request, route)
+        if name == "binding" and method == "POST":
+            return bind(self.registry, request, route)
+        if name == "scale":
+            return self._scale(request, route)
+        if name in ("status", "finalize", "ephemeralcontainers"):
+            act = {"GET": self._get, "PUT": self._replace, "PATCH": self._patch}.get(method)
+            if act is not None:
+                return act(request, route)
+        raise no_such_method()
+
+    def _scale(self, request: Request, route: Route) -> Answer:
+        plural, space = route.kind.plural, route.namespace or ""
+        if request.method == "GET":
+            return json_response(scale.from_manifest(self.registry.get(plural, route.name, space)))
+        if request.method == "PUT":
+            manifest = decode(request.json(), "Scale", "autoscaling/v1")
+            self._place(manifest, route)
+            return json_response(self.registry.update(plural, manifest, subresource="scale", dry_run=request.dry_run))
+        if request.method == "PATCH":
+            return self._patch(request, route)
+        raise no_such_method()
+
+    # Bodies
+
+    def _table(self, request: Request, kind: Resource) -> TableView | None:
+        for wanted in request.headers.get("accept", "").split(","):
+            if "as=Table" in wanted:
+                version = "v1beta1" if "v=v1beta1" in wanted else "v1"
+                return TableView(kind, self.registry.clock, request.text("includeObject", "Metadata"), version)
+            if wanted.strip().startswith("application/json"):
+                return None
+        return None
+
+    def _decode(self, request: Request, kind: Resource, body: Any) -> tuple[Manifest, list[str]]:
+        """The body as an object of the kind, and warnings of unknown fields."""
+        validation = request.text("fieldValidation") or "Warn"
+        if validation not in ("Strict", "Warn", "Ignore"):
+            raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
+                              '"Strict", "Warn"')
+        unknown: list[str] = []
+        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", unknown=unknown)
+        if manifest.get("apiVersion") not in (None, "", kind.api_version):
+            raise bad_request(f"the API version in the data ({manifest['apiVersion']}) does not match the expected API "
+                              f"version ({kind.api_version})")
+        if manifest.get("kind") not in (None, "", kind.kind):
+            raise bad_request(f'{manifest["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}: '
+                              "no kind match")
+        return manifest, [f'unknown field "{path}"' for path in unknown] if validation == "Warn" else []
+
+    @staticmethod
+    def _place(manifest: Manifest, route: Route) -> None:
+        """Puts namespace and name of the path into the object, or refuses another."""
+        data = manifest.setdefault("metadata", {})
+        space = route.namespace or ""
+        if data.get("namespace") not in (None, "", space):
+            raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        if space:
+            data["namespace"] = space
+        if route.name and data.get("name") not in (None, "", route.name):
+            raise bad_request(f"the name of the object ({data['name']}) does not match the name on the URL "
+                              f"({route.name})")
+        if route.name:
+            data["name"] = route.name
+
+    def _one(self, request: Request, kind: Resource, manifest: Manifest, code: int, warnings: list[str]) -> Response:
+        told = tuple(warnings) + ((kind.deprecated,) if kind.deprecated else ())
+        table = self._table(request, kind)
+        if table is None:
+            return json_response(manifest, code, warnings=told)
+        key = ObjectKey(kind.plural, meta.namespace(manifest), meta.name(manifest))
+        entry = Entry(key, manifest, dump(manifest), meta.revision(manifest))
+        return Response(code, table.render([entry], str(entry.revision)), warnings=told)
+
+    _collection_verbs = {"GET": _list, "HEAD": _list, "POST": _create, "DELETE": _delete_collection}  # noqa: RUF012
+    _object_verbs = {"GET": _get, "HEAD": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete}  # noqa: RUF012
+
+
+def _view(request: Request, route: Route) -> View:
+    fields = parse_fields(request.text("fieldSelector"))
+    names = {value for path, equal, value in fields.terms if path == "metadata.name" and equal}
+    if len(names) == 1:
+        rest = tuple(term for term in fields.terms if not (term[0] == "metadata.name" and term[1]))
+        name = names.pop()
+        if name:
+            return View(route.kind, route.namespace, parse(request.text("labelSelector")), FieldSelector(rest), name)
+    return View(route.kind, route.namespace, parse(request.text("labelSelector")), fields)
