@@ -46,8 +46,8 @@ def supervise(control: int, netns: int, name: str, argv: list[str], env: dict[st
     if pid == 0:
         _become(argv, env, parent)
     null = os.open("/dev/null", os.O_RDWR)
-    for number in (0, 1, 2):  # whoever reads the program's output must see its end
-        os.dup2(null, number)
+    for target in (0, 1, 2):  # whoever reads the program's output must see its end
+        os.dup2(null, target)
     return _watch(control, pid, limit)
 
 

@@ -111,20 +111,24 @@ def test_when_the_caller_is_killed_all_descendants_are_killed():
     caller.stdout.close()
 
 
-@pytest.mark.parametrize(("command", "ends_with"), [
-    ("trap 'echo bye; exit 0' INT; echo up; while :; do sleep 0.02; done", (0, b"bye\n")),
-    ("echo up; sleep 30", (130, b"")),
+@pytest.mark.parametrize(("program", "ends_with"), [
+    ("import time\ntry:\n print('up', flush=True)\n time.sleep(30)\nexcept KeyboardInterrupt: print('bye')",
+     (0, b"bye\n")),
+    ("import signal, time\nsignal.signal(2, signal.SIG_DFL)\nprint('up', flush=True)\ntime.sleep(30)", (130, b"")),
 ])
-def test_after_ctrl_c_the_program_decides(command, ends_with):
+def test_after_ctrl_c_the_program_decides(program, ends_with):
     code = (f"from netlab.kernel import exec; import sys\n"
-            f"try: code = exec.run({WORKER!r}, ['sh', '-c', sys.argv[1]])\n"
+            f"try: code = exec.run({WORKER!r}, [sys.executable, '-c', sys.argv[1]])\n"
             f"except KeyboardInterrupt: code = 130\n"
             f"sys.exit(code)")
-    caller = subprocess.Popen([sys.executable, "-c", code, command], cwd=ROOT, stdout=subprocess.PIPE,
+    caller = subprocess.Popen([sys.executable, "-c", code, program], cwd=ROOT, stdout=subprocess.PIPE,
                               start_new_session=True)
     assert caller.stdout.readline() == b"up\n"
     os.killpg(caller.pid, signal.SIGINT)
-    out, _ = caller.communicate(timeout=5)
+    try:
+        out, _ = caller.communicate(timeout=5)
+    finally:
+        caller.kill()
     assert (caller.returncode, out) == ends_with
 
 
