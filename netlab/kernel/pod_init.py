@@ -129,8 +129,10 @@ class PodInit:
         try:
             packet, descriptors = packets.receive(connection)
             keep = self.operations[packet["op"]](packet, descriptors, connection)
-        except EOFError:
-            pass
+        except BlockingIOError:
+            keep = True  # the event was of a connection that had the same number and is closed
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            pass  # the caller is gone
         except Exception as error:
             if not isinstance(error, OSError):
                 traceback.print_exc()
@@ -145,6 +147,8 @@ class PodInit:
 
     def _start(self, packet: dict[str, Any], descriptors: list[int], connection: socket.socket) -> bool:
         name = packet["name"]
+        if "/" in name or not name:
+            raise OSError(errno.EINVAL, f"no name for a process: {name!r}")
         if any(process.name == name for process in self.running.values()) or self._ended(name):
             raise OSError(errno.EEXIST, f"a process named {name} has been started already")
         log = descriptors.pop(0)
@@ -176,12 +180,19 @@ class PodInit:
             pid, namespace = container.start(container.Program(
                 packet["argv"], env, stdio, cwd=packet["cwd"], join=process.pid if process else os.getpid(),
                 tty=master >= 0))
-            self.running[pid] = Running(pid, namespace, env, connection=connection)
+        except BaseException:
+            if master >= 0:
+                os.close(master)
+            raise
+        self.running[pid] = Running(pid, namespace, env, connection=connection)
+        self._on(connection.fileno(), lambda: self._hung_up(pid, connection))
+        try:
             self._answer_with_pid(connection, pid, *([master] if master >= 0 else []))
+        except OSError:
+            pass  # the caller is gone, which `_hung_up` sees
         finally:
             if master >= 0:
                 os.close(master)
-        self._on(connection.fileno(), lambda: self._hung_up(pid, connection))
         return True
 
     def _names(self, packet: dict[str, Any], descriptors: list[int], connection: socket.socket) -> bool:
@@ -227,12 +238,14 @@ class PodInit:
     def _hung_up(self, pid: int, connection: socket.socket) -> None:
         try:
             packet, _ = packets.receive(connection)
+        except BlockingIOError:
+            pass
         except (OSError, EOFError):
             members.kill_session(pid)
             # The connection stays open for writing: who has only shut it down hears of the exit.
             self.poll.unregister(connection.fileno())
         else:
-            os.killpg(pid, packet["signal"])
+            os.killpg(pid, packet["signal"])  # not reaped yet, so the number is still its own
 
     # Exits
 

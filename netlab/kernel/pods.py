@@ -66,6 +66,7 @@ class LabInit:
                 raise OSError(5, f"the lab init of {lab} ended when it started; see {log.name}") from None
             finally:
                 ours.close()
+                starter.kill()  # it has ended, or hangs in a module; the init that nobody releases ends by itself
                 starter.wait()
         return cls(directory, answer["pid"], process.start_time(answer["pid"]))
 

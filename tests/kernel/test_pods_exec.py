@@ -125,7 +125,8 @@ def test_two_hundred_execs_leave_neither_descriptors_nor_processes(bench: Bench)
         with pod.open_exec(["sleep", "600"], stdio=None):
             pass  # closed at once
     os.close(null)
-    until(lambda: facts() == before, f"the same as before: {before}")
+    # Not ==, since the init may not have closed the first exec's connection when we looked.
+    until(lambda: all(now <= then for now, then in zip(facts(), before, strict=True)), f"no more than {before}")
 
 
 def test_a_terminal_has_the_size_of_the_callers_and_is_restored(pod: Pod) -> None:
