@@ -1,8 +1,8 @@
 # Sourced by the other scripts: makes sure that the machine has what netlab needs, and says what it does.
 # Costs a few file tests when there is nothing to do. Sets ROOT, VENV and PYTHON.
 #
-#   setup_system           system packages, by apt (needs root)
-#   setup_venv EXTRA...    the virtual environment with the pinned dependencies (+ extras of pyproject.toml)
+#   setup_system [PROGRAM:PACKAGE...]   system packages, by apt (needs root)
+#   setup_venv [EXTRA...]               the virtual environment with the pinned dependencies (+ pyproject.toml's extras)
 
 ROOT=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd -P)
 VENV=${NETLAB_VENV:-$ROOT/.venv}
@@ -20,9 +20,10 @@ setup_system() {
     command -v curl >/dev/null || need="$need curl"
     command -v dig  >/dev/null || need="$need bind9-dnsutils"
     command -v ping >/dev/null || need="$need iputils-ping"
+    for pair in "$@"; do command -v "${pair%%:*}" >/dev/null || need="$need ${pair#*:}"; done
     # python-iptables is built here: a compiler, libc's and Python's headers; venv for the environment itself.
     if [ ! -e "$VENV/.ready" ] && [ -z "${NETLAB_PYTHON:-}" ]; then
-        command -v gcc >/dev/null || need="$need gcc libc6-dev"
+        command -v gcc >/dev/null || need="$need gcc"
         [ -e /usr/include/stdlib.h ] || need="$need libc6-dev"
         for p in python3-venv python3-dev; do
             [ "$(dpkg-query -W -f '${db:Status-Status}' $p 2>/dev/null)" = installed ] || need="$need $p"
@@ -69,7 +70,7 @@ print(*p["dependencies"], *(d for e in sys.argv[2:] for d in p["optional-depende
 PY
     ) || die "pyproject.toml cannot be read"
     # shellcheck disable=SC2086
-    "$PYTHON" -m pip install -q --disable-pip-version-check $list >&2 || die "pip could not install: $list"
+    "$PYTHON" -m pip install -q --disable-pip-version-check --use-pep517 $list >&2 || die "pip could not install: $list"
     touch "$mark"
     for extra in "$@"; do touch "$mark-$extra"; done
 }

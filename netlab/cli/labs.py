@@ -40,7 +40,7 @@ def up(arguments: Arguments) -> int:
 
 def down(arguments: Arguments) -> int:
     """Removes a lab, or all; one that is not there is fine."""
-    from netlab.kernel.sweep import labs, leftovers, sweep  # type: ignore[import-untyped]
+    from netlab.kernel.sweep import labs, leftovers, sweep
 
     if arguments.words and (arguments.flag("all") or arguments.text("name") not in ("", arguments.words[0])):
         raise usage_error(arguments.command, "say one lab: LAB, --name LAB, or --all")

@@ -11,15 +11,16 @@ from netlab.cli.arguments import Arguments
 
 def doctor(arguments: Arguments) -> int:
     """Says what the machine lacks, one line each with its remedy: 3 when labs cannot run here."""
-    from netlab.kernel.preflight import lacks  # type: ignore[import-untyped]
+    from netlab.kernel.preflight import lacks
 
     missing = list(lacks())
     print(f"kernel {platform.release()}, Python {platform.python_version()}, "
           f"{'root' if os.geteuid() == 0 else f'user {os.geteuid()}'}")
     for lack in missing:
-        print(f"missing: {lack}")
-    print("this machine cannot run labs" if missing else "this machine can run labs")
-    return 3 if missing else 0
+        print(f"{'warning' if lack.warning else 'missing'}: {lack}")
+    unfit = any(not lack.warning for lack in missing)
+    print("this machine cannot run labs" if unfit else "this machine can run labs")
+    return 3 if unfit else 0
 
 
 def version(arguments: Arguments) -> int:

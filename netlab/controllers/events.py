@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from netlab.api.registry import Registry
 from netlab.controllers.index import Index
 from netlab.model import meta
 from netlab.model.errors import ApiError
-from netlab.model.meta import Manifest
 
 LIMIT = 2000  # events in a lab; upstream keeps each for an hour instead
 
@@ -23,7 +23,7 @@ class EventRecorder:
         self._events = Index(registry.store, "events", lambda event: ("all",))
         self._seen: dict[tuple[str, ...], tuple[str, str]] = {}
 
-    def event(self, obj: Manifest, type: str, reason: str, message: str) -> None:
+    def event(self, obj: Mapping[str, Any], type: str, reason: str, message: str) -> None:
         """Records that something happened to `obj`. `type` is Normal or Warning.
 
         The same again counts up `count` and `lastTimestamp` of the first one. An event that cannot be written
@@ -46,7 +46,7 @@ class EventRecorder:
                                                  "lastTimestamp": self._registry.now()})
         return True
 
-    def _create(self, key: tuple[str, ...], obj: Manifest, namespace: str, type: str, reason: str,
+    def _create(self, key: tuple[str, ...], obj: Mapping[str, Any], namespace: str, type: str, reason: str,
                 message: str) -> None:
         now = self._registry.now()
         nanoseconds = int(self._registry.clock().timestamp() * 1e9)
@@ -72,7 +72,7 @@ class EventRecorder:
                 self._registry.delete("events", meta.name(event), namespace=meta.namespace(event))
 
 
-def _reference(obj: Manifest) -> dict[str, Any]:
+def _reference(obj: Mapping[str, Any]) -> dict[str, Any]:
     pairs = {"kind": obj["kind"], "namespace": meta.namespace(obj), "name": meta.name(obj), "uid": meta.uid(obj),
              "apiVersion": obj["apiVersion"], "resourceVersion": meta.metadata(obj).get("resourceVersion", "")}
     return {key: value for key, value in pairs.items() if value}

@@ -147,10 +147,6 @@ class Pod:
         """Whether the init runs."""
         return process.read_record(Path(self.directory) / RECORD) == (self.pid, self.started)
 
-    def close(self) -> None:
-        """Closes what `fileno` gave; the pod goes on."""
-        raise NotImplementedError
-
     def run(self, process: Process) -> int:
         """Starts a process; gives its pid on the machine. OSError when the program cannot be executed."""
         descriptors: list[int] = []

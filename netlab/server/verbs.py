@@ -63,10 +63,10 @@ def apply(api: ApiClient, kind: Kind, manifest: Manifest, *, namespace: str, dry
 
 
 def _patch(modified: Manifest, live: Manifest) -> dict[str, Any]:
-    from netlab.api.apply import three_way_patch  # type: ignore[import-untyped]
+    from netlab.api.apply import three_way_patch
 
     text = meta.annotations(live).get(LAST_APPLIED)
-    return dict(three_way_patch(json.loads(text) if text else None, modified, live) or {})
+    return dict(three_way_patch(json.loads(text) if text else {}, modified, live) or {})
 
 
 def delete(api: ApiClient, kind: Kind, name: str, *, namespace: str, grace_period: int | None = None) -> str:

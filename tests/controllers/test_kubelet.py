@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from netlab.controllers.kubelet import pulling, worker
+from netlab.controllers.kubelet import prober, pulling, worker
 from tests.controllers.kubelet_lab import World
 
 
@@ -11,6 +11,8 @@ from tests.controllers.kubelet_lab import World
 def _short_waits(monkeypatch):
     monkeypatch.setattr(worker, "FORCED_GRACE", 0.1)
     monkeypatch.setattr(pulling, "SHOW", 0.05)
+    monkeypatch.setattr(prober, "SECOND", 0.02)
+    monkeypatch.setattr(prober, "SETTLE", 0.0)
 
 
 def story(test):
@@ -328,7 +330,7 @@ async def test_readiness_gates_hold_a_pod_until_somebody_sets_the_condition(worl
 @story
 async def test_readiness_follows_the_probe_and_failures_are_events(world):
     world.runtime.exec_answers[("check",)] = (1, "not yet")
-    probe = {"exec": {"command": ["check"]}, "periodSeconds": 0.02, "failureThreshold": 1}
+    probe = {"exec": {"command": ["check"]}, "periodSeconds": 1, "failureThreshold": 1}
     async with world.running():
         world.pod(containers=[{"name": "c", "image": "nginx", "readinessProbe": probe}])
         await world.manager.settled()
@@ -344,7 +346,7 @@ async def test_readiness_follows_the_probe_and_failures_are_events(world):
 @story
 async def test_a_failed_liveness_probe_restarts_the_container(world):
     world.runtime.exec_answers[("live",)] = (1, "dead")
-    probe = {"exec": {"command": ["live"]}, "periodSeconds": 0.02, "failureThreshold": 2}
+    probe = {"exec": {"command": ["live"]}, "periodSeconds": 1, "failureThreshold": 2}
     async with world.running():
         world.pod(containers=[{"name": "c", "image": "nginx", "livenessProbe": probe}])
         await world.until(lambda: world.state()["restartCount"] == 1)
@@ -355,7 +357,7 @@ async def test_a_failed_liveness_probe_restarts_the_container(world):
 @story
 async def test_other_probes_wait_for_the_startup_probe(world):
     world.runtime.exec_answers[("up",)] = (1, "")
-    quick = {"periodSeconds": 0.02, "failureThreshold": 1000}
+    quick = {"periodSeconds": 1, "failureThreshold": 1000}
     async with world.running():
         world.pod(containers=[{"name": "c", "image": "nginx", "startupProbe": {"exec": {"command": ["up"]}} | quick,
                                "readinessProbe": {"exec": {"command": ["ready"]}} | quick}])

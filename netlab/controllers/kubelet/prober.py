@@ -10,8 +10,8 @@ from netlab.controllers.kubelet.probes import Probe, Verdict
 from netlab.controllers.kubelet.probing import Outcome
 
 # A kubelet sees a container run about a second after it does. Here it knows at once, so in that second a program that
-# does not listen yet is asked again instead of being called unready for a whole period.
-SETTLE, AGAIN = 1.0, 0.05
+# is not there yet is asked again instead of being called unready for a whole period.
+SECOND, SETTLE, AGAIN = 1.0, 1.0, 0.02
 
 
 class Prober:
@@ -41,7 +41,7 @@ class Prober:
         lenient_until = time.monotonic() + SETTLE - max(0.0, time.time() - self._started_at - self.probe.initial_delay)
         while True:
             success, text = await self._attempt()
-            if not success and "refused" in text and time.monotonic() < lenient_until:
+            if not success and self.probe.kind != "liveness" and time.monotonic() < lenient_until:
                 await asyncio.sleep(AGAIN)
                 continue
             before, self.verdict = self.verdict.healthy, self.verdict.after(success, self.probe)
@@ -51,4 +51,4 @@ class Prober:
                 self._on_change()
             if self.probe.kind == "startup" and self.verdict.healthy is not None:
                 return
-            await asyncio.sleep(self.probe.period)
+            await asyncio.sleep(self.probe.period * SECOND)

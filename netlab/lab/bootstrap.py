@@ -1,0 +1,121 @@
+"""The objects that a new cluster starts with: nodes, cluster DNS, settings. As kubeadm leaves them."""
+
+from __future__ import annotations
+
+import os
+
+from netlab import __version__
+from netlab.api.registry import Registry
+from netlab.model import meta
+from netlab.model.lab_spec import LabSpec
+from netlab.model.meta import Manifest
+
+KUBERNETES_VERSION = "v1.33.0"
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+SETTINGS = "kubeadm-config"
+DNS_LABELS = {"k8s-app": "kube-dns"}
+API_PORT = 6443
+
+
+def bootstrap(registry: Registry) -> None:
+    """Creates them, once in a lab's life: what a user deleted later stays deleted.
+
+    The last one, the ConfigMap with the cluster's settings, marks that all are there: one that was killed in the
+    middle is completed by the next.
+    """
+    if registry.find("configmaps", SETTINGS, "kube-system"):
+        return
+    for node in registry.spec.nodes:
+        _ensure(registry, "nodes", node_manifest(registry.spec, node))
+        registry.update("nodes", registry.get("nodes", node) | {"status": node_status(registry, node)},
+                        subresource="status")
+    _ensure(registry, "services", dns_service(registry.spec))
+    _ensure(registry, "deployments", dns_deployment(registry.spec))
+    _ensure(registry, "configmaps", settings(registry.spec))
+
+
+def _ensure(registry: Registry, resource: str, manifest: Manifest) -> None:
+    if not registry.find(resource, meta.name(manifest), meta.namespace(manifest)):
+        registry.create(resource, manifest)
+
+
+def settings(spec: LabSpec) -> Manifest:
+    """kube-system/kubeadm-config: the ranges and the domain, where cluster tools look for them."""
+    text = (f"apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nclusterName: {spec.name}\n"
+            f"kubernetesVersion: {KUBERNETES_VERSION}\nnetworking:\n  dnsDomain: {spec.cluster_domain}\n"
+            f"  podSubnet: {spec.pod_cidr}\n  serviceSubnet: {spec.service_cidr}\n")
+    return {"metadata": {"name": SETTINGS, "namespace": "kube-system"}, "data": {"ClusterConfiguration": text}}
+
+
+def node_manifest(spec: LabSpec, node: str) -> Manifest:
+    """A Node. The first one is the control plane; it is tainted when there are others to take the pods."""
+    labels = {"kubernetes.io/hostname": node, "kubernetes.io/os": "linux", "kubernetes.io/arch": _architecture()}
+    details: Manifest = {"podCIDR": str(spec.node_pod_cidr(node)), "podCIDRs": [str(spec.node_pod_cidr(node))],
+                         "providerID": f"netlab://{spec.name}/{node}"}
+    if node == spec.nodes[0]:
+        labels[CONTROL_PLANE] = ""
+        if len(spec.nodes) > 1:
+            details["taints"] = [{"key": CONTROL_PLANE, "effect": "NoSchedule"}]
+    return {"metadata": {"name": node, "labels": labels}, "spec": details}
+
+
+def node_status(registry: Registry, node: str) -> Manifest:
+    """What a kubelet reports when it joins."""
+    now = registry.now()
+    address = str(registry.spec.node_ip(node))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
+    resources = {"cpu": str(os.cpu_count()), "memory": f"{memory}Ki", "pods": "110"}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
+             "lastHeartbeatTime": now, "lastTransitionTime": now}
+    return {
+        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": node}],
+        "capacity": resources, "allocatable": resources, "conditions": [ready],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+        "nodeInfo": {
+            "architecture": _architecture(), "bootID": "", "machineID": "", "systemUUID": "",
+            "containerRuntimeVersion": f"netlab://{__version__}", "kernelVersion": os.uname().release,
+            "kubeProxyVersion": KUBERNETES_VERSION, "kubeletVersion": KUBERNETES_VERSION,
+            "operatingSystem": "linux", "osImage": _os_name()},
+    }
+
+
+def dns_service(spec: LabSpec) -> Manifest:
+    """kube-system/kube-dns at the lab's DNS address."""
+    labels = DNS_LABELS | {"kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+    ports = [{"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+             {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53}]
+    return {"metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": labels},
+            "spec": {"clusterIP": str(spec.dns_ip), "selector": DNS_LABELS, "ports": ports}}
+
+
+def dns_deployment(spec: LabSpec) -> Manifest:
+    """kube-system/coredns: two pods with the lab's own DNS server."""
+    container = {
+        "name": "coredns", "image": "registry.k8s.io/coredns/coredns:v1.12.0",
+        "args": ["--domain", spec.cluster_domain, "--pod-cidr", str(spec.pod_cidr),
+                 "--service-cidr", str(spec.service_cidr)],
+        "ports": [{"containerPort": 53, "name": "dns", "protocol": "UDP"},
+                  {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"}],
+        "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 60,
+                          "timeoutSeconds": 5, "successThreshold": 1, "failureThreshold": 5},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}},
+    }
+    pod = {"priorityClassName": "system-cluster-critical", "dnsPolicy": "Default", "containers": [container],
+           "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"},
+                           {"key": CONTROL_PLANE, "effect": "NoSchedule"}]}
+    return {"metadata": {"name": "coredns", "namespace": "kube-system", "labels": DNS_LABELS},
+            "spec": {"replicas": 2, "selector": {"matchLabels": DNS_LABELS},
+                     "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
+                     "template": {"metadata": {"labels": DNS_LABELS}, "spec": pod}}}
+
+
+def _architecture() -> str:
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+
+
+def _os_name() -> str:
+    try:
+        with open("/etc/os-release") as file:
+            return next(line.split("=", 1)[1].strip().strip('"') for line in file if line.startswith("PRETTY_NAME="))
+    except (OSError, StopIteration):
+        return "Linux"

@@ -1,0 +1,144 @@
+"""The control plane of one lab: store, API server, controllers, one kube-proxy and one kubelet per node."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import struct
+import time
+
+from netlab.api.registry import Registry
+from netlab.api.request import Request
+from netlab.api.response import Response, json_response
+from netlab.controllers.control_plane import control_plane
+from netlab.controllers.events import EventRecorder
+from netlab.controllers.kube_proxy import KubeProxy
+from netlab.controllers.kubelet.controller import kubelets
+from netlab.controllers.runtime import Controller, Manager
+from netlab.kernel import bin_directory, netns, wiring
+from netlab.kernel.iptables import NodeTables
+from netlab.lab.bootstrap import API_PORT, bootstrap
+from netlab.lab.runtime import Runtime
+from netlab.model.errors import LabError
+from netlab.model.lab_spec import LabSpec
+from netlab.server.http import ApiServer
+from netlab.store import Store
+from netlab.topology import names
+from netlab.topology.plan import plan_lab
+from netlab.workloads.catalogue import PRELOAD, catalogue
+
+DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
+
+
+class Cluster:
+    """Everything that the daemon runs. `start` returns when API and DNS answer; `stop` leaves the dataplane alone."""
+
+    def __init__(self, spec: LabSpec) -> None:
+        self.spec = spec
+        self.directory = names.run_dir(spec.name)
+        self.started = time.monotonic()
+
+    async def start(self) -> None:
+        """Builds or adopts the wiring and the lab init, then serves and reconciles."""
+        self.runtime = Runtime(self.spec.name, preload=PRELOAD)
+        init = asyncio.create_task(asyncio.to_thread(self.runtime.start))
+        self.store = Store(self.directory / "state.db")
+        if self.store.warning:
+            print(f"WARNING: {self.store.warning}", flush=True)
+        self.registry = Registry(self.store, self.spec)
+        await asyncio.to_thread(self._build)
+        bootstrap(self.registry)
+        self.manager = Manager(self._controllers())
+        self.server = ApiServer(self.registry, extra_routes={
+            "/netlab/v1/status": self._status, "/netlab/v1/settled": self._settled,
+            "/netlab/v1/controllers": self._control})
+        for path, read_only in ((names.api_socket, False), (names.view_socket, True)):
+            path(self.spec.name).parent.mkdir(exist_ok=True)
+            await self.server.start(path(self.spec.name), read_only=read_only)
+        await init
+        self.manager.start()
+        await self._dns_answers()
+        gc.collect()
+        gc.freeze()
+
+    async def stop(self) -> None:
+        """Ends the control plane. Pods, rules and links stay and go on working."""
+        if hasattr(self, "manager"):
+            await self.manager.stop()
+        if hasattr(self, "server"):
+            await self.server.close()
+        if hasattr(self, "store"):
+            self.store.close()
+
+    def _build(self) -> None:
+        wiring.build(plan_lab(self.spec))
+        bin_directory.make(self.directory / "bin")
+        for node in (*self.spec.nodes, "client"):
+            wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
+
+    def _controllers(self) -> list[Controller]:
+        spec = self.spec
+        found: list[Controller] = control_plane(self.registry, api_address=str(spec.node_ip(spec.nodes[0])),
+                                                api_port=API_PORT)
+        found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)))
+                  for node in spec.nodes]
+        found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
+                          recorder=lambda node: EventRecorder(self.registry, "kubelet", node))
+        return found
+
+    async def _dns_answers(self) -> None:
+        """Asks for the API server's name through the DNS Service, from a node, until an answer comes."""
+        question = _question(f"kubernetes.default.svc.{self.spec.cluster_domain}")
+        target = (str(self.spec.dns_ip), 53)
+        node = names.node_netns(self.spec.name, self.spec.nodes[-1])
+        loop = asyncio.get_running_loop()
+        end = loop.time() + DNS_LIMIT
+        while loop.time() < end:
+            query = netns.visit(node, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
+            with query:
+                try:
+                    await loop.sock_connect(query, target)
+                    await loop.sock_sendall(query, question)
+                    answer = await asyncio.wait_for(loop.sock_recv(query, 512), 0.25)
+                    if answer[3] & 15 == 0:
+                        return
+                except (OSError, TimeoutError):
+                    pass  # no rules yet (unreachable), no endpoint yet (refused), or not synced yet
+            await asyncio.sleep(0.005)
+        waiting = ", ".join(self.manager.unsettled()) or "nothing"
+        pods = [f"{pod['metadata']['name']} {pod.get('status', {}).get('phase')}"
+                for pod in self.registry.list("pods", "kube-system")]
+        raise LabError(f"cluster DNS does not answer after {DNS_LIMIT:g} s; unsettled: {waiting}; pods: {pods}",
+                       hint=f"see {self.directory}/daemon.log", exit_code=124)
+
+    async def _status(self, request: Request) -> Response:
+        controllers = {name: {"observed": c.observed_revision, "error": c.last_error, "settled": c.settled,
+                              "running": self.manager.running(name)} for name, c in self.manager.controllers.items()}
+        return json_response({"name": self.spec.name, "revision": self.store.revision, "controllers": controllers,
+                      "uptime": round(time.monotonic() - self.started, 3), "nodes": list(self.spec.nodes),
+                      "unsettled": self.manager.unsettled()})
+
+    async def _settled(self, request: Request) -> Response:
+        try:
+            await self.manager.settled(float(request.text("limit", "10")))
+        except LabError as error:
+            return json_response({"kind": "Status", "status": "Failure", "message": error.message, "code": 504}, 504)
+        return json_response({"revision": self.store.revision})
+
+    async def _control(self, request: Request) -> Response:
+        name, action = request.text("name"), request.text("action")
+        if name not in self.manager.controllers or action not in ("start", "stop"):
+            return json_response({"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound",
+                          "message": f'there is no controller "{name}" to {action or "start or stop"}'}, 404)
+        if action == "stop":
+            await self.manager.stop(name)
+        else:
+            self.manager.start(name)
+        return json_response({"name": name, "running": self.manager.running(name)})
+
+
+def _question(name: str) -> bytes:
+    """A DNS query for an A record (RFC 1035, section 4.1), id 1, recursion desired."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack(">6H", 1, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)

@@ -1,0 +1,80 @@
+"""What the README tells people to type works as it stands."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+LAB = f"readme{os.getpid()}"
+
+WEB = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: debugger}
+spec: {containers: [{name: shell, image: nicolaka/netshoot, command: [sleep, infinity]}]}
+"""
+
+
+def section(title):
+    """The text of one section."""
+    return re.split(r"^##+ ", README.split(f"## {title}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def commands(title):
+    """The command lines of a section's console blocks, without comments."""
+    blocks = re.findall(r"```console\n(.*?)```", section(title), re.DOTALL)
+    lines = [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    return [re.sub(r"\s+#.*", "", line) for line in lines]
+
+
+@pytest.mark.lab
+def test_the_commands_of_daily_use_work_in_that_order(tmp_path):
+    (tmp_path / "web.yaml").write_text(WEB)
+    netlab = f"{shlex.quote(sys.executable)} -P -m netlab"
+    environment = os.environ | {"NETLAB_NAME": LAB, "PYTHONPATH": str(ROOT)}
+    found = commands("Daily use")
+    assert len(found) >= 8
+    try:
+        for line in found:
+            command = line.replace("sudo scripts/netlab", netlab).replace("sudo ", "")
+            command = command.replace("netlab.worker", f"{LAB}.worker")
+            if "curl" in command:
+                settle = f"{netlab} exec debugger -- curl -s --retry 20 --retry-delay 1 --retry-connrefused http://web"
+                subprocess.run(settle, shell=True, env=environment, cwd=tmp_path, capture_output=True, check=False)
+            done = subprocess.run(command, shell=True, env=environment, cwd=tmp_path, capture_output=True, text=True,
+                                  check=False)
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+            if "curl" in command:
+                assert "Pod: web-" in done.stdout, f"{line}\n{done.stdout}"
+            if "iptables" in command:
+                assert "KUBE-SVC-" in done.stdout, f"{line}\n{done.stdout}"
+    finally:
+        subprocess.run(f"{netlab} down", shell=True, env=environment, check=True, capture_output=True)
+
+
+def test_the_lab_file_of_the_readme_is_a_valid_one(tmp_path):
+    from netlab.scenario.lab_file import load
+
+    (tmp_path / "lab.yaml").write_text(re.findall(r"```yaml\n(.*?)```", section("Lab files"), re.DOTALL)[0])
+    assert load(str(tmp_path / "lab.yaml")).name == "shop"
