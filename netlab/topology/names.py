@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from netlab.model.lab_spec import CLIENT, FABRIC
@@ -64,5 +65,14 @@ def fabric_netns(lab: str) -> str:
 
 
 def pod_netns(lab: str, namespace: str, pod: str) -> str:
-    """The netns of a pod (pods on the host network have none of their own)."""
-    return f"{lab}.{namespace}.{pod}"
+    """The netns of a pod (pods on the host network have none of their own).
+
+    A file name has at most 255 characters, a pod's name alone 253: longer ones are cut and end in a hash.
+    """
+    name = f"{lab}.{namespace}.{pod}"
+    return name if len(name) <= 255 else f"{name[:244]}-{sha256(name.encode()).hexdigest()[:10]}"
+
+
+def is_of_lab(netns: str, lab: str) -> bool:
+    """Whether a netns of that name belongs to the lab: `a.worker` to `a`, `a-b.worker` not."""
+    return netns.startswith(f"{lab}.")
