@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from netlab.model.errors import FieldError
 from netlab.model.lab_spec import DEFAULT_NAME, LabSpec
@@ -51,10 +51,10 @@ def load(path: str) -> Settings:
 
 def spec_of(settings: Settings | None, *, name: str = DEFAULT_NAME) -> LabSpec:
     """The settings as a value, under that name; without any, the defaults. BadFile says what is wrong where."""
-    from netlab.model.lab_spec import SpecError, parse  # type: ignore[attr-defined]
+    from netlab.model.lab_spec import SpecError, parse
 
     try:
-        return cast(LabSpec, parse(settings.spec if settings else {}, name=name))
+        return parse(settings.spec if settings else {}, name=name)
     except SpecError as error:
         if settings is None:
             raise
