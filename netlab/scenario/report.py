@@ -160,6 +160,7 @@ def _http(seen: Observation) -> list[str]:
         return [f"HTTP {answer.status}", *answer.body.rstrip().splitlines()[:8]]
     counts: dict[str, int] = {}
     for answer in seen.http:
-        key = answer.error or f"{answer.status} {backend(answer)}".strip()
+        words = backend(answer) or answer.body.strip().partition("\n")[0][:60]
+        key = answer.error or f"{answer.status} {words}".strip()
         counts[key] = counts.get(key, 0) + 1
     return [f"{number:4}x {key}" for key, number in sorted(counts.items(), key=lambda pair: -pair[1])]

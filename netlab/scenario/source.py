@@ -25,6 +25,7 @@ MAX_DEPTH = 100
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)$")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?|\.[0-9_]+)([eE][-+]?[0-9]+)?$")
+_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]{1,2}$")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -93,8 +94,8 @@ def parse(data: bytes | str, file: str) -> list[Document]:
             if value is not None:
                 documents.append(Document(value, file, reader.places))
     except UnicodeDecodeError as error:
-        raise BadFile([Problem(Place(file), "", f"the file is not UTF-8 text: {error.reason} at byte {error.start}")]) \
-            from None
+        words = f"the file is not UTF-8 text: {error.reason} at byte {error.start}"
+        raise BadFile([Problem(Place(file), "", words)]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
@@ -192,7 +193,8 @@ class _Reader:
         text = node.value
         kind = node.tag.removeprefix(_TAG)
         if kind in ("str", "timestamp", "value"):
-            return text
+            # Without a dot `1e3` is text for PyYAML, and a number for everybody else.
+            return float(text) if not node.style and _EXPONENT.match(text) else text
         if kind == "null":
             return None
         if kind == "bool":
@@ -202,7 +204,7 @@ class _Reader:
                 return _integer(text.replace("_", ""))
             if _FLOAT.match(text) and math.isfinite(number := float(text.replace("_", ""))):
                 return number
-            if node.style is None and ":" in text:  # a number in base 60 for YAML 1.1, plain text for everybody else
+            if ":" in text:  # a number in base 60 for YAML 1.1, plain text for everybody else
                 return text
         self._bad(node, field, f"{text!r} ({node.tag}) cannot be written as JSON")
         return None

@@ -1,7 +1,7 @@
 import pytest
-from api_server import ApiServer
 
 from netlab.topology import names
+from tests.cli.api_server import ApiServer
 
 
 @pytest.fixture
