@@ -57,10 +57,6 @@ class Pod:
         """Becomes readable when a process has ended or the init died: then call `exits`."""
         raise NotImplementedError
 
-    def close(self) -> None:
-        """Closes what `fileno` gave; the pod goes on."""
-        raise NotImplementedError
-
     def run(self, process: Process) -> int:
         """Starts a process; gives its pid on the machine. OSError when the program cannot be executed."""
         raise NotImplementedError

@@ -108,8 +108,7 @@ class PodWorker:
             self._stopper.close()
             for _, prober in self._probers.values():
                 prober.stop()
-            if self.handle is not None:
-                self.handle.close()
+            self.handle = None
 
     def _watch(self, handle: PodHandle | None) -> None:
         # Readable stays readable until `exits` is called, so the descriptor is watched only between two looks.
@@ -214,7 +213,6 @@ class PodWorker:
 
         running, exits, alive = await blocking(ask)
         if not alive:
-            handle.close()
             self.handle = None
         self.observer.look(pod, running, exits)
         return self.handle is not None
