@@ -136,7 +136,7 @@ def _parse(item: Any, path: str, errors: list[FieldError]) -> Image:
     if entry and (not isinstance(entry, str) or not ENTRY.fullmatch(entry)):
         errors.append(invalid(f"{path}.entry", entry, "must be package.module:function"))
     command, args = (_strings(item.get(field), f"{path}.{field}", errors) for field in ("command", "args"))
-    if not command and not entry:
+    if not item.get("command") and not entry:
         errors.append(required(f"{path}.command", "what runs for this image"))
     ports = item.get("ports") or ()
     if not isinstance(ports, list | tuple) or not all(isinstance(p, int) and 0 < p < 65536 for p in ports):

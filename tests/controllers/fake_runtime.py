@@ -75,9 +75,6 @@ class FakePod:
     def kill(self):
         self.state.die()
 
-    def close(self):
-        pass
-
 
 class PodState:
     def __init__(self, runtime, sandbox):

@@ -35,7 +35,7 @@ def plan_process(pod: Manifest, container: Mapping[str, Any], *, attempt: int, v
     entry, argv = launch.entry, launch.argv
     name = process_name(container["name"], attempt)
     if not entry and is_interactive(container):
-        entry, argv = INTERACTIVE, ("interactive", attach_address(meta.uid(pod), name))
+        entry, argv = INTERACTIVE, ("interactive", attach_address(meta.uid(pod), name), *argv)
     if entry:
         env |= {"NETLAB_POD": meta.name(pod), "NETLAB_NAMESPACE": meta.namespace(pod), "NETLAB_NODE": node,
                 "NETLAB_POD_IP": address}

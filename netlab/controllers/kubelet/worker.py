@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from netlab.controllers.kubelet import pod_status, sandboxes, volumes
+from netlab.controllers.kubelet.attaching import Interactive, announce
 from netlab.controllers.kubelet.containers import ContainerState
 from netlab.controllers.kubelet.context import NodeContext
 from netlab.controllers.kubelet.doors import Exited, PodHandle
 from netlab.controllers.kubelet.environment import ConfigError
-from netlab.controllers.kubelet.launching import log_file, plan_process
+from netlab.controllers.kubelet.launching import INTERACTIVE, log_file, plan_process
 from netlab.controllers.kubelet.observing import Observer
 from netlab.controllers.kubelet.prober import Prober
 from netlab.controllers.kubelet.probes import probes_of
@@ -108,8 +109,7 @@ class PodWorker:
             self._stopper.close()
             for _, prober in self._probers.values():
                 prober.stop()
-            if self.handle is not None:
-                self.handle.close()
+            self.handle = None
 
     def _watch(self, handle: PodHandle | None) -> None:
         # Readable stays readable until `exits` is called, so the descriptor is watched only between two looks.
@@ -214,7 +214,6 @@ class PodWorker:
 
         running, exits, alive = await blocking(ask)
         if not alive:
-            handle.close()
             self.handle = None
         self.observer.look(pod, running, exits)
         return self.handle is not None
@@ -297,6 +296,9 @@ class PodWorker:
 
         def run() -> None:
             log.parent.mkdir(exist_ok=True)
+            if process.entry == INTERACTIVE:
+                netns = record.netns or context.netns
+                announce(directory, name, Interactive(process.argv[2:], netns, process.argv[1]))
             handle.run(process)
 
         context.recorder.event(pod, "Normal", "Pulled", f'Container image "{image}" already present on machine')

@@ -1,0 +1,48 @@
+"""Sessions with containers that wait for somebody to attach (stdin and tty): `kubectl run -it`.
+
+Such a container's process holds its place; the program itself runs as an exec session with the caller's terminal,
+and its exit code becomes the container's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from netlab.kernel import sockets
+
+FILE = "attach.json"
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """What an attached session runs, and where the process that holds its place hears of its end.
+
+    `address` is an abstract unix address in `netns`, the pod's (or, on the host network, its node's).
+    """
+
+    argv: tuple[str, ...]
+    netns: str
+    address: str
+
+
+def announce(directory: Path, container: str, session: Interactive) -> None:
+    """Makes the session known in the pod's directory."""
+    (directory / container / FILE).write_text(json.dumps(asdict(session)))
+
+
+def find(directory: Path, container: str) -> Interactive | None:
+    """The session that waits in the container, None when it is not interactive."""
+    try:
+        found = json.loads((directory / container / FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return Interactive(tuple(found["argv"]), found["netns"], found["address"])
+
+
+def ended(session: Interactive, code: int) -> None:
+    """Ends the container with the session's exit code; fine if it has ended already. Takes a millisecond."""
+    with contextlib.suppress(OSError), sockets.abstract_datagram(session.netns) as made:
+        made.sendto(str(code).encode(), "\0" + session.address)
