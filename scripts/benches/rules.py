@@ -19,10 +19,10 @@ from collections.abc import Callable
 from netlab.kernel import iptables_binding, iptables_pack, netns
 from netlab.kernel.iptables import NodeTables
 from netlab.netfilter import Ruleset, render
-from netlab.proxy import names
+from netlab.proxy import iptables, names
 from netlab.proxy.backends import Backend
 from netlab.proxy.frontends import CLUSTER_IP, Frontend, Portal
-from netlab.proxy.iptables import Cache, compile
+from netlab.proxy.iptables import Cache
 from netlab.proxy.snapshot import NodeView, Proxied
 
 NETNS = "nltdp-bench"
@@ -84,14 +84,14 @@ def restore(text: str, *options: str) -> None:
 def bench(services: int, endpoints: int, runs: int) -> bool:
     """Prints the figures of one size; whether the target was met."""
     all_rows = rows(services, endpoints)
-    text = render(compile(all_rows, node("n1")))
+    text = render(iptables.compile(all_rows, node("n1")))
     first = all_rows[len(all_rows) // 2]
     other = tuple(changed(row) if row is first else row for row in all_rows)
-    chains = {line.split()[1] for line in set(text.splitlines()) ^ set(render(compile(other, node("n1"))).splitlines())
-              if line.startswith("-A")}
-    partial = "".join(["*nat\n", *(f":{name} - [0:0]\n" for name in sorted(chains))]
-                       + [line + "\n" for line in render(compile(other, node("n1"))).splitlines()
-                          if line.startswith("-A") and line.split()[1] in chains] + ["COMMIT\n"])
+    after = render(iptables.compile(other, node("n1"))).splitlines()
+    chains = {line.split()[1] for line in set(text.splitlines()) ^ set(after) if line.startswith("-A")}
+    partial = "".join(["*nat\n", *(f":{name} - [0:0]\n" for name in sorted(chains)),
+                       *(line + "\n" for line in after if line.startswith("-A") and line.split()[1] in chains),
+                       "COMMIT\n"])
     times: dict[str, list[float]] = {key: [] for key in
                                      ("cold", "restore", "node", "change", "noflush", "no-op", "compare")}
     for _ in range(runs):
@@ -101,7 +101,7 @@ def bench(services: int, endpoints: int, runs: int) -> bool:
             held: list[Ruleset] = []
 
             def cold(tables: NodeTables = tables, cache: Cache = cache, held: list[Ruleset] = held) -> None:
-                held.append(compile(all_rows, node("n1"), cache=cache))
+                held.append(iptables.compile(all_rows, node("n1"), cache=cache))
                 tables.replace(held[0])
 
             times["cold"].append(timed(cold))
@@ -110,10 +110,10 @@ def bench(services: int, endpoints: int, runs: int) -> bool:
             times["compare"].append(timed(lambda tables=tables, ruleset=ruleset: tables.matches(ruleset)))
             assert tables.matches(ruleset)
             times["change"].append(timed(lambda tables=tables, cache=cache:
-                                         tables.replace(compile(other, node("n1"), cache=cache))))
+                                         tables.replace(iptables.compile(other, node("n1"), cache=cache))))
         with Fresh() as tables:
             times["node"].append(timed(lambda tables=tables, cache=cache:
-                                       tables.replace(compile(all_rows, node("n2"), cache=cache))))
+                                       tables.replace(iptables.compile(all_rows, node("n2"), cache=cache))))
         with Fresh() as tables:
             times["restore"].append(timed(lambda: restore(text)))
             assert tables.matches(ruleset)
@@ -131,7 +131,7 @@ def bench(services: int, endpoints: int, runs: int) -> bool:
 
 def ruleset_equal(held: Ruleset, cache: Cache, all_rows: tuple[Proxied, ...]) -> bool:
     """What a sync does when a Service was written without a change that matters."""
-    return compile(all_rows, node("n1"), cache=cache) == held
+    return iptables.compile(all_rows, node("n1"), cache=cache) == held
 
 
 def main() -> int:

@@ -1,0 +1,113 @@
+"""Real connections through real rules, row for row what the tracer says."""
+
+import os
+import subprocess
+
+import pytest
+
+from netlab.netfilter import render
+from netlab.proxy import MODES
+from netlab.proxy.snapshot import NodeView, Snapshots
+from tests.kernel.service_net import ServiceNet
+from tests.proxy import flows
+from tests.proxy.manifests import service
+
+pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
+SAME_BACKEND = 12  # connections; with two backends to choose from, chance lets 1 in 2,048 pass
+
+
+def compiled(services, slices=flows.SLICES, mode="iptables"):
+    rows = Snapshots().take(services, slices)
+    return {node: MODES[mode](rows, NodeView(node, (ip,), "", flows.CLUSTER_CIDR)) for node, ip in flows.NODES.items()}
+
+
+@pytest.fixture(scope="module")
+def net():
+    with ServiceNet() as built:
+        yield built
+
+
+@pytest.fixture(scope="module", params=sorted(MODES))
+def rules(net, request):
+    found = compiled(flows.SERVICES, mode=request.param)
+    for node, tables in net.tables.items():
+        tables.replace(found[node])
+    return found
+
+
+@pytest.fixture(autouse=True)
+def unchanged(request):
+    """After a test the nodes hold what we render, byte for byte as the program prints it."""
+    yield
+    if "rules" in request.fixturenames:
+        net, rules = request.getfixturevalue("net"), request.getfixturevalue("rules")
+        for node, ruleset in rules.items():
+            assert saved(net.names[node]) == render(ruleset)
+
+
+def saved(netns):
+    text = subprocess.run(["ip", "netns", "exec", netns, "iptables-legacy-save"], capture_output=True, text=True,
+                          check=True).stdout
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return "".join((line.rpartition(" ")[0] + " [0:0]" if line.startswith(":") else line) + "\n" for line in lines)
+
+
+def sender(who):
+    kind, *words = who.split()
+    return words[0] if kind in ("pod", "node") else "client"
+
+
+@pytest.mark.parametrize("row", flows.FLOWS, ids=flows.name)
+def test_the_kernel_does_what_the_table_says(net, rules, row):
+    who, address, port, protocol, expected, masqueraded = row
+    if who.startswith("client") and address not in flows.NODES.values():
+        net.route(address, flows.first_node(who, address))
+    source = flows.source(who, address)
+    bound = source if who.startswith("client") else ""
+
+    def connect():
+        return net.connect(sender(who), address, port, protocol, source=bound)
+
+    if expected in (flows.REJECT, flows.DROP):
+        assert connect() == expected
+        return
+    if expected == flows.UNMATCHED:
+        assert connect() == flows.DROP  # it follows the default route, where nobody answers
+        return
+    found = set()
+    for _ in range(40 * len(expected)):  # three backends: all but 1 in 10 million times each one is met
+        answer = connect()
+        assert isinstance(answer, tuple), answer
+        backend, seen = answer
+        found.add(backend)
+        assert seen in (seen_as(backend, who, address) if masqueraded else {source})
+        if found == set(expected):
+            break
+    assert found == set(expected)
+
+
+def seen_as(backend, who, address):
+    """The address that a node's masquerading gives to a connection to that backend."""
+    node = flows.first_node(who, address)
+    if address in flows.NODES.values():
+        node = next(name for name, ip in flows.NODES.items() if ip == address)
+    gateway = backend.rpartition(".")[0] + ".1"
+    return {gateway} if flows.PODS[backend] == node else {flows.NODES[node]}
+
+
+def test_a_client_with_affinity_keeps_its_backend(net):
+    rulesets = compiled([service("web", "10.96.45.10", sessionAffinity="ClientIP")])
+    net.tables["n1"].replace(rulesets["n1"])
+    found = {net.connect("10.244.1.5", "10.96.45.10", 80, "TCP") for _ in range(SAME_BACKEND)}
+    assert len(found) == 1
+    assert found.pop()[0] in flows.BACKENDS
+    assert saved(net.names["n1"]) == render(rulesets["n1"])
+
+
+def test_rules_change_under_the_same_address_without_a_gap(net):
+    """A Service that gets its first endpoint rejects until then, and never drops."""
+    for slices, expected in (([], flows.REJECT), (flows.SLICES, ("10.244.1.10", "10.244.1.5")), ([], flows.REJECT)):
+        ruleset = compiled([service("ext", "10.96.45.30")], slices)["n1"]
+        net.tables["n1"].replace(ruleset)
+        assert net.connect("10.244.1.5", "10.96.45.30", 80, "TCP") == expected
+        assert net.tables["n1"].matches(ruleset)

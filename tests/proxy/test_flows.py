@@ -1,0 +1,68 @@
+import pytest
+
+from netlab.netfilter import Packet, parse, render, trace
+from netlab.proxy import MODES
+from netlab.proxy.snapshot import NodeView, Snapshots
+from tests.proxy import flows
+
+
+@pytest.fixture(scope="module", params=sorted(MODES))
+def rulesets(request):
+    rows = Snapshots().take(flows.SERVICES, flows.SLICES)
+    return {node: MODES[request.param](rows, NodeView(node, (ip,), "", flows.CLUSTER_CIDR))
+            for node, ip in flows.NODES.items()}
+
+
+def addresses(node):
+    return {flows.NODES[node], f"10.244.{node[1]}.1"}
+
+
+@pytest.mark.parametrize("row", flows.FLOWS, ids=flows.name)
+def test_the_tracer_follows_the_packet_as_the_table_says(rulesets, row):
+    who, address, port, protocol, expected, masqueraded = row
+    node = flows.first_node(who, address)
+    kind = {"pod": "veth0", "node": "", "client": "eth0"}[who.split()[0]]
+    packet = Packet(flows.source(who, address), address, port, protocol.lower(), kind)
+    found = trace(rulesets[node], packet, addresses=addresses(node))
+    assert sum(outcome.weight for outcome in found.outcomes) == pytest.approx(1)
+    if kind == "veth0" and address in flows.NODES.values() and address != flows.NODES[node]:
+        assert found.destinations == {f"{address}:{port}": 1.0}  # another node's port: that node decides
+        packet = packet._replace(in_interface="eth0")
+        node = next(name for name, ip in flows.NODES.items() if ip == address)
+        found = trace(rulesets[node], packet, addresses=addresses(node))
+    if expected in (flows.REJECT, flows.DROP):
+        assert found.verdicts == {expected}
+        assert not found.destinations
+        return
+    if expected == flows.UNMATCHED:
+        assert found.destinations == {f"{address}:{port}": 1.0}
+        return
+    target = flows.UDP_PORT if protocol == "UDP" else flows.TCP_PORT
+    assert found.destinations == pytest.approx({f"{ip}:{target}": 1 / len(expected) for ip in expected}, rel=1e-6)
+    assert found.masqueraded == masqueraded
+    for outcome in found.outcomes:  # the node of the backend lets it through as it comes
+        there = flows.PODS[outcome.address]
+        if there != node:
+            arriving = Packet("172.18.0.9", outcome.address, outcome.port, protocol.lower(), "eth0")
+            onward = trace(rulesets[there], arriving, addresses=addresses(there))
+            assert onward.destinations == {f"{outcome.address}:{outcome.port}": 1.0}
+            assert not onward.masqueraded
+
+
+def test_what_is_printed_can_be_read_again(rulesets):
+    for ruleset in rulesets.values():
+        assert parse(render(ruleset)) == ruleset
+
+
+def test_a_client_with_affinity_goes_where_it_went_before():
+    from tests.proxy.manifests import service
+    rows = Snapshots().take([service("web", "10.96.45.10", sessionAffinity="ClientIP")], flows.SLICES)
+    ruleset = MODES["iptables"](rows, NodeView("n1", (), "", flows.CLUSTER_CIDR))
+    packet = Packet("10.244.1.5", "10.96.45.10", 80, "tcp", "veth0")
+    assert len(trace(ruleset, packet).destinations) == 3
+    chains = {chain.rules[0].source: chain.name for chain in ruleset.table("nat").chains
+              if chain.name.startswith("KUBE-SEP-")}
+    remembered = {chains["10.244.1.2/32"]: {"10.244.1.5"}}
+    assert trace(ruleset, packet, remembered=remembered).destinations == {"10.244.1.2:8080": 1.0}
+    other = packet._replace(source="10.244.1.6")
+    assert len(trace(ruleset, other, remembered=remembered).destinations) == 3
