@@ -178,7 +178,7 @@ class PodInit:
             stdio = (descriptors[0], descriptors[1], descriptors[2])
         try:
             pid, namespace = container.start(container.Program(
-                packet["argv"], env, stdio, cwd=packet["cwd"], join=process.pid if process else os.getpid(),
+                packet["argv"], env, stdio, cwd=packet["cwd"], join=process.pid if process else 0,
                 tty=master >= 0))
         except BaseException:
             if master >= 0:
