@@ -6,7 +6,6 @@ here block for milliseconds at most, except `Pod.exec`. Any thread of any root p
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from netlab.kernel import container, packets, process, process_title, syscalls
+from netlab.kernel import container, exit_files, packets, process, process_title, syscalls
 from netlab.kernel.exec_session import ExecSession
 from netlab.kernel.pod_spec import Process, Sandbox
 from netlab.topology.names import run_dir
@@ -172,11 +171,7 @@ class Pod:
                         pass
                 except OSError:
                     pass  # nothing more is there
-        found = {}
-        for path in Path(self.directory).glob("*.exit"):
-            if not path.name.startswith("."):
-                found[path.name.removesuffix(".exit")] = Exit(**json.loads(path.read_text()))
-        return found
+        return {name: Exit(**facts) for name, facts in exit_files.read_all(self.directory).items()}
 
     def running(self) -> frozenset[str]:
         """Names of the processes that run. ConnectionError when the init is gone."""
