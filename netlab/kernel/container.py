@@ -30,8 +30,11 @@ OOM_SCORE = "1000"  # what the kubelet gives best-effort pods: on a full machine
 
 @dataclass(frozen=True)
 class Program:
-    """What to start, with descriptors of the parent's. `join` is a process whose mount namespace it shares;
-    without one it gets its own, with `trees` (see `mounts.attach`) on top."""
+    """What to start, with descriptors of the parent's.
+
+    `join` is the process whose mount namespace it shares (0: its parent's); None gives it one of its own, with
+    `trees` (see `mounts.attach`) on top.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -39,7 +42,7 @@ class Program:
     entry: str = ""
     cwd: str = "/"
     trees: Sequence[tuple[int, str, bool]] = ()
-    join: int = 0
+    join: int | None = None
     tty: bool = False
 
 
@@ -104,7 +107,7 @@ def _isolate(program: Program, writer: int) -> None:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     if program.join:
         syscalls.setns(f"/proc/{program.join}/ns/mnt", syscalls.CLONE_NEWNS)
-    else:
+    elif program.join is None:
         syscalls.unshare(syscalls.CLONE_NEWNS)
         mounts.attach(program.trees)
     # Descriptors that Python opened are closed by an exec; a built-in workload does none.

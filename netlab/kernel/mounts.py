@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -126,13 +127,17 @@ def _replicate(directory: str) -> None:
 def _copy_entry(entry: os.DirEntry[str]) -> None:
     copy = f"{_BUILD}/{entry.name}"
     if entry.is_symlink():
-        os.symlink(os.readlink(entry.path), copy)
+        with contextlib.suppress(FileNotFoundError):  # removed just now
+            os.symlink(os.readlink(entry.path), copy)
         return
     if entry.is_dir():
         os.mkdir(copy)
     else:
         os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
-    syscalls.mount(entry.path, copy, flags=MS_BIND | MS_REC)
+    try:
+        syscalls.mount(entry.path, copy, flags=MS_BIND | MS_REC)
+    except FileNotFoundError:
+        pass  # removed just now
 
 
 def mask(paths: Sequence[str]) -> None:
@@ -143,8 +148,11 @@ def mask(paths: Sequence[str]) -> None:
         except OSError:
             continue
         place = os.path.realpath(path)
-        if directory:
-            flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
-            syscalls.mount("tmpfs", place, "tmpfs", flags, data="size=0,nr_inodes=2,mode=755")
-        else:
-            syscalls.mount("/dev/null", place, flags=MS_BIND)
+        try:
+            if directory:
+                flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+                syscalls.mount("tmpfs", place, "tmpfs", flags, data="size=0,nr_inodes=2,mode=755")
+            else:
+                syscalls.mount("/dev/null", place, flags=MS_BIND)
+        except FileNotFoundError:
+            pass  # removed just now

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import select
 import signal
 import socket
 import struct
-import sys
 import termios
 import time
 import traceback
@@ -23,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from netlab.kernel import container, members, packets, pod_root, process_title
+from netlab.kernel.exit_files import ExitWriter
 from netlab.kernel.pod_spec import Sandbox
 
 RETRY = 1.0  # seconds until an exit file that could not be written is tried again
@@ -81,10 +80,9 @@ class PodInit:
     """The loop: requests, exits, callers that hang up."""
 
     def __init__(self, sandbox: Sandbox, directory: int, listener: socket.socket) -> None:
-        self.sandbox, self.directory, self.listener = sandbox, directory, listener
+        self.sandbox, self.listener, self.exits = sandbox, listener, ExitWriter(directory)
         self.running: dict[int, Running] = {}
         self.watchers: list[socket.socket] = []
-        self.unwritten: dict[str, dict[str, float]] = {}
         self.poll = select.poll()
         self.ready: dict[int, Callable[[], None]] = {}
         self.wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -99,9 +97,9 @@ class PodInit:
     def serve(self) -> NoReturn:
         """For ever: only SIGKILL from outside ends it."""
         while True:
-            ready = self.poll.poll(RETRY * 1000 if self.unwritten else None)
-            for name in list(self.unwritten):
-                self._write_exit(name, self.unwritten.pop(name))
+            ready = self.poll.poll(RETRY * 1000 if self.exits.unwritten else None)
+            for name in self.exits.retry():
+                self._tell(name)
             # Those who have died first: what ended is then never counted among what runs.
             for descriptor in sorted((fd for fd, _ in ready), key=lambda fd: fd != self.wake):
                 if call := self.ready.get(descriptor):
@@ -149,7 +147,7 @@ class PodInit:
         name = packet["name"]
         if "/" in name or not name:
             raise OSError(errno.EINVAL, f"no name for a process: {name!r}")
-        if any(process.name == name for process in self.running.values()) or self._ended(name):
+        if any(process.name == name for process in self.running.values()) or self.exits.has(name):
             raise OSError(errno.EEXIST, f"a process named {name} has been started already")
         log = descriptors.pop(0)
         trees = [(descriptors.pop(0), target, read_only) for target, read_only in packet["mounts"]]
@@ -178,7 +176,7 @@ class PodInit:
             stdio = (descriptors[0], descriptors[1], descriptors[2])
         try:
             pid, namespace = container.start(container.Program(
-                packet["argv"], env, stdio, cwd=packet["cwd"], join=process.pid if process else os.getpid(),
+                packet["argv"], env, stdio, cwd=packet["cwd"], join=process.pid if process else 0,
                 tty=master >= 0))
         except BaseException:
             if master >= 0:
@@ -281,33 +279,12 @@ class PodInit:
         # A container ends as a whole, with everything that it has left running.
         if all(other.namespace != process.namespace for other in self.running.values() if other.name):
             members.kill_mount_namespace(process.namespace)
-        self._write_exit(process.name, {"code": code, "signal": number, "finished": time.time()})
+        if self.exits.write(process.name, {"code": code, "signal": number, "finished": time.time()}):
+            self._tell(process.name)
 
-    def _write_exit(self, name: str, facts: dict[str, float]) -> None:
-        file = f"{name}.exit"
-        try:
-            descriptor = os.open(f".{file}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600,
-                                 dir_fd=self.directory)
-            try:
-                os.write(descriptor, json.dumps(facts).encode())
-            finally:
-                os.close(descriptor)
-            os.rename(f".{file}", file, src_dir_fd=self.directory, dst_dir_fd=self.directory)
-        except OSError as error:
-            print(f"{file}: {error}", file=sys.stderr, flush=True)
-            self.unwritten[name] = facts
-            return
+    def _tell(self, name: str) -> None:
         for watcher in self.watchers:
             try:
                 packets.send(watcher, {"exit": name})
             except OSError:
                 pass  # full, so it is readable; or gone, which `_unwatch` sees
-
-    def _ended(self, name: str) -> bool:
-        if name in self.unwritten:
-            return True
-        try:
-            os.stat(f"{name}.exit", dir_fd=self.directory)
-        except FileNotFoundError:
-            return False
-        return True

@@ -88,8 +88,14 @@ def _kernel_views(root: str) -> None:
 
 
 def _unreadable(directory: str) -> list[str]:
-    return [entry.path for entry in os.scandir(directory)
-            if not entry.is_symlink() and not entry.stat(follow_symlinks=False).st_mode & 0o004]
+    found = []
+    for entry in os.scandir(directory):
+        try:
+            if not entry.is_symlink() and not entry.stat(follow_symlinks=False).st_mode & 0o004:
+                found.append(entry.path)
+        except FileNotFoundError:
+            pass  # removed just now
+    return found
 
 
 def _programs(sandbox: Sandbox) -> list[Mount]:

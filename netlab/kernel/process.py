@@ -47,6 +47,8 @@ def gone(pid: int) -> bool:
     """Whether the process has released its namespaces: it is dead, or a zombie nobody has reaped yet."""
     try:
         os.readlink(f"/proc/{pid}/ns/net")
+    except PermissionError:
+        return False  # a protected process, seen without CAP_SYS_PTRACE; once it has no memory it would be ENOENT
     except OSError:
         return True
     return False

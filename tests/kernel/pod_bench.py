@@ -24,13 +24,23 @@ def until(condition: Callable[[], object], what: str, limit: float = 10.0) -> No
         time.sleep(0.005)
 
 
+def sweep(lab: str) -> None:
+    """Takes down all of that lab."""
+    if old := LabInit.adopt(lab):
+        old.kill()
+    for path in Path("/run/netns").glob(f"{lab}.*"):
+        subprocess.run(["ip", "netns", "del", path.name], check=True)
+    if names.run_dir(lab).exists():
+        shutil.rmtree(names.run_dir(lab))
+
+
 class Bench:
     def __init__(self, lab: str, *, preload: tuple[str, ...] = ()) -> None:
         self.lab = lab
         self.directory = names.run_dir(lab)
         self.netns: list[str] = []
         self.directory.parent.mkdir(mode=0o755, exist_ok=True)
-        self._sweep()
+        sweep(lab)  # what a run that was killed has left
         self.directory.mkdir(mode=0o700)
         try:
             self.init = LabInit.start(lab, preload=preload)
@@ -51,20 +61,8 @@ class Bench:
     def pod(self, name: str, *mounts: Mount, bin_directory: str = "", python: bool = False) -> Pod:
         return self.init.create(self.sandbox(name, *mounts, bin_directory=bin_directory, python=python))
 
-    def _sweep(self) -> None:
-        # What a run that was killed has left.
-        if old := LabInit.adopt(self.lab):
-            old.kill()
-        for path in Path("/run/netns").glob(f"{self.lab}.*"):
-            subprocess.run(["ip", "netns", "del", path.name], check=True)
-        if self.directory.exists():
-            shutil.rmtree(self.directory)
-
     def close(self) -> None:
-        self.init.kill()
-        for netns in self.netns:
-            subprocess.run(["ip", "netns", "del", netns], check=True)
-        shutil.rmtree(self.directory)
+        sweep(self.lab)
 
 
 def log_of(pod: Pod, name: str) -> Path:
@@ -117,6 +115,13 @@ def read_until(descriptor: int, text: bytes, limit: float = 10.0) -> bytes:
         assert select.select([descriptor], [], [], end - time.monotonic())[0], f"{text!r} is not in {seen!r}"
         seen += os.read(descriptor, 1000)
     return seen
+
+
+def default_capabilities() -> str:
+    """The mask of the default set, less what this process itself may not have, as /proc/PID/status prints it."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    own = next(line.split()[1] for line in status if line.startswith("CapBnd"))
+    return f"{0xA80425FB & int(own, 16):016x}"
 
 
 def is_gone(pid: int) -> bool:
