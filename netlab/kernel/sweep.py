@@ -77,6 +77,7 @@ def _is_there(lab: str) -> bool:
 
 def _take(lab: str, end: float) -> Lock:
     """The lock, taken from whoever has it: another `down` may end its work, all others are killed."""
+    unknown: list[int] = []
     while True:
         lock = Lock.try_take(lab, purpose="down")
         if lock:
@@ -88,11 +89,13 @@ def _take(lab: str, end: float) -> Lock:
         if holder and holder.purpose == "down":
             time.sleep(0.01)
             continue
-        daemon = process.read_record(names.run_dir(lab) / "daemon.json")
-        if daemon and daemon[0] != os.getpid():
-            process.kill(*daemon)
-        for pid in holders(lab):
-            _kill(pid)
+        pids = holders(lab)
+        if (holder and holder.pid in pids) or (pids and pids == unknown):
+            for pid in pids:
+                _kill(pid)
+        else:  # it may have been taken just now, by another `down` that has not said so yet; or given up
+            unknown = pids
+            time.sleep(0.05)
 
 
 def _refuse_inside(lab: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -57,7 +56,11 @@ def remove(name: str) -> None:
 
 def remove_etc(name: str) -> None:
     """Removes /etc/netns/NETNS, and /etc/netns itself when nothing else is in it."""
+    import shutil
+
     entry = ETC_NETNS / name
+    if not os.path.lexists(entry):
+        return
     if entry.is_symlink():
         entry.unlink()
     else:

@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
 from netlab.model.lab_spec import CLIENT, FABRIC
@@ -70,7 +69,11 @@ def pod_netns(lab: str, namespace: str, pod: str) -> str:
     A file name has at most 255 characters, a pod's name alone 253: longer ones are cut and end in a hash.
     """
     name = f"{lab}.{namespace}.{pod}"
-    return name if len(name) <= 255 else f"{name[:244]}-{sha256(name.encode()).hexdigest()[:10]}"
+    if len(name) <= 255:
+        return name
+    from hashlib import sha256  # rarely needed, and slow to import
+
+    return f"{name[:244]}-{sha256(name.encode()).hexdigest()[:10]}"
 
 
 def is_of_lab(netns: str, lab: str) -> bool:
