@@ -15,6 +15,7 @@ from netlab.controllers.control_plane import control_plane
 from netlab.controllers.events import EventRecorder
 from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
+from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.runtime import Controller, Manager
 from netlab.kernel import bin_directory, netns, wiring
 from netlab.kernel.iptables import NodeTables
@@ -50,7 +51,7 @@ class Cluster:
         await asyncio.to_thread(self._build)
         bootstrap(self.registry)
         self.manager = Manager(self._controllers())
-        self.server = ApiServer(self.registry, extra_routes={
+        self.server = ApiServer(self.registry, logs=PodLogs(self.registry), extra_routes={
             "/netlab/v1/status": self._status, "/netlab/v1/settled": self._settled,
             "/netlab/v1/controllers": self._control})
         for path, read_only in ((names.api_socket, False), (names.view_socket, True)):

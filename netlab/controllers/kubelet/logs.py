@@ -7,9 +7,9 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Protocol
 
 from netlab.api.registry import Registry
+from netlab.api.response import LogRequest
 from netlab.controllers.kubelet import log_choice
 from netlab.controllers.kubelet.launching import log_file
 from netlab.model import meta
@@ -19,31 +19,6 @@ from netlab.topology import names
 
 BLOCK = 64 * 1024
 POLL = 0.1  # seconds between looks at a followed file: containers write to it directly, nobody tells of it
-
-
-class LogRequest(Protocol):
-    """What of which log is wanted; see PodLogOptions of the API. `since_time` is RFC 3339, "" for none."""
-
-    @property
-    def namespace(self) -> str: ...
-    @property
-    def pod(self) -> str: ...
-    @property
-    def container(self) -> str: ...
-    @property
-    def follow(self) -> bool: ...
-    @property
-    def previous(self) -> bool: ...
-    @property
-    def timestamps(self) -> bool: ...
-    @property
-    def tail_lines(self) -> int | None: ...
-    @property
-    def since_seconds(self) -> int | None: ...
-    @property
-    def since_time(self) -> str: ...
-    @property
-    def limit_bytes(self) -> int | None: ...
 
 
 class PodLogs:
