@@ -27,7 +27,7 @@ from netlab.server.http import ApiServer
 from netlab.store import Store
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
-from netlab.workloads.catalogue import PRELOAD, catalogue
+from netlab.workloads.catalogue import catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
 
@@ -35,14 +35,14 @@ DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
 class Cluster:
     """Everything that the daemon runs. `start` returns when API and DNS answer; `stop` leaves the dataplane alone."""
 
-    def __init__(self, spec: LabSpec) -> None:
+    def __init__(self, spec: LabSpec, runtime: Runtime) -> None:
         self.spec = spec
+        self.runtime = runtime
         self.directory = names.run_dir(spec.name)
         self.started = time.monotonic()
 
     async def start(self) -> None:
         """Builds or adopts the wiring and the lab init, then serves and reconciles."""
-        self.runtime = Runtime(self.spec.name, preload=PRELOAD)
         init = asyncio.create_task(asyncio.to_thread(self.runtime.start))
         self.store = Store(self.directory / "state.db")
         if self.store.warning:

@@ -8,18 +8,23 @@ READY_FD when API and DNS answer, or what failed.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import sys
+import threading
 import traceback
+from typing import TYPE_CHECKING
 
 from netlab.kernel.process import write_record
-from netlab.lab.cluster import Cluster
+from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
 from netlab.model.lab_spec import parse
 from netlab.topology import names
+from netlab.workloads.catalogue import PRELOAD
+
+if TYPE_CHECKING:
+    from netlab.lab.cluster import Cluster
 
 
 def main(argv: list[str]) -> int:
@@ -28,9 +33,16 @@ def main(argv: list[str]) -> int:
     os.umask(0o077)
     write_record(names.run_dir(lab) / "daemon.json", os.getpid())
     try:
+        # The lab init loads its modules on another core while we load ours, which takes longer.
+        runtime = Runtime(lab, preload=PRELOAD)
+        threading.Thread(target=runtime.warm_up, name="lab init", daemon=True).start()
+        import asyncio
+
+        from netlab.lab.cluster import Cluster
+
         record = json.loads((names.run_dir(lab) / "lab.json").read_text())
         spec = parse(record["spec"], name=lab)
-        asyncio.run(_serve(Cluster(spec), ready))
+        asyncio.run(_serve(Cluster(spec, runtime), ready))
     except LabError as error:
         _tell(ready, {"message": error.message, "hint": error.hint, "exit_code": error.exit_code})
         return error.exit_code
@@ -43,6 +55,8 @@ def main(argv: list[str]) -> int:
 
 
 async def _serve(cluster: Cluster, ready: int) -> None:
+    import asyncio
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

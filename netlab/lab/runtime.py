@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 
@@ -24,6 +25,11 @@ class Runtime:
             if self._init is None:
                 self._init = LabInit.adopt(self._lab) or LabInit.start(self._lab, preload=self._preload)
             return self._init
+
+    def warm_up(self) -> None:
+        """Starts it ahead of need; what fails now fails again, and is told, at the first request."""
+        with contextlib.suppress(OSError):
+            self.start()
 
     def create(self, sandbox: Sandbox) -> Pod:
         """Starts a pod's namespaces and init. OSError says which step failed."""
