@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from netlab.controllers.kubelet import attaching, pulling, worker
+from netlab.controllers.kubelet import pulling, worker
 from tests.controllers.kubelet_lab import World
 
 
@@ -455,13 +455,14 @@ async def test_an_ephemeral_container_joins_a_pod_that_runs(world):
 
 @story
 async def test_a_container_with_a_terminal_waits_for_somebody_to_attach(world):
+    from netlab.controllers.kubelet.attaching import find
     async with world.running():
         terminal = {"stdin": True, "tty": True}
         pod = world.pod(containers=[{"name": "c", "image": "busybox", "args": ["sh", "-i"]} | terminal])
         await world.manager.settled()
         process = world.processes().processes["c.0"]
         assert process.entry == "netlab.workloads.interactive:main"
-        found = attaching.find(world.directory / "pods" / pod["metadata"]["uid"], "c")
+        found = find(world.directory / "pods" / pod["metadata"]["uid"], "c")
         assert found.argv == ("sh", "-i")
         assert found.netns == "kubelet-test.default.web"
         assert found.address == process.argv[1]
