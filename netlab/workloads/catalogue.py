@@ -26,14 +26,6 @@ PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workload
            "netlab.workloads.interactive", "netlab.server.dns")
 """Modules that the lab init loads once, so that built-ins start in a fork without importing anything."""
 
-# A program of the machine finds its usual configuration missing in a pod (/var is not there): it is given one.
-NGINX = """mkdir -p /tmp/nginx && cat >/tmp/nginx/nginx.conf <<'END' && exec nginx -e stderr -c /tmp/nginx/nginx.conf
-daemon off; pid /tmp/nginx/pid; worker_processes 1; error_log stderr;
-events {}
-http { access_log /dev/stdout; client_body_temp_path /tmp/nginx/b; proxy_temp_path /tmp/nginx/p;
-fastcgi_temp_path /tmp/nginx/f; uwsgi_temp_path /tmp/nginx/u; scgi_temp_path /tmp/nginx/s;
-server { listen 80; root /usr/share/nginx/html; index index.html; } }
-END"""
 # curlimages/curl: a first word that is no program is an argument of curl.
 CURL = """if [ "${1#-}" != "$1" ] || ! command -v "$1" >/dev/null 2>&1; then set -- curl "$@"; fi; exec "$@\""""
 
@@ -69,15 +61,13 @@ def _demos() -> tuple[Image, ...]:
     )
 
 
-def builtin_images(spec: LabSpec, *, real_nginx: bool = False) -> tuple[Image, ...]:
-    """The images that need nothing from a lab file; `real_nginx` runs the machine's nginx for the image `nginx`.
+def builtin_images(spec: LabSpec) -> tuple[Image, ...]:
+    """The images that need nothing from a lab file.
 
     DNS servers see the lab's read-only API socket at /run/netlab/view.
     """
     view = str(names.view_socket(spec.name).parent)
-    nginx = (Image("nginx", ("sh", "-c", NGINX), requires=("nginx",)),) if real_nginx else ()
     return (
-        *nginx,
         Image("agnhost", ("/agnhost",), ("pause",), AGNHOST),
         Image("serve_hostname", ("/serve_hostname",), (), BUILTINS["serve_hostname"]),
         Image("netexec", ("/netexec",), (), BUILTINS["netexec"]),
@@ -92,6 +82,6 @@ def builtin_images(spec: LabSpec, *, real_nginx: bool = False) -> tuple[Image, .
     )
 
 
-def catalogue(spec: LabSpec, *, real_nginx: bool = False) -> Catalogue:
+def catalogue(spec: LabSpec) -> Catalogue:
     """The lab's catalogue: what its file adds comes first, then the built-in images. LabError for a wrong addition."""
-    return Catalogue(parse_images(spec.images) + builtin_images(spec, real_nginx=real_nginx), BUILTINS)
+    return Catalogue(parse_images(spec.images) + builtin_images(spec), BUILTINS)

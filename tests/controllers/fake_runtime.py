@@ -39,7 +39,7 @@ class FakePod:
         if process.name in self.state.processes:
             raise OSError(17, f"process name used twice: {process.name}")
         if not process.entry and process.argv[0] in self.state.runtime.absent:
-            raise FileNotFoundError(2, "No such file or directory")
+            raise FileNotFoundError(2, f'exec: "{process.argv[0]}": executable file not found in $PATH')
         self.state.processes[process.name] = process
         Path(process.log).write_text(f"{process.name} started\n")
         code = self.state.runtime.ends_at_once.get(process.name.rpartition(".")[0])

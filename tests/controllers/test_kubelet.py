@@ -424,6 +424,53 @@ async def test_a_sandbox_that_cannot_be_made_is_said_and_tried_again(world):
 
 
 @story
+async def test_a_new_image_restarts_the_container(world):
+    async with world.running():
+        world.pod(restartPolicy="Never")
+        await world.manager.settled()
+        pod = world.get()
+        spec = pod["spec"] | {"containers": [{"name": "c", "image": "httpd"}]}
+        world.registry.update("pods", pod | {"spec": spec})
+        await world.until(lambda: world.state()["restartCount"] == 1)
+        assert ("Normal", "Killing", "Container c definition changed, will be restarted") in world.recorder.events
+        assert world.state()["image"] == "httpd"
+        assert world.processes().processes["c.1"].argv[0] == "httpd-foreground"
+
+
+@story
+async def test_an_ephemeral_container_joins_a_pod_that_runs(world):
+    async with world.running():
+        world.pod()
+        await world.manager.settled()
+        pod = world.get()
+        debugger = {"name": "debugger", "image": "busybox", "stdin": True, "tty": True}
+        world.registry.update("pods", pod | {"spec": pod["spec"] | {"ephemeralContainers": [debugger]}})
+        await world.manager.settled()
+        (found,) = world.status()["ephemeralContainerStatuses"]
+        assert "running" in found["state"]
+        world.processes().end("debugger.0", 2)
+        await world.until(lambda: world.status()["ephemeralContainerStatuses"][0]["state"].get("terminated"))
+        assert world.status()["phase"] == "Running"
+        assert world.condition("Ready") == "True"
+        assert list(world.processes().processes) == ["c.0", "debugger.0"]
+
+
+@story
+async def test_a_container_with_a_terminal_waits_for_somebody_to_attach(world):
+    from netlab.controllers.kubelet.attaching import find
+    async with world.running():
+        terminal = {"stdin": True, "tty": True}
+        pod = world.pod(containers=[{"name": "c", "image": "busybox", "args": ["sh", "-i"]} | terminal])
+        await world.manager.settled()
+        process = world.processes().processes["c.0"]
+        assert process.entry == "netlab.workloads.interactive:main"
+        found = find(world.directory / "pods" / pod["metadata"]["uid"], "c")
+        assert found.argv == ("sh", "-i")
+        assert found.netns == "kubelet-test.default.web"
+        assert found.address == process.argv[1]
+
+
+@story
 async def test_finalizers_keep_the_object_but_not_the_processes(world):
     async with world.running():
         pod = world.pod()

@@ -11,6 +11,7 @@ from typing import Any
 from netlab.model import meta
 
 RUNTIME = "netlab"
+STATUS_FIELDS = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,13 @@ class ContainerState:
     def process(self) -> str:
         """The name of its newest process."""
         return process_name(self.name, self.attempt)
+
+
+def every_container(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The pod's containers of all kinds, init containers first."""
+    spec = meta.spec(pod)
+    return [container for field in ("initContainers", "containers", "ephemeralContainers")
+            for container in spec.get(field) or ()]
 
 
 def process_name(container: str, attempt: int) -> str:
@@ -118,7 +126,7 @@ def _time(moment: float) -> str:
 def started_times(pod: Mapping[str, Any]) -> dict[str, float]:
     """When each process of the pod started, by process name, as far as its stored status tells."""
     result, uid = {}, meta.uid(pod)
-    for kind in ("initContainerStatuses", "containerStatuses"):
+    for kind in STATUS_FIELDS:
         for status in meta.status(pod).get(kind) or ():
             for state in (status.get("state") or {}, status.get("lastState") or {}):
                 value = state.get("running") or state.get("terminated") or {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from netlab.controllers.kubelet.containers import container_id
+from netlab.controllers.kubelet.containers import STATUS_FIELDS, container_id
 from netlab.model import meta
 from netlab.model.errors import bad_request
 from netlab.model.meta import Manifest
@@ -46,7 +46,7 @@ def still_runs(pod: Manifest | None, container: str, attempt: int) -> bool:
 
 def _status(pod: Manifest, container: str) -> dict[str, Any] | None:
     status = meta.status(pod)
-    for kind in ("containerStatuses", "initContainerStatuses"):
+    for kind in STATUS_FIELDS:
         for entry in status.get(kind) or ():
             if entry["name"] == container:
                 return dict(entry)

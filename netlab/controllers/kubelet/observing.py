@@ -9,9 +9,11 @@ from typing import Any
 
 from netlab.controllers.kubelet import environment as env
 from netlab.controllers.kubelet.containers import (
+    STATUS_FIELDS,
     ContainerState,
     Ended,
     container_id,
+    every_container,
     process_name,
     split_process,
     started_times,
@@ -35,17 +37,19 @@ class Observer:
         self._ended: dict[str, Ended] = {}
         self._exits: dict[str, Exited] = {}
         self._verdicts: dict[tuple[str, str], bool | None] = {}  # (process, probe kind)
+        self._images: dict[str, str] = {}  # what each process was started from
         self._containers: dict[str, Mapping[str, Any]] = {}
         self._held: set[str] = set()  # processes whose postStart hook runs
 
     def recall(self, pod: Manifest) -> None:
         """Takes over what a former kubelet wrote into the pod's status: start times, attempts, readiness."""
         self._started = started_times(pod) | self._started
-        for kind in ("initContainerStatuses", "containerStatuses"):
+        for kind in STATUS_FIELDS:
             for status in meta.status(pod).get(kind) or ():
                 process = process_name(status["name"], int(status.get("restartCount") or 0))
                 if not status.get("containerID"):
                     continue
+                self._images[process] = status.get("image", "")
                 self._verdicts[process, "readiness"] = bool(status.get("ready")) or None
                 self._verdicts[process, "startup"] = bool(status.get("started")) or None
                 end = (status.get("state") or {}).get("terminated") or (status.get("lastState") or {}).get("terminated")
@@ -56,13 +60,12 @@ class Observer:
 
     def look(self, pod: Manifest, running: frozenset[str], exits: Mapping[str, Exited]) -> None:
         """Takes in what runs and what has ended. A process that is in neither was lost with the pod's init."""
-        spec = meta.spec(pod)
         self._exits |= exits
         newest: dict[str, int] = {}
         for process in (*running, *self._exits, *self._ended, *self._started):
             name, attempt = split_process(process)
             newest[name] = max(attempt, newest.get(name, -1))
-        for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        for container in every_container(pod):
             name = container["name"]
             self._containers[name] = container
             old = self.states.get(name) or ContainerState(name, container.get("image") or "")
@@ -105,10 +108,15 @@ class Observer:
         """What a former kubelet knew of that process."""
         return self._verdicts.get((state.process, kind))
 
+    def image_of(self, state: ContainerState) -> str:
+        """The image that the container's present process was started from, "" if unknown."""
+        return self._images.get(state.process, "")
+
     def has_started(self, container: Mapping[str, Any], attempt: int) -> None:
         """The container's process runs since now."""
         name, now = container["name"], time.time()
         self._started[process_name(name, attempt)] = now
+        self._images[process_name(name, attempt)] = container.get("image") or ""
         previous = self._end_of(name, attempt - 1) if attempt > 0 else None
         self.states[name] = self._judge(replace(self.states[name], attempt=attempt, running=True, started_at=now,
                                                 ended=None, retrying=False, previous=previous), container)

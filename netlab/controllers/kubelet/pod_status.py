@@ -116,7 +116,7 @@ def _since(condition: Condition, old: Mapping[str, Any] | None, now: str) -> Con
 
 
 def pod_status(pod: Manifest, *, address: str, host_ip: str, sandbox: bool, init: Iterable[ContainerState],
-               main: Iterable[ContainerState], now: str) -> dict[str, Any]:
+               main: Iterable[ContainerState], now: str, ephemeral: Iterable[ContainerState] = ()) -> dict[str, Any]:
     """The pod's whole status; what other writers keep in it stays."""
     init_states, main_states = {s.name: s for s in init}, {s.name: s for s in main}
     spec, old, uid = meta.spec(pod), meta.status(pod), meta.uid(pod)
@@ -134,4 +134,6 @@ def pod_status(pod: Manifest, *, address: str, host_ip: str, sandbox: bool, init
             container_status(init_states[c["name"]], uid) | (
                 {} if is_sidecar(c) else {"ready": init_done(c, init_states[c["name"]])})
             for c in spec["initContainers"]]
+    if spec.get("ephemeralContainers"):
+        status["ephemeralContainerStatuses"] = [container_status(state, uid) | {"ready": False} for state in ephemeral]
     return status

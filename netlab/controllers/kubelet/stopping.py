@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from netlab.controllers.kubelet.containers import ContainerState
+from netlab.controllers.kubelet.containers import ContainerState, every_container
 from netlab.controllers.kubelet.doors import PodHandle
 from netlab.controllers.kubelet.hooks import run_hook
 from netlab.controllers.kubelet.pod_status import is_sidecar
@@ -51,8 +51,7 @@ class Stopper:
 
     def stop_all(self, pod: Manifest, states: Mapping[str, ContainerState], deadline: float) -> bool:
         """Stops everything, sidecars after the others; whether something still runs."""
-        spec = meta.spec(pod)
-        everything = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+        everything = every_container(pod)
         sidecars = [c for c in everything if is_sidecar(c)]
         others = [c for c in everything if not is_sidecar(c)]
         alive = [c for c in others if states[c["name"]].running] or [c for c in sidecars if states[c["name"]].running]

@@ -9,33 +9,24 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
 
 from netlab.controllers.kubelet import pod_status, sandboxes, volumes
-from netlab.controllers.kubelet.attaching import Interactive, announce
-from netlab.controllers.kubelet.containers import ContainerState
 from netlab.controllers.kubelet.context import NodeContext
 from netlab.controllers.kubelet.doors import Exited, PodHandle
-from netlab.controllers.kubelet.environment import ConfigError
-from netlab.controllers.kubelet.launching import INTERACTIVE, log_file, plan_process
 from netlab.controllers.kubelet.observing import Observer
-from netlab.controllers.kubelet.prober import Prober
-from netlab.controllers.kubelet.probes import probes_of
-from netlab.controllers.kubelet.probing import probe
-from netlab.controllers.kubelet.pulling import Pulls
+from netlab.controllers.kubelet.pod_probes import PodProbes
 from netlab.controllers.kubelet.records import PodRecord
-from netlab.controllers.kubelet.restarts import Backoff, duration, should_restart
+from netlab.controllers.kubelet.starting import Starter
 from netlab.controllers.kubelet.stopping import Stopper
 from netlab.controllers.kubelet.threads import blocking
 from netlab.model import meta
 from netlab.model.errors import ApiError, LabError
-from netlab.model.images import MissingImage
 from netlab.model.meta import Manifest
 
 TERMINAL = ("Succeeded", "Failed")
 RETRY = (0.2, 1.0, 5.0, 15.0)  # seconds before a failed step is tried again
 CONFIG_RETRY = 10.0
+KINDS = {"init": "initContainers", "main": "containers", "ephemeral": "ephemeralContainers"}
 FORCED_GRACE = 1.0  # what processes get when the object is gone already
 TURN = 0.02  # seconds before looking again for a netns name that a former pod still has
 
@@ -52,12 +43,11 @@ class PodWorker:
         self.handle: PodHandle | None = None
         self.observer = Observer(record.uid)
         self._on_progress = on_progress
-        self._planned: tuple[volumes.Volume, ...] = ()
+        self.volumes: tuple[volumes.Volume, ...] = ()
         self._attached = False
-        self._backoffs: dict[str, Backoff] = {}
-        self._pulls = Pulls()
-        self._probers: dict[tuple[str, str], tuple[int, Prober]] = {}
-        self._stopper = Stopper(self)
+        self.stopper = Stopper(self)
+        self._starter = Starter(self)
+        self._probes = PodProbes(self)
         self._ends_at: float | None = None
         self._in_turn = True
         self._told: set[str] = set()
@@ -77,7 +67,12 @@ class PodWorker:
     def uses_objects(self) -> bool:
         """Whether a change of ConfigMaps or Secrets may concern it."""
         waits = any(state.waiting[0] == "CreateContainerConfigError" for state in self.observer.states.values())
-        return waits or not self._attached or any(volume.files is not None for volume in self._planned)
+        return waits or not self._attached or any(volume.files is not None for volume in self.volumes)
+
+    @property
+    def title(self) -> str:
+        """The pod as the kubelet's messages name it."""
+        return f"{self.record.name}_{self.record.namespace}({self.record.uid})"
 
     def wake(self) -> None:
         """Asks for a look soon."""
@@ -106,9 +101,8 @@ class PodWorker:
                     await asyncio.wait_for(self._wake.wait(), 0.0 if self.done else delay)
         finally:
             self._watch(None)
-            self._stopper.close()
-            for _, prober in self._probers.values():
-                prober.stop()
+            self.stopper.close()
+            self._probes.stop()
             self.handle = None
 
     def _watch(self, handle: PodHandle | None) -> None:
@@ -155,12 +149,12 @@ class PodWorker:
             return TURN
         self._in_turn = True
         try:
-            self._planned = volumes.plan(pod, self.context.directory(self.record.uid),
+            self.volumes = volumes.plan(pod, self.context.directory(self.record.uid),
                                          self.context.finder(self.record.namespace))
             if not self._attached or self.handle is None:
                 await self._attach(pod)
-            elif any(volume.files is not None for volume in self._planned):
-                await blocking(lambda: volumes.write(self._planned))
+            elif any(volume.files is not None for volume in self.volumes):
+                await blocking(lambda: volumes.write(self.volumes))
         except volumes.MountError as error:
             return self._blocked(pod, "FailedMount", str(error))
         except (OSError, ValueError) as error:
@@ -172,8 +166,8 @@ class PodWorker:
                                         "Pod sandbox changed, it will be killed and re-created.")
             self._write(pod)
             return 0.0
-        delays = [self._stopper.enforce(self.observer.states), *await self._advance(pod)]
-        self._probe(pod)
+        delays = [self.stopper.enforce(self.observer.states), *await self._starter.advance(pod)]
+        self._probes.update(pod)
         self._write(pod)
         return min((delay for delay in delays if delay is not None), default=None)
 
@@ -192,7 +186,7 @@ class PodWorker:
             self.handle = await blocking(lambda: self.context.runtime.attach(directory))
             self._attached = True
         if self.handle is None:
-            planned = self._planned
+            planned = self.volumes
             self.handle, cut = await blocking(lambda: sandboxes.make(pod, self.record, planned, self.context))
             for message in cut:
                 self.context.recorder.event(pod, "Warning", "DNSConfigForming", message)
@@ -218,146 +212,6 @@ class PodWorker:
         self.observer.look(pod, running, exits)
         return self.handle is not None
 
-    async def _advance(self, pod: Manifest) -> list[float | None]:
-        """Starts what should start next; gives the times after which to look again."""
-        spec, states = meta.spec(pod), self.observer.states
-        delays: list[float | None] = []
-        for container in spec.get("initContainers") or ():
-            sidecar = pod_status.is_sidecar(container)
-            if pod_status.init_done(container, states[container["name"]]):
-                continue
-            policy = spec.get("restartPolicy") or "Always"
-            once = "OnFailure" if policy == "Always" else policy
-            delays.append(await self._bring_up(pod, container, "Always" if sidecar else once))
-            if not pod_status.init_done(container, states[container["name"]]):
-                for other in spec.get("containers") or ():
-                    if states[other["name"]].attempt < 0:
-                        states[other["name"]] = replace(states[other["name"]], waiting=("PodInitializing", ""))
-                return delays
-        for container in spec.get("containers") or ():
-            delays.append(await self._bring_up(pod, container, spec.get("restartPolicy") or "Always"))
-        return delays
-
-    async def _bring_up(self, pod: Manifest, container: Mapping[str, Any], policy: str) -> float | None:
-        name = container["name"]
-        state = self.observer.states[name]
-        now = time.time()
-        if state.running:
-            return None
-        if state.ended is not None:
-            if not should_restart(policy, state.ended.code):
-                return None
-            backoff = self._backoffs.get(name, Backoff())
-            wait = backoff.wait(state.ended.finished, now)
-            if wait > 0:
-                text = (f"back-off {duration(backoff.delay)} restarting failed container={name} "
-                        f"pod={self.record.name}_{self.record.namespace}({self.record.uid})")
-                self.observer.states[name] = replace(state, retrying=True, waiting=("CrashLoopBackOff", text))
-                self._tell_once(pod, f"{state.process} BackOff", "Warning", "BackOff",
-                                f"Back-off restarting failed container {name} in pod "
-                                f"{self.record.name}_{self.record.namespace}({self.record.uid})")
-                return wait
-        delay = await self._start(pod, container, state)
-        after = self.observer.states[name]
-        if state.ended is not None and after.attempt != state.attempt:
-            self._backoffs[name] = self._backoffs.get(name, Backoff()).next(state.ended.finished, now)
-        return delay
-
-    async def _start(self, pod: Manifest, container: Mapping[str, Any], state: ContainerState) -> float | None:
-        context, record, handle = self.context, self.record, self.handle
-        assert handle is not None
-        name, image, attempt = container["name"], container.get("image") or "", state.attempt + 1
-        directory = context.directory(record.uid)
-        blocked = self._pulls.waiting(name, image)
-        if blocked:
-            self.observer.hold(name, *blocked[:2])
-            self._tell_once(pod, f"{name} {image} pull", "Normal", "BackOff", blocked[1])
-            self._tell_once(pod, f"{name} {image} error", "Warning", "Failed", "Error: ImagePullBackOff")
-            return blocked[2]
-        try:
-            view = pod | {"status": meta.status(pod) | self._addresses()}
-            variables = self.observer.environment(view, container, context)
-            process = plan_process(
-                view, container, attempt=attempt, variables=variables, catalogue=context.catalogue, directory=directory,
-                mounts=volumes.mounts(pod, container, self._planned), node=context.node, address=record.address,
-                which=context.which)
-        except MissingImage as error:
-            text = f'failed to pull and unpack image "{image}": {error}'
-            context.recorder.event(pod, "Warning", "Failed", f'Failed to pull image "{image}": {text}')
-            context.recorder.event(pod, "Warning", "Failed", "Error: ErrImagePull")
-            self.observer.hold(name, "ErrImagePull", text)
-            return self._pulls.failed(name, image)
-        except (ConfigError, volumes.MountError) as error:
-            self.observer.hold(name, "CreateContainerConfigError", str(error))
-            self._tell_once(pod, f"{name} {error}", "Warning", "Failed", f"Error: {error}")
-            return CONFIG_RETRY
-        self._pulls.succeeded(name)
-        log = log_file(directory, name, attempt)
-
-        def run() -> None:
-            log.parent.mkdir(exist_ok=True)
-            if process.entry == INTERACTIVE:
-                netns = record.netns or context.netns
-                announce(directory, name, Interactive(process.argv[2:], netns, process.argv[1]))
-            handle.run(process)
-
-        context.recorder.event(pod, "Normal", "Pulled", f'Container image "{image}" already present on machine')
-        context.recorder.event(pod, "Normal", "Created", f"Created container: {name}")
-        try:
-            await blocking(run)
-        except ConnectionError:
-            raise
-        except OSError as error:
-            words = f'exec: "{process.argv[0]}": {_exec_error(error)}'
-            context.recorder.event(pod, "Warning", "Failed", f"Error: failed to start container: {words}")
-            self.observer.never_ran(container, attempt, f"failed to start container: {words}")
-            return 0.0
-        context.recorder.event(pod, "Normal", "Started", f"Started container {name}")
-        hook = (container.get("lifecycle") or {}).get("postStart")
-        if hook:
-            self.observer.hold_startup(process.name)
-        self.observer.has_started(container, attempt)
-        if hook:
-            self._stopper.post_start(pod, container, process.name, hook)
-        return None
-
-    def _probe(self, pod: Manifest) -> None:
-        """Runs the probes that the containers' present processes need, and acts on liveness."""
-        wanted = set()
-        spec = meta.spec(pod)
-        for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-            name = container["name"]
-            for kind, one in probes_of(container).items():
-                state = self.observer.states[name]
-                if not state.running or (kind != "startup" and not state.passed_startup):
-                    continue
-                wanted.add((name, kind))
-                entry = self._probers.get((name, kind))
-                if entry is None or entry[0] != state.attempt:
-                    if entry:
-                        entry[1].stop()
-                    self._probers[name, kind] = (state.attempt, self._prober(pod, container, state, one))
-                    self.observer.probed(name, kind, self._probers[name, kind][1].verdict.healthy)
-                    continue
-                healthy = entry[1].verdict.healthy
-                self.observer.probed(name, kind, healthy)
-                if healthy is False and kind != "readiness":
-                    grace = one.grace if one.grace is not None else spec.get("terminationGracePeriodSeconds", 30)
-                    self._stopper.stop(pod, container, state, time.monotonic() + grace,
-                                       f"Container {name} failed {kind} probe, will be restarted")
-        for key in set(self._probers) - wanted:
-            self._probers.pop(key)[1].stop()
-
-    def _prober(self, pod: Manifest, container: Mapping[str, Any], state: ContainerState, one: Any) -> Prober:
-        context, directory = self.context, str(self.context.directory(self.record.uid))
-        title = one.kind.capitalize()
-        before = self.observer.healthy_before(state, one.kind)
-        return Prober(
-            one, lambda: probe(one, container, netns=context.netns, address=self.record.address,
-                               handle=lambda: context.runtime.attach(directory)),
-            started_at=state.started_at, healthy=before, on_change=self.wake,
-            on_failure=lambda text: self.event("Warning", "Unhealthy", f"{title} probe failed: {text}"))
-
     # The end
 
     async def _end(self, pod: Manifest | None, grace: float) -> float | None:
@@ -374,7 +228,7 @@ class PodWorker:
         running = await self._stop_all(pod, self._ends_at + grace)
         if running:
             if pod is not None:
-                self._probe(pod)
+                self._probes.update(pod)
                 self._write(pod)
             return max(0.01, self._ends_at + grace - now)
         await self._take_down()
@@ -397,13 +251,13 @@ class PodWorker:
         if pod is not None:
             if not await self._observe(pod):
                 return False
-            return self._stopper.stop_all(pod, self.observer.states, deadline)
+            return self.stopper.stop_all(pod, self.observer.states, deadline)
         try:
             running, _ = await blocking(lambda: (handle.running(), handle.exits()))
             for process in running:
                 number = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
-                if (process, number) not in self._stopper.sent:
-                    self._stopper.sent.add((process, number))
+                if (process, number) not in self.stopper.sent:
+                    self.stopper.sent.add((process, number))
                     handle.signal(process, number)
         except ConnectionError:
             return False
@@ -416,9 +270,7 @@ class PodWorker:
             directory = str(context.directory(record.uid))
             handle = await blocking(lambda: context.runtime.attach(directory))
             self._attached = True
-        for _, prober in self._probers.values():
-            prober.stop()
-        self._probers.clear()
+        self._probes.stop()
         self._watch(None)
         self.handle = None
 
@@ -442,11 +294,6 @@ class PodWorker:
 
     # What it writes
 
-    def _addresses(self) -> dict[str, Any]:
-        host = self.context.address
-        return {"podIP": self.record.address, "podIPs": [{"ip": self.record.address}],
-                "hostIP": host, "hostIPs": [{"ip": host}]}
-
     def _write(self, pod: Manifest) -> None:
         """Writes the status if it changed; the pod's object may have changed meanwhile, so it is read again."""
         current = self.manifest()
@@ -456,8 +303,7 @@ class PodWorker:
         status = pod_status.pod_status(
             current, address=self.record.address if self.handle or meta.status(current).get("podIP") else "",
             host_ip=self.context.address, sandbox=self.handle is not None, now=self.context.registry.now(),
-            init=[states[c["name"]] for c in spec.get("initContainers") or ()],
-            main=[states[c["name"]] for c in spec.get("containers") or ()])
+            **{kind: [states[c["name"]] for c in spec.get(field) or ()] for kind, field in KINDS.items()})
         if status != meta.status(current):
             self.context.registry.update("pods", current | {"status": status}, subresource="status")
             if status["phase"] in TERMINAL:
@@ -471,13 +317,9 @@ class PodWorker:
         if pod is not None:
             self.context.recorder.event(pod, type, reason, message)
 
-    def _tell_once(self, pod: Manifest, key: str, type: str, reason: str, message: str) -> None:
+    def tell_once(self, pod: Manifest, key: str, type: str, reason: str, message: str) -> None:
+        """Records an event, once in the worker's life."""
         if key not in self._told:
             self._told.add(key)
             self.context.recorder.event(pod, type, reason, message)
 
-
-def _exec_error(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "executable file not found in $PATH: unknown"
-    return f"{(error.strerror or str(error)).lower()}: unknown"
