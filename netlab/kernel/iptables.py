@@ -21,6 +21,7 @@ from netlab.netfilter.render import render, render_table
 from netlab.netfilter.ruleset import BUILTIN, Ruleset, Table
 
 RESTORE, SAVE = "iptables-legacy-restore", "iptables-legacy-save"
+_REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
 _refused = False  # whether this kernel took other revisions of extensions than ours
 
 
@@ -73,17 +74,20 @@ def _pack_table(table: Table) -> list[tuple[bytes, list[bytes]]]:
 
 def _write(table: Table, chains: Sequence[tuple[bytes, list[bytes]]]) -> None:
     global _refused
+    refusal: OSError | None = None
     if not _refused:
         try:
             with locked():
                 _commit(table, chains)
             return
         except OSError as error:
-            if error.errno != errno.EINVAL:
+            if error.errno not in _REFUSALS:
                 raise
-            _refused = True
-            print(f"iptables: this kernel refuses packed rules ({error}); {RESTORE} writes them", file=sys.stderr)
+            refusal = error
     _run([RESTORE, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
+    if refusal:  # and the program could: it is not the rules that are wrong, but our packing
+        _refused = True
+        print(f"iptables: this kernel refuses packed rules ({refusal}); {RESTORE} writes them", file=sys.stderr)
 
 
 def _commit(table: Table, chains: Sequence[tuple[bytes, list[bytes]]]) -> None:
