@@ -13,6 +13,7 @@ from netlab.api.shapes import OBJECT, Shape, fields, of_kind
 from netlab.model.errors import bad_request
 from netlab.model.meta import Manifest
 
+NESTING_LIMIT = 100
 _GO_TYPES = {"time": "v1.Time", "object": "map[string]interface {}", "bytes": "[]uint8", "intstr": "intstr.IntOrString",
              "quantity": "resource.Quantity"}
 _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
@@ -118,12 +119,14 @@ def _plain(value: Any, form: str, path: str, owner: str) -> Any:
     raise _mismatch(value, _GO_TYPES.get(form, form), owner, path)
 
 
-def copy(value: Any) -> Any:
-    """A deep copy of a JSON value."""
+def copy(value: Any, depth: int = 0) -> Any:
+    """A deep copy of a JSON value; RecursionError when it is nested so deeply that others could not work with it."""
+    if depth > NESTING_LIMIT:
+        raise RecursionError
     if isinstance(value, dict):
-        return {key: copy(item) for key, item in value.items()}
+        return {key: copy(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [copy(item) for item in value]
+        return [copy(item, depth + 1) for item in value]
     return value
 
 

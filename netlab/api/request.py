@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from netlab.api import protobuf
 from netlab.api.patch import APPLY, TYPES
 from netlab.model.errors import ApiError, bad_request, unsupported_media_type
 
@@ -76,8 +77,10 @@ class Request:
         return "All" in values
 
     def json(self) -> Any:
-        """The body of a write, from JSON or YAML. ApiError 400 when it is malformed, 415 when it is something else."""
+        """The body of a write, from JSON, YAML or protobuf. ApiError 400 when it is malformed, 415 when it is none."""
         kind = self.content_type
+        if kind == protobuf.MEDIA_TYPE:
+            return protobuf.decode(self.body)
         if kind in YAML_TYPES:
             return parse_yaml(self.body)
         if kind != "application/json" and kind not in TYPES:

@@ -1,0 +1,82 @@
+import pytest
+
+from netlab.api.protobuf import _table, decode
+from netlab.api.shapes import fields
+from netlab.model.errors import ApiError
+
+
+def varint(number):
+    number &= (1 << 64) - 1
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
+
+
+def message(*pairs):
+    """A message of (number, value): ints are varints, texts and bytes are length-delimited."""
+    out = b""
+    for number, value in pairs:
+        if isinstance(value, int):
+            out += varint(number << 3) + varint(value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            out += varint(number << 3 | 2) + varint(len(data)) + data
+    return out
+
+
+def body(api_version, kind, data):
+    return b"k8s\0" + message((1, message((1, api_version), (2, kind))), (2, data), (3, ""), (4, ""))
+
+
+META = message((1, "web"), (2, ""), (3, "default"), (8, message((1, 0), (2, 0))), (11, message((1, "app"), (2, "web"))))
+PORT = message((1, "http"), (2, "TCP"), (3, 80), (4, message((1, 1), (2, 0), (3, "web"))), (5, 0))
+OTHER = message((1, "x"), (2, "TCP"), (3, 81), (4, message((1, 0), (2, 8081), (3, ""))), (5, 30081))
+
+
+@pytest.mark.parametrize(("data", "manifest"), [
+    (body("v1", "Service", message((1, META), (2, message((1, PORT), (1, OTHER), (2, message((1, "a"), (2, "b"))),
+                                                          (4, "ClusterIP"), (13, 0))), (3, b""))),
+     {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default",
+                                                          "labels": {"app": "web"}},
+      "spec": {"ports": [{"name": "http", "protocol": "TCP", "port": 80, "targetPort": "web"},
+                         {"name": "x", "protocol": "TCP", "port": 81, "targetPort": 8081, "nodePort": 30081}],
+               "selector": {"a": "b"}, "type": "ClusterIP"}}),
+    (body("v1", "ConfigMap", message((1, message((1, "a"))), (2, message((1, "k"), (2, "v"))),
+                                     (3, message((1, "b"), (2, b"\x00\xff"))))),
+     {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"},
+      "binaryData": {"b": "AP8="}}),
+    (body("apps/v1", "Deployment", message((1, message((1, "d"))), (2, message((1, 0), (2, message())))))
+     , {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+        "spec": {"replicas": 0, "selector": {}}}),
+    (body("authorization.k8s.io/v1", "SelfSubjectAccessReview", message((1, b""))),
+     {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}),
+])
+def test_objects_are_read(data, manifest):
+    assert decode(data) == manifest
+
+
+@pytest.mark.parametrize(("data", "code"), [
+    (b"", 400), (b"{}", 400), (b"k8s\0\xff", 400), (b"k8s\0\x0a\xff\x01", 400), (b"k8s\0\x0b", 400),
+    (b"k8s\0" + b"\xff" * 20, 400), (body("v1", "Zap", b""), 415), (body("v1", "Service", message((1, 5))), 400),
+    (body("v1", "Service", message((1, message((1, b"\xff"))))), 400),
+])
+def test_malformed_bytes_are_refused(data, code):
+    with pytest.raises(ApiError) as caught:
+        decode(data)
+    assert caught.value.code == code
+
+
+def test_cutting_a_message_anywhere_is_no_bug():
+    data = body("v1", "Service", message((1, META), (2, message((1, PORT), (4, "ClusterIP")))))
+    for end in range(len(data)):
+        try:
+            decode(data[:end])
+        except ApiError as error:
+            assert error.code in (400, 415)  # noqa: PT017
+
+
+def test_every_number_names_a_field_that_exists():
+    for name, numbers in _table().items():
+        assert set(numbers.values()) <= fields(name).keys(), name

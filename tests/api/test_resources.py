@@ -1,0 +1,204 @@
+from datetime import timedelta
+
+import pytest
+
+from netlab.api.columns import duration
+from netlab.api.resources import RESOURCES
+from netlab.api.shapes import types
+from netlab.model.errors import ApiError
+from tests.api.objects import NOW, deployment, pod, registry, service
+
+
+def test_every_type_of_the_shape_table_is_there():
+    known = types()
+    for name, fields in known.items():
+        for field, shape in fields.items():
+            while shape.element:
+                shape = shape.element
+            assert shape.form != "struct" or shape.name in known, f"{name}.{field} has no type {shape.name}"
+    assert {kind.kind for kind in RESOURCES.values()} <= known.keys()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (0, "0s"), (119, "119s"), (120, "2m"), (200, "3m20s"), (600, "10m"), (3 * 3600, "3h"), (3 * 3600 + 120, "3h2m"),
+    (30 * 3600, "30h"), (4 * 86400 + 3 * 3600, "4d3h"), (12 * 86400, "12d"), (3 * 365 * 86400 + 86400, "3y1d"),
+])
+def test_ages_are_written_as_kubectl_writes_them(seconds, text):
+    assert duration(seconds) == text
+
+
+def row(resource, manifest):
+    kind = RESOURCES[resource]
+    cells = kind.row(manifest, NOW + timedelta(seconds=90))
+    assert len(cells) == len(kind.columns)
+    return [cell for cell, column in zip(cells, kind.columns, strict=True) if column.name != "Age"]
+
+
+def created(resource, manifest):
+    return registry().create(resource, manifest)
+
+
+def balanced(ingress):
+    return created("services", service(type="LoadBalancer", clusterIP="10.96.0.20",
+                                       ports=({"port": 80, "nodePort": 30080},))) | {
+        "status": {"loadBalancer": {"ingress": ingress}}}
+
+
+@pytest.mark.parametrize(("manifest", "cells"), [
+    (created("services", service(clusterIP="10.96.0.20", selector={"b": "2", "a": "1"})),
+     ["web", "ClusterIP", "10.96.0.20", "<none>", "80/TCP", "a=1,b=2"]),
+    (created("services", service(type="NodePort", clusterIP="10.96.0.20", ports=({"port": 80, "nodePort": 30080},))),
+     ["web", "NodePort", "10.96.0.20", "<none>", "80:30080/TCP", "<none>"]),
+    (created("services", service(ports=(), clusterIP="None")),
+     ["web", "ClusterIP", "None", "<none>", "<none>", "<none>"]),
+    (created("services", service(type="ExternalName", externalName="a.b", ports=())),
+     ["web", "ExternalName", "<none>", "a.b", "<none>", "<none>"]),
+    (balanced([]), ["web", "LoadBalancer", "10.96.0.20", "<pending>", "80:30080/TCP", "<none>"]),
+    (balanced([{"ip": "192.0.2.9"}]), ["web", "LoadBalancer", "10.96.0.20", "192.0.2.9", "80:30080/TCP", "<none>"]),
+])
+def test_service_rows(manifest, cells):
+    assert row("services", manifest) == cells
+
+
+def status(**values):
+    return created("pods", pod()) | {"status": {"phase": "Running", **values}}
+
+
+@pytest.mark.parametrize(("manifest", "word"), [
+    (created("pods", pod()), "Pending"), (status(), "Running"), (status(phase="Failed", reason="Evicted"), "Evicted"),
+    (status(phase="Pending", containerStatuses=[{"state": {"waiting": {"reason": "ContainerCreating"}}}]),
+     "ContainerCreating"),
+    (status(containerStatuses=[{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]), "CrashLoopBackOff"),
+    (status(containerStatuses=[{"state": {"terminated": {"exitCode": 3, "reason": "Error"}}}]), "Error"),
+    (status(phase="Succeeded", containerStatuses=[{"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}]),
+     "Completed"),
+])
+def test_pod_status_words(manifest, word):
+    assert row("pods", manifest)[2] == word
+
+
+def test_a_pod_being_deleted_is_terminating():
+    manifest = status()
+    manifest |= {"metadata": manifest["metadata"] | {"deletionTimestamp": "2026-01-02T03:04:35Z"}}
+    assert row("pods", manifest)[2] == "Terminating"
+
+
+@pytest.mark.parametrize(("resource", "manifest", "cells"), [
+    ("pods", status(containerStatuses=[{"ready": True, "restartCount": 2, "state": {"running": {}},
+                                        "lastState": {"terminated": {"finishedAt": "2026-01-02T03:05:05Z"}}}],
+                    podIPs=[{"ip": "10.244.1.2"}]),
+     ["web", "1/1", "Running", "2 (30s ago)", "10.244.1.2", "<none>", "<none>", "<none>"]),
+    ("deployments", created("deployments", deployment(replicas=3)), ["web", "0/3", 0, 0, "c", "echo", "app=web"]),
+    ("replicasets", created("replicasets", deployment(replicas=3)), ["web", 3, 0, 0, "c", "echo", "app=web"]),
+    ("endpoints", {"metadata": {"name": "a"}, "subsets": [
+        {"addresses": [{"ip": f"10.0.0.{n}"} for n in range(1, 6)], "ports": [{"port": 80}]}]},
+     ["a", "10.0.0.1:80,10.0.0.2:80,10.0.0.3:80 + 2 more..."]),
+    ("endpoints", {"metadata": {"name": "a"}}, ["a", "<none>"]),
+    ("endpointslices", {"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": [], "ports": []},
+     ["a", "IPv4", "<unset>", "<unset>"]),
+    ("configmaps", {"metadata": {"name": "a"}, "data": {"a": "b"}, "binaryData": {"c": ""}}, ["a", 2]),
+    ("namespaces", created("namespaces", {"metadata": {"name": "x"}}), ["x", "Active"]),
+    ("nodes", {"metadata": {"name": "n", "labels": {"node-role.kubernetes.io/control-plane": ""}},
+               "spec": {"unschedulable": True},
+               "status": {"conditions": [{"type": "Ready", "status": "True"}],
+                          "nodeInfo": {"kubeletVersion": "v1.33.0"},
+                          "addresses": [{"type": "InternalIP", "address": "172.18.0.2"}]}},
+     ["n", "Ready,SchedulingDisabled", "control-plane", "v1.33.0", "172.18.0.2", "<none>", "<unknown>", "<unknown>",
+      "<unknown>"]),
+    ("events", {"metadata": {"name": "a"}, "type": "Normal", "reason": "Started", "message": "ok", "count": 2,
+                "involvedObject": {"kind": "Pod", "name": "web"}, "source": {"component": "kubelet", "host": "worker"},
+                "firstTimestamp": "2026-01-02T03:04:05Z", "lastTimestamp": "2026-01-02T03:05:05Z"},
+     ["30s", "Normal", "Started", "pod/web", "ok", "", "kubelet, worker", "90s", 2, "a"]),
+])
+def test_rows_as_kubectl_prints_them(resource, manifest, cells):
+    assert row(resource, manifest) == cells
+
+
+def test_pod_defaults():
+    spec = created("pods", pod(containers=[{
+        "name": "c", "image": "echo:1", "ports": [{"containerPort": 80}],
+        "readinessProbe": {"httpGet": {"port": 80}}}]))["spec"]
+    assert spec["containers"][0] == {
+        "name": "c", "image": "echo:1", "ports": [{"containerPort": 80, "protocol": "TCP"}], "resources": {},
+        "readinessProbe": {"httpGet": {"port": 80, "path": "/", "scheme": "HTTP"}, "timeoutSeconds": 1,
+                           "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3},
+        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+        "imagePullPolicy": "IfNotPresent"}
+    assert {key: spec[key] for key in ("restartPolicy", "dnsPolicy", "terminationGracePeriodSeconds", "securityContext",
+                                       "schedulerName", "enableServiceLinks")} == {
+        "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "terminationGracePeriodSeconds": 30,
+        "securityContext": {},
+        "schedulerName": "default-scheduler", "enableServiceLinks": True}
+
+
+def test_deployment_defaults():
+    spec = created("deployments", deployment())["spec"]
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
+    assert (spec["replicas"], spec["revisionHistoryLimit"], spec["progressDeadlineSeconds"]) == (1, 10, 600)
+
+
+C = {"name": "c", "image": "echo"}
+
+
+@pytest.mark.parametrize(("resource", "manifest", "message"), [
+    ("pods", pod(containers=[]), "spec.containers: Required value"),
+    ("pods", pod(containers=[{"image": "echo"}]), "spec.containers[0].name: Required value"),
+    ("pods", pod(containers=[{"name": "c"}]), "spec.containers[0].image: Required value"),
+    ("pods", pod(containers=[C, C]), 'spec.containers[1].name: Duplicate value: "c"'),
+    ("pods", pod(containers=[C | {"ports": [{"containerPort": 0}]}]),
+     "spec.containers[0].ports[0].containerPort: Required value"),
+    ("pods", pod(containers=[C | {"volumeMounts": [{"name": "v", "mountPath": "/x"}]}]),
+     'spec.containers[0].volumeMounts[0].name: Not found: "v"'),
+    ("pods", pod(containers=[C | {"livenessProbe": {}}]),
+     "spec.containers[0].livenessProbe: Required value: must specify "
+                                                          "a handler type"),
+    ("pods", pod(restartPolicy="X"), 'spec.restartPolicy: Unsupported value: "X": supported values: "Always", "Never", '
+                                     '"OnFailure"'),
+    ("pods", pod(dnsPolicy="None"),
+     "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"),
+    ("deployments", deployment(labels={"app": "x"}), 'spec.template.metadata.labels: Invalid value: {"app":"x"}: '
+                                                     "`selector` does not match template `labels`"),
+    ("deployments", deployment(selector=None), "spec.selector: Required value"),
+    ("deployments", deployment(selector={}),
+     "spec.selector: Invalid value: {}: empty selector is invalid for deployment"),
+    ("deployments", deployment(replicas=-1), "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
+    ("deployments", deployment(strategy={"type": "Recreate", "rollingUpdate": {}}), "spec.strategy.rollingUpdate: "
+     "Forbidden: may not be specified when strategy `type` is 'Recreate'"),
+    ("deployments", deployment(strategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}),
+     'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 when `maxSurge` is 0'),
+    ("endpointslices", {"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": [{"addresses": []}]},
+     "endpoints[0].addresses: Required value: must contain at least 1 address"),
+    ("endpointslices", {"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": [{"addresses": ["127.0.0.1"]}]},
+     'endpoints[0].addresses[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)'),
+    ("endpointslices", {"metadata": {"name": "a"}, "endpoints": []}, "addressType: Required value"),
+    ("endpoints", {"metadata": {"name": "a"}, "subsets": [{}]},
+     "subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"),
+    ("namespaces", {"metadata": {"name": "A"}}, None),
+    ("configmaps", {"metadata": {"name": "a", "labels": {"a b": "c"}}}, None),
+    ("configmaps", {"metadata": {"name": "a"}, "data": {"a b": "c"}}, None),
+])
+def test_bad_objects_are_refused(resource, manifest, message):
+    with pytest.raises(ApiError) as caught:
+        registry().create(resource, manifest)
+    assert caught.value.code == 422
+    assert message is None or message in [f"{c['field']}: {c['message']}" for c in caught.value.details["causes"]]
+
+
+@pytest.mark.parametrize(("resource", "made", "change", "message"), [
+    ("pods", pod(), {"hostNetwork": True}, "pod updates may not change fields other than"),
+    ("pods", pod(), {"containers": [C | {"args": ["x"]}]}, "pod updates may not change fields other than"),
+    ("deployments", deployment(), {"selector": {"matchLabels": {"app": "x"}},
+                                   "template": {"metadata": {"labels": {"app": "x"}}}}, "field is immutable"),
+])
+def test_what_is_immutable(resource, made, change, message):
+    r = registry()
+    r.create(resource, made)
+    with pytest.raises(ApiError, match=message):
+        r.patch(resource, "web", {"spec": change}, namespace="default")
+
+
+def test_a_pods_image_may_change():
+    r = registry()
+    made = r.create("pods", pod())
+    made = made | {"spec": made["spec"] | {"containers": [made["spec"]["containers"][0] | {"image": "echo:2"}]}}
+    assert r.update("pods", made)["spec"]["containers"][0]["image"] == "echo:2"
