@@ -5,11 +5,13 @@ The lab's rules are in the legacy tables. On most machines `iptables` is the nft
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from netlab.model.errors import LabError
 
+ALTERNATIVES = Path("/etc/alternatives")
 PROGRAMS = tuple(f"{family}{action}" for family in ("iptables", "ip6tables") for action in ("", "-save", "-restore"))
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INSTALL = "apt-get install iptables (or your distribution's package of iptables-legacy)"
@@ -28,6 +30,21 @@ def make(directory: Path) -> Path:
         if not link.is_symlink() or os.readlink(link) != target:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
+    return directory
+
+
+def make_alternatives(directory: Path) -> Path | None:
+    """A copy of /etc/alternatives where iptables and its kin are the legacy programs; None on a machine without them.
+
+    `ip netns exec` shows it to programs in a node, so that what people type there speaks of the tables that we write.
+    """
+    if not (ALTERNATIVES / "iptables").is_symlink():
+        return None
+    directory.mkdir(mode=0o755, exist_ok=True)
+    for entry in os.scandir(ALTERNATIVES):
+        target = legacy(entry.name) if entry.name in PROGRAMS else None
+        with contextlib.suppress(FileExistsError):
+            os.symlink(target or os.readlink(entry.path), directory / entry.name)
     return directory
 
 

@@ -2,11 +2,13 @@
 
 The lock is a flock(2), so it goes with its holder, however that ends. A descriptor of it may be inherited by short
 helper programs (`pass_fds=(lock.fileno(),)`, never by long-lived ones): that the lock can be taken then means that
-no daemon *and no helper in flight* is left. The file is never removed: who waits on a removed file owns nothing.
+no daemon *and no helper in flight* is left. Only its holder removes the file; who has locked a file that is not the
+one at that path any more owns nothing, and tries again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -41,12 +43,16 @@ class Lock:
 
         The descriptor is inheritable only through `pass_fds`.
         """
-        descriptor = _open(lab)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
+        while True:
+            descriptor = _open(lab)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            if _is_the_file(descriptor, lab):
+                break
+            os.close(descriptor)  # its last holder has removed it meanwhile: another may have made a new one
         lock = cls(lab, descriptor)
         lock.mark(purpose)
         return lock
@@ -68,12 +74,26 @@ class Lock:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def remove(self) -> None:
+        """Gives it up and removes the file: nothing of the lab is left that it could guard."""
+        names.lock_file(self.lab).unlink(missing_ok=True)
+        self.release()
+        with contextlib.suppress(OSError):
+            names.RUN.rmdir()
+
     def __enter__(self) -> Lock:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.release()
+
+
+def _is_the_file(descriptor: int, lab: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(names.lock_file(lab)))
+    except FileNotFoundError:
+        return False
 
 
 def is_held(lab: str) -> bool:

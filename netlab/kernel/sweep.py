@@ -27,7 +27,7 @@ def sweep(lab: str, *, lock: Lock | None = None, limit: float = 15.0) -> None:
     """Ends every process of the lab and removes everything that it made; a lab that is not there is fine.
 
     A lock that the caller has is kept; else it is taken, if need be by killing the daemon and what helps it, and
-    released at the end. Programs in the lab's netns are killed too, also those that a person started there by
+    removed at the end. Programs in the lab's netns are killed too, also those that a person started there by
     `ip netns exec`. LabError (exit code 5) when something is still there after `limit` seconds.
     """
     if not _LABEL.fullmatch(lab):
@@ -48,13 +48,16 @@ def sweep(lab: str, *, lock: Lock | None = None, limit: float = 15.0) -> None:
         for name in _etc_of(lab):
             wiring.remove_etc(name)
         _remove_tree(names.run_dir(lab))
-    finally:
+    except BaseException:
         if own is not lock:
             own.release()
+        raise
+    if own is not lock:
+        own.remove()
 
 
 def leftovers(lab: str) -> list[str]:
-    """One line for each thing of the lab that is on the machine; the lock file, which stays for good, is none."""
+    """One line for each thing of the lab that is on the machine."""
     found = [f"process {pid} ({_command(pid)}) in a netns of the lab" for pid in _inside(_inodes(lab))]
     found += [f"network namespace {names.NETNS / name}" for name in _netns_of(lab)]
     found += [f"directory {names.ETC_NETNS / name}" for name in _etc_of(lab)]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from netlab.kernel import netlink, netns
 from netlab.topology.names import ETC_NETNS
@@ -84,6 +85,14 @@ def write_resolv_conf(name: str, text: str) -> None:
         except FileNotFoundError:  # another lab's last entry went just now, and the directory with it
             if last_try:
                 raise
+
+
+def link_alternatives(name: str, directory: Path) -> None:
+    """Has `ip netns exec NETNS` bind `directory` over /etc/alternatives (Debian's choice of program variants)."""
+    link = ETC_NETNS / name / "alternatives"
+    if not link.is_symlink():
+        link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        link.symlink_to(directory)
 
 
 def _open_all(wanted: Iterable[Wiring], stack: ExitStack) -> list[_Place]:

@@ -22,7 +22,7 @@ from netlab.kernel.iptables import NodeTables
 from netlab.lab.bootstrap import API_PORT, bootstrap
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
-from netlab.model.lab_spec import LabSpec
+from netlab.model.lab_spec import CLIENT, LabSpec
 from netlab.server.http import ApiServer
 from netlab.store import Store
 from netlab.topology import names
@@ -75,8 +75,12 @@ class Cluster:
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
         bin_directory.make(self.directory / "bin")
-        for node in (*self.spec.nodes, "client"):
-            wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
+        alternatives = bin_directory.make_alternatives(self.directory / "alternatives")
+        for node in (*self.spec.nodes, CLIENT):
+            netns_name = names.node_netns(self.spec.name, node)
+            wiring.write_resolv_conf(netns_name, "# this host knows no DNS server\n")
+            if alternatives:
+                wiring.link_alternatives(netns_name, alternatives)
 
     def _controllers(self) -> list[Controller]:
         spec = self.spec
@@ -101,7 +105,7 @@ class Cluster:
                 try:
                     await loop.sock_connect(query, target)
                     await loop.sock_sendall(query, question)
-                    answer = await asyncio.wait_for(loop.sock_recv(query, 512), 0.25)
+                    answer = await asyncio.wait_for(loop.sock_recv(query, 512), 0.05)
                     if answer[3] & 15 == 0:
                         return
                 except (OSError, TimeoutError):

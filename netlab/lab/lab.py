@@ -60,6 +60,7 @@ class Lab:
                 _start_daemon(lock)
             except BaseException:
                 sweep.sweep(spec.name, lock=lock)
+                lock.remove()
                 raise
         return cls(spec)
 
@@ -197,8 +198,9 @@ def _read_record(name: str) -> dict[str, Any] | None:
 
 
 def _write_record(spec: LabSpec) -> None:
-    directory = names.run_dir(spec.name)
-    directory.mkdir(mode=0o700)
+    from netlab.kernel.lock import make_run_dir
+
+    directory = make_run_dir(spec.name)
     temporary = directory / "lab.json.new"
     temporary.write_text(json.dumps({"boot": _boot_id(), "spec": spec.to_manifest()}))
     temporary.rename(directory / "lab.json")

@@ -29,7 +29,7 @@ def run_dir(lab: str) -> Path:
 
 
 def lock_file(lab: str) -> Path:
-    """The lock of a lab name; it is never removed."""
+    """The lock of a lab name; only who holds it removes it."""
     return RUN / f".{lab}.lock"
 
 
