@@ -38,8 +38,8 @@ held = lock.Lock.try_take(lab, purpose="daemon")
 directory = lock.make_run_dir(lab)
 process.write_record(directory / "daemon.json", os.getpid())
 r, w = os.pipe()
-init = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", f"read x <&{r}; sleep 1000 & wait"],
-                        pass_fds=[r])
+waits = f"read x <&{r} || exit; sleep 1000 & wait"  # it ends when the builder dies before it has written the record
+init = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", waits], pass_fds=[r])
 os.close(r)
 process.write_record(directory / "init.json", init.pid)
 os.write(w, b"\\n")
