@@ -192,8 +192,10 @@ def _restore(restore: str, rules: list[str], *, tables: tuple[str, ...] = ()) ->
     os.lseek(rules_file, 0, os.SEEK_SET)
     redirections = [(os.POSIX_SPAWN_DUP2, source, target)
                     for target, source in enumerate((rules_file, words_file, words_file))]
+    # A lock file of its own: the usual one is the whole machine's, and a netns of a probe concerns nobody.
+    env = os.environ | {"XTABLES_LOCKFILE": "/proc/self/fd/2"}
     # Importing subprocess would take longer than the program.
-    pid = os.posix_spawn(restore, [restore, "-w", "5"], os.environ, file_actions=redirections)
+    pid = os.posix_spawn(restore, [restore, "-w", "5"], env, file_actions=redirections)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     words = os.pread(words_file, 1000, 0).decode(errors="replace").strip().splitlines()
     os.close(rules_file)

@@ -86,8 +86,8 @@ def _take(lab: str, end: float) -> Lock:
         if lock:
             return lock
         if time.monotonic() > end:
-            having = ", ".join(map(str, holders(lab))) or "this process"
-            raise LabError(f"the lock of lab {lab} cannot be taken: processes {having} have it", exit_code=5)
+            known = ", ".join(map(str, holders(lab))) or "this process"
+            raise LabError(f"the lock of lab {lab} cannot be taken: processes {known} have it", exit_code=5)
         holder = last_holder(lab)
         if holder and holder.purpose == "down":
             time.sleep(0.01)

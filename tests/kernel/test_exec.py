@@ -15,7 +15,7 @@ from netlab.model.lab_spec import parse
 from netlab.topology.plan import plan_lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
-NAME = "nltwe"
+NAME = f"nltwe{os.getpid()}"
 WORKER = f"{NAME}.control-plane"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,22 +91,24 @@ def test_stdin_ends_when_the_caller_closes_it(helper, tmp_path):
 
 def test_at_the_limit_all_descendants_are_killed(helper, tmp_path):
     began = time.monotonic()
-    command = "setsid sleep 4711 & (setsid sleep 4711 &) ; trap '' TERM INT; sleep 4711"
+    sleep = f"sleep 4711.{os.getpid()}"
+    command = f"setsid {sleep} & (setsid {sleep} &) ; trap '' TERM INT; {sleep}"
     code, _, _ = output(["sh", "-c", command], tmp_path, limit=0.3)
     assert code == 124
     assert time.monotonic() - began < 3
-    assert subprocess.run(["pgrep", "-f", "sleep 4711"], stdout=subprocess.DEVNULL).returncode == 1
+    assert subprocess.run(["pgrep", "-f", f"^{sleep}"], stdout=subprocess.DEVNULL).returncode == 1
 
 
 def test_when_the_caller_is_killed_all_descendants_are_killed():
+    sleep = f"sleep 4712.{os.getpid()}"
     code = (f"from netlab.kernel import exec; import os; r = os.open('/dev/null', os.O_RDWR);"
-            f"exec.run({WORKER!r}, ['sh', '-c', 'setsid sleep 4712 & echo up; sleep 4712'], stderr=r)")
+            f"exec.run({WORKER!r}, ['sh', '-c', 'setsid {sleep} & echo up; {sleep}'], stderr=r)")
     caller = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
     assert caller.stdout.readline() == b"up\n"
     caller.kill()
     caller.wait()
     end = time.monotonic() + 3
-    while subprocess.run(["pgrep", "-f", "sleep 4712"], stdout=subprocess.DEVNULL).returncode == 0:
+    while subprocess.run(["pgrep", "-f", f"^{sleep}"], stdout=subprocess.DEVNULL).returncode == 0:
         assert time.monotonic() < end, "a program outlived its caller"
     caller.stdout.close()
 

@@ -16,8 +16,9 @@ from netlab.topology import names
 from netlab.topology.plan import plan_lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
-LAB = "nltws"
-OTHERS = ("nltws-b", "nltwsx")
+LAB = f"nltws{os.getpid()}"
+OTHERS = (f"{LAB}-b", f"{LAB}x")
+SLEEP = f"sleep 1000.{os.getpid()}"  # to be known among all processes
 ROOT = Path(__file__).resolve().parents[2]
 
 # What a lab does to a machine, without a lab's code: lock, run directory, netns, veths, /etc/netns, a process in a
@@ -38,14 +39,14 @@ held = lock.Lock.try_take(lab, purpose="daemon")
 directory = lock.make_run_dir(lab)
 process.write_record(directory / "daemon.json", os.getpid())
 r, w = os.pipe()
-init = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", f"read x <&{r}; sleep 1000 & wait"],
-                        pass_fds=[r])
+waits = f"read x <&{r} || exit; {sys.argv[2]} & wait"  # it ends when the builder dies before it has written the record
+init = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", waits], pass_fds=[r])
 os.close(r)
 process.write_record(directory / "init.json", init.pid)
 os.write(w, b"\\n")
 wiring.build(plan_lab(spec))
 wiring.write_resolv_conf(f"{lab}.worker", "nameserver 10.96.0.10\\n")
-subprocess.Popen(["ip", "netns", "exec", f"{lab}.worker", "sleep", "1000"], pass_fds=[held.fileno()])
+subprocess.Popen(["ip", "netns", "exec", f"{lab}.worker", *sys.argv[2].split()], pass_fds=[held.fileno()])
 for n in range(2, 12):
     netns = names.pod_netns(lab, "default", f"p{n}")
     wiring.build(plan_pod(spec, node="worker", netns=netns, address=IPv4Address(f"10.244.1.{n}")))
@@ -57,7 +58,7 @@ import time; time.sleep(1000)
 
 
 def start(lab=LAB):
-    builder = subprocess.Popen([sys.executable, "-c", BUILDER, lab], stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    builder = subprocess.Popen([sys.executable, "-c", BUILDER, lab, SLEEP], stdout=subprocess.PIPE, text=True, cwd=ROOT,
                                env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert builder.stdout.readline() == "go\n"
     return builder
@@ -87,7 +88,7 @@ def traces(prefix=LAB):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if f"{prefix}." in command or "sleep 1000" in command:
+        if f"{prefix}." in command or SLEEP in command:
             found.append(f"{pid} {command}")
     return found
 
@@ -98,6 +99,7 @@ def _clean():
     for lab in (LAB, *OTHERS):
         sweep.sweep(lab)
         names.lock_file(lab).unlink(missing_ok=True)
+    assert not [trace for trace in traces() if SLEEP in trace]
 
 
 def test_nothing_is_left_whenever_the_builder_is_killed():
@@ -155,11 +157,10 @@ def test_labs_whose_names_start_alike_are_untouched():
     end(builder)
 
 
-def test_a_lab_without_records_is_swept_too():
+def test_a_daemon_without_a_record_is_found_by_its_lock_and_programs_by_their_netns():
     builder = built()
-    for record in ("daemon.json", "init.json"):
-        (names.run_dir(LAB) / record).unlink()
-    sweep.sweep(LAB)  # the builder by its lock, the node's process by its netns
+    (names.run_dir(LAB) / "daemon.json").unlink()
+    sweep.sweep(LAB)
     assert builder.wait(2) == -signal.SIGKILL
     assert sweep.leftovers(LAB) == []
     end(builder)

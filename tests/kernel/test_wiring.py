@@ -16,7 +16,7 @@ from netlab.topology.plan import plan_lab, plan_pod
 from netlab.topology.wiring import Route, Sysctl, Wiring
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
-NAME = "nltww"
+NAME = f"nltww{os.getpid()}"
 SPEC = parse({"nodes": 3}, name=NAME)
 
 
