@@ -41,7 +41,7 @@ def make_alternatives(directory: Path) -> Path | None:
     if not (ALTERNATIVES / "iptables").is_symlink():
         return None
     directory.mkdir(mode=0o755, exist_ok=True)
-    for entry in os.scandir(ALTERNATIVES):
+    for entry in filter(os.DirEntry.is_symlink, os.scandir(ALTERNATIVES)):
         target = legacy(entry.name) if entry.name in PROGRAMS else None
         with contextlib.suppress(FileExistsError):
             os.symlink(target or os.readlink(entry.path), directory / entry.name)

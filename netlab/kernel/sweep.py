@@ -75,7 +75,8 @@ def labs() -> list[str]:
 
 
 def _is_there(lab: str) -> bool:
-    return bool(os.path.lexists(names.run_dir(lab)) or _netns_of(lab) or _etc_of(lab) or is_held(lab))
+    files = (names.run_dir(lab), names.lock_file(lab))
+    return bool(any(map(os.path.lexists, files)) or _netns_of(lab) or _etc_of(lab))
 
 
 def _take(lab: str, end: float) -> Lock:
