@@ -77,9 +77,10 @@ def write_resolv_conf(name: str, text: str) -> None:
     directory = ETC_NETNS / name
     for last_try in (False, True):
         try:
-            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            _make_etc(directory)
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(directory / "resolv.conf", flags, 0o644), "w") as file:
+                os.fchmod(file.fileno(), 0o644)
                 file.write(text)
             return
         except FileNotFoundError:  # another lab's last entry went just now, and the directory with it
@@ -87,11 +88,19 @@ def write_resolv_conf(name: str, text: str) -> None:
                 raise
 
 
+def _make_etc(directory: Path) -> None:
+    """Makes /etc/netns/NETNS readable by all, whatever the umask: programs there may run as other users."""
+    for path in (ETC_NETNS, directory):
+        if not path.exists():
+            path.mkdir(exist_ok=True)
+            path.chmod(0o755)
+
+
 def link_alternatives(name: str, directory: Path) -> None:
     """Has `ip netns exec NETNS` bind `directory` over /etc/alternatives (Debian's choice of program variants)."""
     link = ETC_NETNS / name / "alternatives"
     if not link.is_symlink():
-        link.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _make_etc(link.parent)
         link.symlink_to(directory)
 
 
