@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from netlab.api import apply, scale
+from netlab.api import apply, deletion, scale
 from netlab.api.decode import copy, decode
 from netlab.api.object_rules import metadata_errors
 from netlab.api.patch import MERGE, apply_patch
@@ -34,7 +34,6 @@ from netlab.model.selectors import FieldSelector, Selector
 from netlab.store import Store
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion")
 SERVER_OWNED = (*KEPT, "selfLink", "managedFields")
 
@@ -95,7 +94,7 @@ class Registry:
             self._require_namespace(kind, data)
         else:
             data.pop("namespace", None)
-        if "status" in kind.subresources:
+        if "status" in kind.subresources and not kind.status_on_create:
             new.pop("status", None)
         self._name(kind, data)
         key = ObjectKey(resource, data.get("namespace", ""), data.get("name", ""))
@@ -140,7 +139,7 @@ class Registry:
             return old
         if dry_run:
             return new
-        return self._remove(kind, new) if _ready_to_go(new) else self.store.put(_key(kind, new), new)
+        return self._remove(kind, new) if deletion.ready_to_go(new) else self.store.put(_key(kind, new), new)
 
     def patch(self, resource: str, name: str, patch: Any, *, namespace: str = "", subresource: str = "",
               patch_type: str = MERGE, dry_run: bool = False, strict: bool = False) -> Manifest:
@@ -217,11 +216,11 @@ class Registry:
             return old
         new = copy(old)
         data = new["metadata"]
-        _set_finalizers(data, propagation)
-        grace = _grace(kind, old, grace_period)
+        deletion.set_finalizers(data, propagation)
+        grace = deletion.grace_period(kind, old, grace_period)
         if meta.is_deleting(old):
             grace = min(grace, data.get("deletionGracePeriodSeconds") or 0)
-            if grace == data.get("deletionGracePeriodSeconds", 0) and new == old and not _ready_to_go(new):
+            if grace == data.get("deletionGracePeriodSeconds", 0) and new == old and not deletion.ready_to_go(new):
                 return old
         else:
             data["deletionTimestamp"] = meta.timestamp(self.clock() + timedelta(seconds=grace))
@@ -230,7 +229,7 @@ class Registry:
         data["deletionGracePeriodSeconds"] = grace
         if resource == "namespaces":
             new["status"] = {**meta.status(new), "phase": "Terminating"}
-        return self._remove(kind, old) if _ready_to_go(new) else self.store.put(_key(kind, new), new)
+        return self._remove(kind, old) if deletion.ready_to_go(new) else self.store.put(_key(kind, new), new)
 
     def delete_collection(self, resource: str, namespace: str | None = None, *, labels: Selector | None = None,
                           fields: FieldSelector | None = None, grace_period: int | None = None, propagation: str = "",
@@ -317,31 +316,3 @@ def _key(kind: Resource, manifest: Manifest) -> ObjectKey:
 
 def _content(manifest: Manifest) -> dict[str, Any]:
     return {key: value for key, value in manifest.items() if key not in ("metadata", "status")}
-
-
-def _ready_to_go(manifest: Manifest) -> bool:
-    """Whether nothing holds an object that is being deleted any more."""
-    data = meta.metadata(manifest)
-    held = data.get("finalizers") or data.get("deletionGracePeriodSeconds") or (
-        manifest["kind"] == "Namespace" and meta.spec(manifest).get("finalizers"))
-    return meta.is_deleting(manifest) and not held
-
-
-def _grace(kind: Resource, pod: Manifest, asked: int | None) -> int:
-    if kind.plural != "pods" or not meta.spec(pod).get("nodeName"):
-        return 0
-    if meta.status(pod).get("phase") in ("Succeeded", "Failed"):
-        return 0
-    return max(0, int(meta.spec(pod).get("terminationGracePeriodSeconds", 30)) if asked is None else asked)
-
-
-def _set_finalizers(data: dict[str, Any], propagation: str) -> None:
-    if propagation not in ("Background", "Orphan", "Foreground"):
-        return
-    kept = [finalizer for finalizer in data.get("finalizers") or () if finalizer not in (ORPHAN, FOREGROUND)]
-    if propagation != "Background":
-        kept.append(ORPHAN if propagation == "Orphan" else FOREGROUND)
-    if kept:
-        data["finalizers"] = kept
-    else:
-        data.pop("finalizers", None)

@@ -74,6 +74,7 @@ class Resource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ("status",)
+    status_on_create: bool = False  # a kubelet registers its node with a status; all others write it later
     generations: bool = False  # metadata.generation counts the changes of the spec
     name_problems: Callable[[str], list[str]] = names.dns_subdomain
     default: Callable[[Manifest], None] = _nothing

@@ -6,6 +6,7 @@ All is computed before anything is stored, so a failure leaves nothing behind.
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,11 @@ def allocate_service(registry: Registry, new: Manifest, old: Manifest | None, *,
         _health_check_port(registry, spec, before, taken)
 
 
+@lru_cache(maxsize=1 << 16)
+def _number(address: str) -> int:
+    return int(addresses.parse(address))
+
+
 def _held(spec: dict[str, Any]) -> list[int]:
     ports = [port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")]
     return [*ports, spec["healthCheckNodePort"]] if spec.get("healthCheckNodePort") else ports
@@ -54,7 +60,7 @@ def _allocate_address(registry: Registry, new: Manifest, others: list[dict[str, 
     given = spec.get("clusterIPs") or []
     if given and given == before.get("clusterIPs"):
         return
-    taken = {int(addresses.parse(ip)) for other in others for ip in other.get("clusterIPs") or () if ip != "None"}
+    taken = {_number(ip) for other in others for ip in other.get("clusterIPs") or () if ip != "None"}
     if given:
         for text in given:
             address = addresses.parse(text)

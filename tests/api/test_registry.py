@@ -1,7 +1,7 @@
 import pytest
 
+from netlab.api.deletion import FOREGROUND, ORPHAN
 from netlab.api.patch import JSON_PATCH, STRATEGIC
-from netlab.api.registry import FOREGROUND, ORPHAN
 from netlab.model import meta
 from netlab.model.errors import ApiError
 from netlab.model.selectors import parse
@@ -221,3 +221,8 @@ def test_server_side_apply_creates_or_merges():
     new, created = r.apply("configmaps", config(b="2"))
     assert (new["data"], created) == ({"a": "1", "b": "2"}, False)
     assert meta.uid(new) == meta.uid(made)
+
+
+def test_a_node_may_be_registered_with_its_status():
+    body = {"metadata": {"name": "worker"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    assert registry().create("nodes", body)["status"] == body["status"]
