@@ -218,12 +218,13 @@ async def test_what_ignores_sigterm_ends_with_the_grace_period(machine):
 
 @story
 async def test_an_attached_sessions_exit_code_is_the_containers(machine):
-    pod = machine.pod(restart="Never", image="busybox", args=["sh", "-c", "exit 3"], stdin=True, tty=True)
+    pod = machine.pod(restart="Never", image="busybox", stdin=True, tty=True)
     await machine.manager.settled()
     session = attaching.find(names.pod_dir(machine.spec.name, pod["metadata"]["uid"]), "c")
     with open(os.devnull, "r+b") as nothing:
         number = nothing.fileno()
-        code = machine.handle().exec(session.argv, stdin=number, stdout=number, stderr=number, container="c")
+        code = machine.handle().exec([*session.argv, "-c", "exit 3"], stdin=number, stdout=number, stderr=number,
+                                     container="c")
     assert code == 3
     attaching.ended(session, code)
     await machine.until(lambda: machine.status()["phase"] == "Failed")

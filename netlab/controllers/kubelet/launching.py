@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from netlab.controllers.kubelet.containers import process_name
@@ -15,12 +15,14 @@ from netlab.model.images import Catalogue
 from netlab.model.meta import Manifest
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SHELLS = ("sh", "bash", "ash", "dash", "zsh", "python", "python3", "redis-cli", "psql", "mysql")
 INTERACTIVE = "netlab.workloads.interactive:main"
 
 
-def is_interactive(container: Mapping[str, Any]) -> bool:
-    """Whether the container waits for somebody to attach: it has a terminal and an open stdin."""
-    return bool(container.get("stdin") and container.get("tty"))
+def is_interactive(container: Mapping[str, Any], argv: Sequence[str]) -> bool:
+    """Whether the container does nothing until somebody attaches: a bare shell with terminal and stdin."""
+    bare = PurePosixPath(argv[0]).name in SHELLS and all(part.startswith("-") and part != "-c" for part in argv[1:])
+    return bool(container.get("stdin") and container.get("tty")) and bare
 
 
 def plan_process(pod: Manifest, container: Mapping[str, Any], *, attempt: int, variables: Mapping[str, str],
@@ -34,7 +36,7 @@ def plan_process(pod: Manifest, container: Mapping[str, Any], *, attempt: int, v
     env = {"PATH": PATH, "HOSTNAME": hostname(pod), "HOME": "/root"} | dict(launch.env) | dict(variables)
     entry, argv = launch.entry, launch.argv
     name = process_name(container["name"], attempt)
-    if not entry and is_interactive(container):
+    if not entry and is_interactive(container, argv):
         entry, argv = INTERACTIVE, ("interactive", attach_address(meta.uid(pod), name), *argv)
     if entry:
         env |= {"NETLAB_POD": meta.name(pod), "NETLAB_NAMESPACE": meta.namespace(pod), "NETLAB_NODE": node,

@@ -35,7 +35,7 @@ async def probe(one: Probe, container: Mapping[str, Any], *, netns: str, address
         if one.handler == "exec":
             command = one.target.get("command") or ()
             return await exec_in(container["name"], tuple(command), handle, limit=one.timeout)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return False, str(error)
     return False, "gRPC probes are not available in a lab: use httpGet, tcpSocket or exec"
 
