@@ -15,6 +15,7 @@ from netlab.netfilter import Ruleset
 from netlab.proxy import MODES
 from netlab.proxy.iptables import Cache
 from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
+from netlab.proxy.udp import Serving, udp_serving
 
 SYNC_PERIOD = 30.0  # seconds after which the kernel's tables are looked at again
 MIN_INTERVAL = 0.03  # seconds from write to write
@@ -29,6 +30,9 @@ class Tables(Protocol):
 
     def matches(self, ruleset: Ruleset) -> bool:
         """Whether the kernel holds just that."""
+
+    def forget_udp(self, serving: Serving) -> None:
+        """Ends UDP flows to addresses that others serve now."""
 
 
 class Shared:
@@ -73,6 +77,7 @@ class KubeProxy(Controller):
         self._shared = _shared.setdefault(registry, Shared())
         self._compiled: tuple[tuple[Proxied, ...], NodeView, Ruleset] | None = None
         self._written: Ruleset | None = None
+        self._serving: Serving = {}
         self._checked = 0.0
         self._last = 0.0
 
@@ -86,8 +91,9 @@ class KubeProxy(Controller):
         if ruleset != self._written or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
-            await asyncio.to_thread(self._sync, ruleset, known)
-            self._written = ruleset
+            serving = udp_serving(self._shared.rows(self.registry))
+            await asyncio.to_thread(self._sync, ruleset, known, serving)
+            self._written, self._serving = ruleset, serving
             self._last = self._checked = clock()
         return max(0.0, self._checked + SYNC_PERIOD - clock())
 
@@ -98,10 +104,12 @@ class KubeProxy(Controller):
             self._compiled = rows, view, compile(rows, view, cache=self._shared.cache)
         return self._compiled[2]
 
-    def _sync(self, ruleset: Ruleset, known: Ruleset | None) -> None:
-        if (known is None or known == ruleset) and self.tables.matches(ruleset):
-            return
-        self.tables.replace(ruleset)
+    def _sync(self, ruleset: Ruleset, known: Ruleset | None, serving: Serving) -> None:
+        right = (known is None or known == ruleset) and self.tables.matches(ruleset)
+        if not right:
+            self.tables.replace(ruleset)
+        if serving != self._serving:
+            self.tables.forget_udp(serving)
 
     def _node_view(self) -> NodeView:
         manifest = self.registry.find("nodes", self.node) or {}

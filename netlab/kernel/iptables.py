@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from netlab.kernel import conntrack
 from netlab.kernel import netns as netnses
 from netlab.kernel.iptables_binding import LOCK_LIMIT, binding, failure, locked
 from netlab.kernel.iptables_pack import blob
@@ -47,6 +48,10 @@ class NodeTables:
             return self.save() == render(ruleset)
         # Filter first, as in replace: the kernel makes a table when it is asked for, and lists the newest first.
         return netnses.visit(self.netns, lambda: all(holds(table) for table in reversed(ruleset.tables)))
+
+    def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]]) -> None:
+        """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
+        netnses.visit(self.netns, lambda: conntrack.delete_udp(serving))
 
     def save(self) -> str:
         """What iptables-legacy-save prints, without its `#` lines, counters as [0:0]."""

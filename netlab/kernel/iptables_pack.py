@@ -13,6 +13,7 @@ from socket import inet_aton
 from typing import Any
 
 from netlab.netfilter.rule import (
+    ANY_PORT,
     AddressType,
     Chance,
     Comment,
@@ -125,14 +126,14 @@ def _ports(match: Ports) -> bytes:
         return _extension("tcp", 0, struct.pack("<HHHHBBBB", *match.source, *match.destination, 0, 0, 0, 0))
     if match.protocol == "udp":
         return _extension("udp", 0, struct.pack("<HHHHB", *match.source, *match.destination, 0))
-    # sctp: destination first, then chunk types, which are not looked at. Flags: 1 source, 2 destination ports.
-    flags = (match.source != (0, 65535)) | (match.destination != (0, 65535)) << 1
-    return _extension("sctp", 0, struct.pack("<HHHH", *_sctp(match.destination), *_sctp(match.source)) + bytes(276)
-                      + struct.pack("<II", flags, 0))
+    # sctp: destination first; then chunk types (none, four unused flags); flags 1: source, 2: destination ports.
+    flags = (match.source != ANY_PORT) | (match.destination != ANY_PORT) << 1
+    ports = struct.pack("<HHHH", *_sctp(match.destination), *_sctp(match.source))
+    return _extension("sctp", 0, ports + bytes(260) + b"\xff\0\0" * 4 + struct.pack("<III", 0, flags, 0))
 
 
 def _sctp(ports: tuple[int, int]) -> tuple[int, int]:
-    return (0, 0) if ports == (0, 65535) else ports
+    return (0, 0) if ports == ANY_PORT else ports
 
 
 @lru_cache(maxsize=64)

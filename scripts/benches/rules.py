@@ -92,8 +92,9 @@ def bench(services: int, endpoints: int, runs: int) -> bool:
     partial = "".join(["*nat\n", *(f":{name} - [0:0]\n" for name in sorted(chains)),
                        *(line + "\n" for line in after if line.startswith("-A") and line.split()[1] in chains),
                        "COMMIT\n"])
-    times: dict[str, list[float]] = {key: [] for key in
-                                     ("cold", "restore", "node", "change", "noflush", "no-op", "compare")}
+    compiling: list[float] = []
+    times: dict[str, list[float]] = {key: [] for key in ("cold", "compile", "load", "restore", "node", "change",
+                                                         "noflush", "no-op", "compare")}
     for _ in range(runs):
         forget()
         cache: Cache = {}
@@ -101,10 +102,14 @@ def bench(services: int, endpoints: int, runs: int) -> bool:
             held: list[Ruleset] = []
 
             def cold(tables: NodeTables = tables, cache: Cache = cache, held: list[Ruleset] = held) -> None:
+                start = time.perf_counter()
                 held.append(iptables.compile(all_rows, node("n1"), cache=cache))
+                compiling.append((time.perf_counter() - start) * 1000)
                 tables.replace(held[0])
 
             times["cold"].append(timed(cold))
+            times["compile"].append(compiling[-1])
+            times["load"].append(times["cold"][-1] - compiling[-1])
             ruleset = held[0]
             times["no-op"].append(timed(lambda cache=cache, held=held: ruleset_equal(held[0], cache, all_rows)))
             times["compare"].append(timed(lambda tables=tables, ruleset=ruleset: tables.matches(ruleset)))
@@ -120,7 +125,8 @@ def bench(services: int, endpoints: int, runs: int) -> bool:
             times["noflush"].append(timed(lambda: restore(partial, "--noflush")))
     best = {key: min(values) for key, values in times.items()}
     print(f"{services}x{endpoints}: {text.count(chr(10) + '-A'):,} rules, {runs} runs, ms")
-    for key, label, against in (("cold", "cold: compile, pack, load", "restore"), ("node", "a further node", "restore"),
+    for key, label, against in (("cold", "cold: compile, pack, load", "restore"), ("compile", "- of which compile", ""),
+                                ("load", "- of which pack, load", "restore"), ("node", "a further node", "restore"),
                                 ("change", "one Service changed", "noflush"), ("no-op", "no-op sync", ""),
                                 ("compare", "compare with the kernel", "")):
         median = statistics.median(times[key])
