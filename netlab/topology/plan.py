@@ -101,6 +101,8 @@ def _node(spec: LabSpec, node: str) -> Wiring:
             *_sysctls(forwards=True),
             # Node ports on 127.0.0.1: replies of pods come back to a loopback address.
             Sysctl("ipv4/conf/all/route_localnet", "1"),
+            # Refused connections are refused at once, also the seventh in a second: the kernel would hold its ICMP back.
+            Sysctl("ipv4/icmp_ratelimit", "0"),
             # What kube-proxy sets: --conntrack-tcp-timeout-established, --conntrack-tcp-timeout-close-wait.
             Sysctl("netfilter/nf_conntrack_tcp_timeout_established", "86400", optional=True),
             Sysctl("netfilter/nf_conntrack_tcp_timeout_close_wait", "3600", optional=True)))
