@@ -188,6 +188,7 @@ def test_symlinks_are_removed_and_never_followed(tmp_path):
     (names.ETC_NETNS / f"{LAB}.worker").symlink_to(tmp_path)
     sweep.sweep(LAB)
     assert sweep.leftovers(LAB) == []
+    lock.make_private_dir(names.RUN)
     directory.symlink_to(tmp_path)
     sweep.sweep(LAB)
     assert sweep.leftovers(LAB) == []
