@@ -96,7 +96,7 @@ class KubeProxy(Controller):
         if pause > 0:
             await asyncio.sleep(pause)
         ruleset, serving = self._compile(), self._shared.serving(self.registry)
-        # A backend that is deleted leaves the rules when its end begins, but goes on serving its flows until it is gone.
+        # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
         if ruleset != self._written or serving != self._serving or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
