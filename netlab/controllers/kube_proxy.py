@@ -19,6 +19,7 @@ from netlab.proxy.udp import Serving, udp_serving
 
 SYNC_PERIOD = 30.0  # seconds after which the kernel's tables are looked at again
 MIN_INTERVAL = 0.03  # seconds from write to write
+NOBODY: frozenset[str] = frozenset()
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -116,7 +117,9 @@ class KubeProxy(Controller):
         right = (known is None or known == ruleset) and self.tables.matches(ruleset)
         if not right:
             self.tables.replace(ruleset)
-        if serving != self._serving:
+        # The look at tracked flows takes time on a busy node, and who only comes along takes no flow from others.
+        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
+               for key, addresses in serving.items()):
             self.tables.forget_udp(serving)
 
     def _node_view(self) -> NodeView:

@@ -231,10 +231,13 @@ class PodWorker:
                 self._probes.update(pod)
                 self._write(pod)
             return max(0.01, self._ends_at + grace - now)
+        if pod is not None:
+            if not self.observer.states:
+                self.observer.look(pod, frozenset(), {})
+            with contextlib.suppress(ApiError):
+                self._write(pod)  # nobody serves there any more: told before the network goes
         await self._take_down()
         if pod is not None:
-            if meta.metadata(pod).get("finalizers"):
-                self._write(pod)
             self._forget_object(pod)
             if self.manifest() is not None:  # finalizers hold it: nothing is left to do here until they are gone
                 self._ends_at = None
