@@ -126,7 +126,7 @@ class Cluster:
         pods = [f"{pod['metadata']['name']} {pod.get('status', {}).get('phase')}"
                 for pod in self.registry.list("pods", "kube-system")]
         raise LabError(f"cluster DNS does not answer after {DNS_LIMIT:g} s; unsettled: {waiting}; pods: {pods}",
-                       hint=f"see {self.directory}/daemon.log", exit_code=124)
+                       exit_code=124)
 
     async def _status(self, request: Request) -> Response:
         controllers = {name: {"observed": c.observed_revision, "error": c.last_error, "settled": c.settled,
