@@ -17,6 +17,7 @@ from netlab.model.lab_spec import DEFAULT_NAME
 
 def up(arguments: Arguments) -> int:
     """Starts the lab of a file, or the default one, and says what to do next."""
+    from netlab.lab import signals
     from netlab.lab.lab import Lab
     from netlab.scenario.lab_file import load, spec_of
 
@@ -26,7 +27,12 @@ def up(arguments: Arguments) -> int:
         spec = spec_of(file, name=lab_name(arguments, file.name))
     else:
         spec = spec_of(None, name=lab_name(arguments))
-    lab = Lab.up(spec)
+    try:
+        with signals.raised():
+            lab = Lab.up(spec)
+    except signals.Interrupted as error:
+        sys.stderr.write(f"stopped by {error}\n")
+        return error.exit_code
     if arguments.flag("quiet"):
         print(lab.name)
         return 0
@@ -66,7 +72,7 @@ def list_labs(arguments: Arguments) -> int:
     rows = []
     for name in sorted(labs()):
         try:
-            status = _status(name)
+            status = _status(name, limit=2.0)
         except (LabError, OSError) as error:
             hint = error.hint if isinstance(error, LabError) else ""
             rows.append([name, "no API" if hint else "broken", "<none>", "<unknown>"])
@@ -97,10 +103,10 @@ def status(arguments: Arguments) -> int:
     return int(failing)
 
 
-def _status(name: str) -> Mapping[str, Any]:
+def _status(name: str, *, limit: float = 30.0) -> Mapping[str, Any]:
     from netlab.lab.lab import Lab
 
-    return Lab.attach(name).status()
+    return Lab.attach(name).status(limit)
 
 
 def _node_names(status: Mapping[str, Any]) -> list[str]:

@@ -40,7 +40,7 @@ class Shared:
     """What all proxies of a lab compute together: the rows, and rules of ports that are alike on every node."""
 
     def __init__(self) -> None:
-        self.cache: Cache = {}
+        self.cache = Cache()
         self._snapshots = Snapshots()
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
         self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
@@ -51,8 +51,7 @@ class Shared:
         if self._seen[0] != revision:
             before = self._snapshots.refused
             rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            names = {(row.portal.name, row.portal.protocol) for row in rows}
-            self.cache = {key: value for key, value in self.cache.items() if key[:2] in names}
+            self.cache.prune(rows)
             self._seen = revision, rows
             for text in self._snapshots.refused:
                 if text not in before:
@@ -97,7 +96,7 @@ class KubeProxy(Controller):
         if pause > 0:
             await asyncio.sleep(pause)
         ruleset, serving = self._compile(), self._shared.serving(self.registry)
-        # A backend that is deleted leaves the rules when its end begins, but goes on serving its flows until it is gone.
+        # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
         if ruleset != self._written or serving != self._serving or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from netlab.kernel.lock import Lock
 
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")  # of the caller's environment, by the daemon
+LOG_LINES = 5
 BUSY_LIMIT = 20.0  # seconds that another command may take with a lab before we give up
 
 
@@ -30,11 +32,12 @@ class Lab:
         self.api = ApiClient(names.api_socket(spec.name))
 
     @classmethod
-    def up(cls, spec: LabSpec) -> Lab:
+    def up(cls, spec: LabSpec, *, new: bool = False, temporary: bool = False) -> Lab:
         """Starts the lab, or adopts what runs of it after its daemon died; returns when API and DNS answer.
 
-        A lab that runs with the same settings is left as it is. LabError: exit code 3 with one line per thing
-        that the machine lacks, 2 when the lab runs with other settings.
+        A lab that runs with the same settings is left as it is; with `new` that is an error. A `temporary` lab is
+        this process's: once the process is gone, whoever wants the name next removes the lab. LabError: exit code
+        3 with one line per thing that the machine lacks, 2 when the lab runs with other settings.
         """
         from netlab.kernel import preflight, sweep
 
@@ -44,30 +47,34 @@ class Lab:
                            hint="netlab doctor", exit_code=3)
         lock = _take_or_find(spec.name)
         if lock is None:
-            lab = cls.attach(spec.name)
-            lab._refuse_other(spec)
-            return lab
+            return cls.attach(spec.name)._as_wanted(spec, new=new)
         with lock:
             record = _read_record(spec.name)
-            if record is not None and record["boot"] == _boot_id():
-                lab = cls.attach(spec.name)
-                lab._refuse_other(spec)
+            if record is not None and record["boot"] == _boot_id() and not _is_abandoned(record):
+                lab = cls.attach(spec.name)._as_wanted(spec, new=new)
                 _start_daemon(lock)
                 return lab
             sweep.sweep(spec.name, lock=lock)  # what an interrupted `up`, or a machine that went down, has left
             try:
-                _write_record(spec)
+                _write_record(spec, temporary=temporary)
                 _start_daemon(lock)
             except BaseException:
-                sweep.sweep(spec.name, lock=lock)
-                lock.remove()
+                from netlab.lab import signals
+
+                with signals.held():
+                    sweep.sweep(spec.name, lock=lock)
+                    lock.remove()
                 raise
         return cls(spec)
 
-    def _refuse_other(self, spec: LabSpec) -> None:
+    def _as_wanted(self, spec: LabSpec, *, new: bool) -> Lab:
+        if new:
+            raise LabError(f"a lab named {self.name} is there already",
+                           hint=f"netlab down {self.name}, or choose another name with --name")
         if self.spec.to_manifest() != spec.to_manifest():
             raise LabError(f"lab {self.name} exists with other settings",
                            hint=f"netlab down {self.name}, or choose another name with --name")
+        return self
 
     @classmethod
     def attach(cls, name: str) -> Lab:
@@ -98,9 +105,13 @@ class Lab:
         finally:
             client.close()
 
-    def status(self) -> Mapping[str, object]:
+    def status(self, limit: float = 30.0) -> Mapping[str, object]:
         """The daemon's view: `controllers` (name -> observed, error, running), `nodes`, `revision`, `uptime`."""
-        return self.api.get("/netlab/v1/status")
+        client = ApiClient(names.api_socket(self.name), timeout=limit)
+        try:
+            return client.get("/netlab/v1/status")
+        finally:
+            client.close()
 
     def exec(self, target: str, argv: Sequence[str], *, container: str = "", stdin: int | None = None,
              stdout: int = 1, stderr: int = 2, tty: bool = False, env: Mapping[str, str] | None = None,
@@ -190,30 +201,53 @@ def _boot_id() -> str:
 def _read_record(name: str) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads((names.run_dir(name) / "lab.json").read_text())
+        return record if isinstance(record["boot"], str) and isinstance(record["spec"], dict) else None
     except PermissionError:
         raise LabError(f"no access to lab {name}: a lab belongs to root", hint="use sudo", exit_code=3) from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return record
 
 
-def _write_record(spec: LabSpec) -> None:
+def _is_abandoned(record: Mapping[str, Any]) -> bool:
+    """Whether it is the lab of a `netlab run` that was killed."""
+    from netlab.kernel import process
+
+    owner = record.get("owner")
+    if not owner:
+        return False
+    descriptor = process.pin(*owner)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return process.gone(owner[0])
+
+
+def _write_record(spec: LabSpec, *, temporary: bool) -> None:
+    from netlab.kernel import process
     from netlab.kernel.lock import make_run_dir
 
     directory = make_run_dir(spec.name)
-    temporary = directory / "lab.json.new"
-    temporary.write_text(json.dumps({"boot": _boot_id(), "spec": spec.to_manifest()}))
-    temporary.rename(directory / "lab.json")
+    owner = [os.getpid(), process.start_time(os.getpid())] if temporary else None
+    file = directory / "lab.json.new"
+    file.write_text(json.dumps({"boot": process.boot_id(), "owner": owner, "spec": spec.to_manifest()}))
+    file.rename(directory / "lab.json")
 
 
 def _take_or_find(name: str) -> Lock | None:
     """The lab's lock, or None when a daemon has it and answers. Another `up` or `down` may end its work first."""
     import time
 
+    from netlab.kernel import process
     from netlab.kernel.lock import Lock
 
     end = time.monotonic() + BUSY_LIMIT
     while (lock := Lock.try_take(name, purpose="up")) is None:
+        # In this order: a daemon that another command starts now has its lab's new record before it.
+        daemon = process.read_record(names.run_dir(name) / "daemon.json")
+        record = _read_record(name)
+        if daemon and record and _is_abandoned(record):
+            process.kill(*daemon)
+            continue
         try:
             ApiClient(names.api_socket(name), timeout=1.0).get("/netlab/v1/status")
             return None
@@ -243,13 +277,21 @@ def _start_daemon(lock: Lock) -> None:
     finally:
         os.close(writer)
         os.set_inheritable(lock.fileno(), False)
-    lock.mark("daemon", pid)
-    with os.fdopen(reader, "rb") as pipe:
-        line = pipe.readline()
+    try:
+        lock.mark("daemon", pid)
+        with os.fdopen(reader, "rb") as pipe:
+            line = pipe.readline()
+    except BaseException:  # nobody waits for it any more; it must not come up behind the back of who sweeps
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     answer = json.loads(line) if line else {}
     if answer.get("ok"):
         return
     os.waitpid(pid, 0)
-    words = answer.get("message") or "its daemon died: " + "".join(log.read_text().splitlines(True)[-3:]).strip()
+    last = "".join(log.read_text().splitlines(True)[-LOG_LINES:]).strip()
+    words = answer.get("message") or "its daemon died" + (f": {last}" if last else "")
+    if answer.get("log") and last:  # it goes with the lab
+        words += f"\nthe last lines of its log:\n{last}"
     raise LabError(f"lab {name} did not come up: {words}", hint=answer.get("hint", ""),
                    exit_code=answer.get("exit_code", 5))

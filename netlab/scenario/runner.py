@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
 
+from netlab.lab import signals
 from netlab.lab.lab import Lab
-from netlab.model.errors import LabError
 from netlab.model.lab_spec import DEFAULT_NAME, LabSpec
 from netlab.scenario import evidence
 from netlab.scenario.actions import Observation
@@ -20,23 +18,16 @@ from netlab.scenario.stage import Stage
 from netlab.scenario.step import Step
 
 
-class Interrupted(BaseException):
-    """A signal asks to stop; the lab is taken down first. No Exception, so that nothing takes it for a failed step."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
-
-
 def play_all(scenarios: Sequence[Scenario], *, lab_name: str, report: Report, keep: bool = False,
              up: Callable[[LabSpec], Lab] | None = None) -> int:
     """Plays them one after the other; gives the program's exit code: 0, 1 after a failed check, 128+n by a signal."""
     try:
-        with _signals():
+        with signals.raised():
             for scenario in scenarios:
                 report.end(play(scenario, lab_name=lab_name, report=report, keep=keep, up=up))
-    except Interrupted as error:
-        report.say(f"stopped by {error}")
+    except signals.Interrupted as error:
+        with suppress(OSError):  # the terminal may be gone, or the reader
+            report.say(f"stopped by {error}")
         return error.exit_code
     report.summary()
     return int(any(result.failure for result in report.results))
@@ -47,7 +38,7 @@ def play(scenario: Scenario, *, lab_name: str, report: Report, keep: bool = Fals
     """Plays one scenario in a lab of that name. LabError when a lab of that name is there already, or cannot start."""
     report.begin(scenario, lab_name)
     started = time.monotonic()
-    with _lab(scenario.spec(lab_name), report, keep=keep, up=up or _up_new) as lab:
+    with _lab(scenario.spec(lab_name), report, keep=keep, up=up or (_up_to_keep if keep else _up_new)) as lab:
         report.lab_up(lab_name, lab.spec.nodes, time.monotonic() - started)
         stage = Stage.of(lab)
         failure = ""
@@ -65,14 +56,11 @@ def play(scenario: Scenario, *, lab_name: str, report: Report, keep: bool = Fals
 
 def _up_new(spec: LabSpec) -> Lab:
     """A new lab: a scenario must not act in, and then remove, one that somebody works with."""
-    try:
-        Lab.attach(spec.name)
-    except LabError as error:
-        if error.exit_code != 4:
-            raise
-        return Lab.up(spec)
-    raise LabError(f"a lab named {spec.name} is there already, and a scenario takes its lab down at the end",
-                   hint=f"netlab run --name OTHER ..., or netlab down {spec.name}")
+    return Lab.up(spec, new=True, temporary=True)
+
+
+def _up_to_keep(spec: LabSpec) -> Lab:
+    return Lab.up(spec, new=True)
 
 
 @contextmanager
@@ -81,41 +69,16 @@ def _lab(spec: LabSpec, report: Report, *, keep: bool, up: Callable[[LabSpec], L
     try:
         yield lab
     except BaseException:
-        _down(lab)
+        with signals.held():
+            lab.down()
         raise
     if not keep:
-        _down(lab)
+        with signals.held():
+            lab.down()
         return
     named = "" if spec.name == DEFAULT_NAME else f" --name {spec.name}"
     report.say(f"lab {spec.name} is left up: netlab{named} get all; netlab{named} exec client -- sh; "
                f"netlab down{named}")
-
-
-def _down(lab: Lab) -> None:
-    """Takes the lab down; signals wait until that is done."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
-        lab.down()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP raise Interrupted; SIGHUP not when it is ignored (nohup)."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    chosen = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-              if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in chosen}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _steps(steps: Sequence[Step], stage: Stage, report: Report, *, all_of_them: bool = False) -> str:

@@ -136,4 +136,5 @@ def kubelets(registry: Registry, *, runtime: Runtime, catalogue: Catalogue, reco
     """The kubelets of a lab's nodes; `recorder` gives the recorder of a node."""
     claims = Claims(records.read_all((run_dir or names.run_dir(registry.spec.name)) / "pods"))
     return [Kubelet(registry, node=node, runtime=runtime, network=network, catalogue=catalogue, run_dir=run_dir,
-                    recorder=recorder(node), claims=claims, unrouted=unrouted) for node in (nodes or registry.spec.nodes)]
+                    recorder=recorder(node), claims=claims, unrouted=unrouted)
+            for node in (nodes or registry.spec.nodes)]
