@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -40,8 +41,11 @@ class Shared:
 
     def __init__(self) -> None:
         self.cache = Cache()
+        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
+        self.writer = ThreadPoolExecutor(1, "kube-proxy")
         self._snapshots = Snapshots()
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
+        self._serving: tuple[tuple[Proxied, ...], Serving] = (), {}
 
     def rows(self, registry: Registry) -> tuple[Proxied, ...]:
         """The Services' ports at present."""
@@ -49,12 +53,20 @@ class Shared:
         if self._seen[0] != revision:
             before = self._snapshots.refused
             rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            self.cache.prune(rows)
+            if rows is not self._seen[1]:
+                self.cache.prune(rows)
             self._seen = revision, rows
             for text in self._snapshots.refused:
                 if text not in before:
                     print(f"kube-proxy: left out: {text}", file=sys.stderr)
         return self._seen[1]
+
+    def serving(self, registry: Registry) -> Serving:
+        """Who answers UDP Services at present."""
+        rows = self.rows(registry)
+        if rows is not self._serving[0]:
+            self._serving = rows, udp_serving(rows)
+        return self._serving[1]
 
 
 _shared: WeakKeyDictionary[Registry, Shared] = WeakKeyDictionary()
@@ -90,8 +102,8 @@ class KubeProxy(Controller):
         if ruleset != self._written or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
-            serving = udp_serving(self._shared.rows(self.registry))
-            await asyncio.to_thread(self._sync, ruleset, known, serving)
+            serving = self._shared.serving(self.registry)
+            await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._sync, ruleset, known, serving)
             self._written, self._serving = ruleset, serving
             self._last = self._checked = clock()
         return max(0.0, self._checked + SYNC_PERIOD - clock())
