@@ -3,7 +3,7 @@
     PYTHONPATH=. python scripts/benches/rules.py [SERVICESxENDPOINTS ...] [--runs N]
 
 Every run loads into a fresh netns, ours and theirs in turn; the best and the median of all runs are printed. A ratio
-above 1.0 in a row "cold" is a failure. Needs root.
+above 1.0 in a row "cold" is a failure. "cold, 3 nodes" stands against three times the program. Needs root.
 """
 
 from __future__ import annotations
