@@ -81,7 +81,7 @@ class Lab:
         record = _read_record(name)
         if record is None:
             raise LabError(f"there is no lab {name}", hint=f"netlab up --name {name}", exit_code=4)
-        from netlab.model.lab_spec import parse
+        from netlab.model.lab_settings import parse
 
         return cls(parse(record["spec"], name=name))
 
