@@ -19,6 +19,7 @@ from netlab.proxy.udp import Serving, udp_serving
 
 SYNC_PERIOD = 30.0  # seconds after which the kernel's tables are looked at again
 MIN_INTERVAL = 0.03  # seconds from write to write
+NOBODY: frozenset[str] = frozenset()
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -39,7 +40,7 @@ class Shared:
     """What all proxies of a lab compute together: the rows, and rules of ports that are alike on every node."""
 
     def __init__(self) -> None:
-        self.cache: Cache = {}
+        self.cache = Cache()
         self._snapshots = Snapshots()
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
         self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
@@ -50,8 +51,7 @@ class Shared:
         if self._seen[0] != revision:
             before = self._snapshots.refused
             rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            names = {(row.portal.name, row.portal.protocol) for row in rows}
-            self.cache = {key: value for key, value in self.cache.items() if key[:2] in names}
+            self.cache.prune(rows)
             self._seen = revision, rows
             for text in self._snapshots.refused:
                 if text not in before:
@@ -116,7 +116,9 @@ class KubeProxy(Controller):
         right = (known is None or known == ruleset) and self.tables.matches(ruleset)
         if not right:
             self.tables.replace(ruleset)
-        if serving != self._serving:
+        # The look at tracked flows takes time on a busy node, and who only comes along takes no flow from others.
+        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
+               for key, addresses in serving.items()):
             self.tables.forget_udp(serving)
 
     def _node_view(self) -> NodeView:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from netlab.model import meta
@@ -24,6 +25,12 @@ class Proxied:
 
     portal: Portal
     backends: tuple[Backend, ...]
+
+    @cached_property
+    def differs(self) -> bool:
+        """Whether nodes may have different rules for it."""
+        return self.portal.uses_local or any(b.zones for b in self.backends) \
+            or any(row.source_ranges for row in self.portal.frontends)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from netlab.kernel import iptables_binding, iptables_pack, netns
+from netlab.kernel import iptables_binding, netns
 from netlab.kernel.iptables import NodeTables
 from netlab.netfilter import Ruleset, render
-from netlab.proxy import iptables, names
+from netlab.proxy import iptables, iptables_shape
 from netlab.proxy.backends import Backend
 from netlab.proxy.frontends import CLUSTER_IP, Frontend, Portal
 from netlab.proxy.iptables import Cache
@@ -71,9 +71,8 @@ def timed(function: Callable[[], object]) -> float:
 
 
 def forget() -> None:
-    """Packs and hashes are made again."""
-    iptables_pack._packed.clear()
-    names.chain_hash.cache_clear()
+    """Shapes are found and packed again."""
+    iptables_shape._samples.clear()
 
 
 def restore(text: str, *options: str) -> None:
@@ -97,7 +96,7 @@ def bench(services: int, endpoints: int, runs: int) -> bool:
                                                          "noflush", "no-op", "compare")}
     for _ in range(runs):
         forget()
-        cache: Cache = {}
+        cache = Cache()
         with Fresh() as tables:
             held: list[Ruleset] = []
 

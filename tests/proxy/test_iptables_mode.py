@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from netlab.netfilter import render
+from netlab.proxy.iptables import Cache
 from netlab.proxy.iptables import compile as compile_rules
 from netlab.proxy.names import chain_hash
 from netlab.proxy.snapshot import NodeView, Snapshots
@@ -109,7 +110,7 @@ def test_above_a_thousand_endpoints_their_rules_have_no_comments():
 
 
 def test_unchanged_ports_are_taken_from_the_cache_and_changed_ones_are_not():
-    snapshots, cache = Snapshots(), {}
+    snapshots, cache = Snapshots(), Cache()
     services = [service("a", "10.96.0.2"), service("b", "10.96.0.3", internalTrafficPolicy="Local")]
     slices = [endpoint_slice("a", *THREE), endpoint_slice("b", *THREE)]
     views = [NodeView(name, (), "", CIDR) for name in ("n1", "n2")]
