@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from netlab.kernel import netns
 from netlab.lab.lab import Lab
-from netlab.model.lab_spec import parse
+from netlab.model.lab_settings import parse
 from netlab.topology import names
 
 ROOT = Path(__file__).resolve().parents[2]
