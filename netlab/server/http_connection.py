@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
 QUEUE_LIMIT = 64  # requests that wait on one connection
 BOOKMARK_SECONDS = 60.0
+PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}  # Go's; newer Pythons have others
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -296,7 +297,7 @@ def _peer_uid(connection: socket.socket) -> int:
 
 def _head(code: int, lines: list[str], *, keep: bool) -> bytes:
     try:
-        phrase = HTTPStatus(code).phrase
+        phrase = PHRASES.get(code) or HTTPStatus(code).phrase
     except ValueError:
         phrase = "Unknown"
     end = [] if keep else ["Connection: close"]
