@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -15,9 +16,11 @@ from netlab.netfilter import Ruleset
 from netlab.proxy import MODES
 from netlab.proxy.iptables import Cache
 from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
+from netlab.proxy.udp import Serving, udp_serving
 
 SYNC_PERIOD = 30.0  # seconds after which the kernel's tables are looked at again
 MIN_INTERVAL = 0.03  # seconds from write to write
+NOBODY: frozenset[str] = frozenset()
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -30,14 +33,20 @@ class Tables(Protocol):
     def matches(self, ruleset: Ruleset) -> bool:
         """Whether the kernel holds just that."""
 
+    def forget_udp(self, serving: Serving) -> None:
+        """Ends UDP flows to addresses that others serve now."""
+
 
 class Shared:
     """What all proxies of a lab compute together: the rows, and rules of ports that are alike on every node."""
 
     def __init__(self) -> None:
-        self.cache: Cache = {}
+        self.cache = Cache()
+        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
+        self.writer = ThreadPoolExecutor(1, "kube-proxy")
         self._snapshots = Snapshots()
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
+        self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
 
     def rows(self, registry: Registry) -> tuple[Proxied, ...]:
         """The Services' ports at present."""
@@ -45,13 +54,20 @@ class Shared:
         if self._seen[0] != revision:
             before = self._snapshots.refused
             rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            names = {(row.portal.name, row.portal.protocol) for row in rows}
-            self.cache = {key: value for key, value in self.cache.items() if key[:2] in names}
+            if rows is not self._seen[1]:
+                self.cache.prune(rows)
             self._seen = revision, rows
             for text in self._snapshots.refused:
                 if text not in before:
                     print(f"kube-proxy: left out: {text}", file=sys.stderr)
         return self._seen[1]
+
+    def serving(self, registry: Registry) -> Serving:
+        """Who serves UDP flows at present."""
+        rows = self.rows(registry)
+        if self._serving[0] is not rows:
+            self._serving = rows, udp_serving(rows)
+        return self._serving[1]
 
 
 _shared: WeakKeyDictionary[Registry, Shared] = WeakKeyDictionary()
@@ -73,6 +89,7 @@ class KubeProxy(Controller):
         self._shared = _shared.setdefault(registry, Shared())
         self._compiled: tuple[tuple[Proxied, ...], NodeView, Ruleset] | None = None
         self._written: Ruleset | None = None
+        self._serving: Serving = {}
         self._checked = 0.0
         self._last = 0.0
 
@@ -82,12 +99,13 @@ class KubeProxy(Controller):
         pause = self._last + MIN_INTERVAL - clock()
         if pause > 0:
             await asyncio.sleep(pause)
-        ruleset = self._compile()
-        if ruleset != self._written or clock() >= self._checked + SYNC_PERIOD:
+        ruleset, serving = self._compile(), self._shared.serving(self.registry)
+        # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
+        if ruleset != self._written or serving != self._serving or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
-            await asyncio.to_thread(self._sync, ruleset, known)
-            self._written = ruleset
+            await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._sync, ruleset, known, serving)
+            self._written, self._serving = ruleset, serving
             self._last = self._checked = clock()
         return max(0.0, self._checked + SYNC_PERIOD - clock())
 
@@ -98,10 +116,14 @@ class KubeProxy(Controller):
             self._compiled = rows, view, compile(rows, view, cache=self._shared.cache)
         return self._compiled[2]
 
-    def _sync(self, ruleset: Ruleset, known: Ruleset | None) -> None:
-        if (known is None or known == ruleset) and self.tables.matches(ruleset):
-            return
-        self.tables.replace(ruleset)
+    def _sync(self, ruleset: Ruleset, known: Ruleset | None, serving: Serving) -> None:
+        right = (known is None or known == ruleset) and self.tables.matches(ruleset)
+        if not right:
+            self.tables.replace(ruleset)
+        # The look at tracked flows takes time on a busy node, and who only comes along takes no flow from others.
+        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
+               for key, addresses in serving.items()):
+            self.tables.forget_udp(serving)
 
     def _node_view(self) -> NodeView:
         manifest = self.registry.find("nodes", self.node) or {}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from netlab.kernel.process import write_record
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
-from netlab.model.lab_spec import parse
+from netlab.model.lab_settings import parse
 from netlab.topology import names
 from netlab.workloads.catalogue import PRELOAD
 

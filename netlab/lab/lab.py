@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from netlab.kernel.lock import Lock
 
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")  # of the caller's environment, by the daemon
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+CONTAINER_STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
 LOG_LINES = 5
 BUSY_LIMIT = 20.0  # seconds that another command may take with a lab before we give up
 
@@ -82,7 +84,7 @@ class Lab:
         record = _read_record(name)
         if record is None:
             raise LabError(f"there is no lab {name}", hint=f"netlab up --name {name}", exit_code=4)
-        from netlab.model.lab_spec import parse
+        from netlab.model.lab_settings import parse
 
         return cls(parse(record["spec"], name=name))
 
@@ -149,7 +151,7 @@ class Lab:
             known = ", ".join((*self.spec.nodes, CLIENT))
             raise LabError(f'{error.message}: there is no node and no pod "{target}"',
                            hint=f"netlab get pods -A (nodes and hosts: {known})", exit_code=4) from None
-        containers = [item["name"] for item in manifest["spec"]["containers"]]
+        containers = [item["name"] for field in CONTAINERS for item in manifest["spec"].get(field) or ()]
         if container and container not in containers:
             raise LabError(f"container {container} is not valid for pod {name}",
                            hint=f"one of: {', '.join(containers)}", exit_code=4)
@@ -159,8 +161,13 @@ class Lab:
             raise LabError(f"pod {namespace}/{name} has no processes (phase {phase})",
                            hint=f"netlab get pod {name} -n {namespace}", exit_code=4)
         stdin, stdout, stderr = streams
-        return pod.exec(argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, tty=tty, limit=limit,
-                        container=container or containers[0])
+        container = container or containers[0]
+        try:
+            return pod.exec(argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, tty=tty, limit=limit,
+                            container=container)
+        except ProcessLookupError:
+            raise LabError(f"container {container} of pod {namespace}/{name} does not run{_why(manifest, container)}",
+                           hint=f"netlab get events -n {namespace}", exit_code=4) from None
 
     def run(self, target: str, argv: Sequence[str], *, input: bytes = b"", limit: float | None = None,
             container: str = "") -> tuple[int, bytes, bytes]:
@@ -185,6 +192,15 @@ class Lab:
             raise LabError(f"iptables-save in {node}: {error.decode(errors='replace').strip()}", exit_code=5)
         lines = (line for line in out.decode().splitlines() if not line.startswith("#"))
         return re.sub(r"\[\d+:\d+\]", "[0:0]", "\n".join(lines) + "\n")
+
+
+def _why(pod: Mapping[str, Any], container: str) -> str:
+    """What holds a container up, in brackets, as its status says it."""
+    status = pod.get("status") or {}
+    found = [item for field in CONTAINER_STATUSES for item in status.get(field) or () if item["name"] == container]
+    state = (found[0].get("state") or {}) if found else {}
+    reason = (state.get("waiting") or state.get("terminated") or {}).get("reason")
+    return f" ({reason})" if reason else ""
 
 
 def _content(file: int) -> bytes:

@@ -213,7 +213,7 @@ async def test_what_ignores_sigterm_ends_with_the_grace_period(machine):
     await machine.until(lambda: machine.registry.find("pods", "web", "default") is None)
     assert 0.9 < time.monotonic() - begun < 4
     assert not (names.NETNS / names.pod_netns(machine.spec.name, "default", "web")).exists()
-    assert list((machine.directory / "pods").iterdir()) == []
+    await machine.until(lambda: not list((machine.directory / "pods").iterdir()))
 
 
 @story

@@ -1,16 +1,19 @@
 """Real connections through real rules, row for row what the tracer says."""
 
 import os
+import socket
 import subprocess
 
 import pytest
 
+from netlab.kernel import conntrack, netns
 from netlab.netfilter import render
 from netlab.proxy import MODES
 from netlab.proxy.snapshot import NodeView, Snapshots
+from netlab.proxy.udp import udp_serving
 from tests.kernel.service_net import ServiceNet
 from tests.proxy import flows
-from tests.proxy.manifests import service
+from tests.proxy.manifests import endpoint_slice, service
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
 SAME_BACKEND = 12  # connections; with two backends to choose from, chance lets 1 in 2,048 pass
@@ -111,3 +114,34 @@ def test_rules_change_under_the_same_address_without_a_gap(net):
         net.tables["n1"].replace(ruleset)
         assert net.connect("10.244.1.5", "10.96.45.30", 80, "TCP") == expected
         assert net.tables["n1"].matches(ruleset)
+
+
+def test_udp_flows_leave_a_backend_that_is_gone(net):
+    """A client that keeps its port would talk to the old backend for as long as it talks."""
+    dns = service("dns", "10.96.0.40", {"port": 53, "protocol": "UDP"})
+    ports = [{"name": "", "port": 53, "protocol": "UDP"}]
+    tables = net.tables["n1"]
+
+    def serve(ip):
+        slices = [endpoint_slice("dns", flows.at(ip), ports=ports)]
+        tables.replace(compiled([dns], slices)["n1"])
+        return udp_serving(Snapshots().take([dns], slices))
+
+    serve("10.244.1.10")
+    client = netns.visit(net.names["10.244.1.5"], lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    with client:
+        client.settimeout(2)
+        client.connect(("10.96.0.40", 53))
+
+        def ask():
+            client.send(b"?")
+            return client.recv(100).decode().split()[0]
+
+        assert ask() == "10.244.1.10"
+        serving = serve("10.244.1.2")
+        assert ask() == "10.244.1.10"
+        tables.forget_udp(serving)
+        assert ask() == "10.244.1.2"
+        tables.forget_udp(serving)
+        assert netns.visit(tables.netns, lambda: conntrack.delete_udp(serving)) == 0
+        assert ask() == "10.244.1.2"

@@ -73,6 +73,25 @@ def test_the_commands_of_daily_use_work_in_that_order(tmp_path):
         subprocess.run(f"{netlab} down", shell=True, env=environment, check=True, capture_output=True)
 
 
+@pytest.mark.lab
+def test_the_transcript_is_what_the_command_prints():
+    """Line by line and in order, whatever the numbers; `…` stands for lines that are left out."""
+    shown = section("Two commands").rpartition("```console\n")[2].partition("```")[0].splitlines()
+    assert shown[0].endswith("netlab run coffee")
+    command = [sys.executable, "-P", "-m", "netlab", "run", "--name", LAB, "coffee"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rest = iter([masked(line.replace(LAB, "netlab")) for line in (done.stdout + done.stderr).splitlines()])
+    for line in shown[1:]:
+        assert line == "…" or masked(line) in rest, f"not printed, or not in this place: {line}"
+
+
+def masked(line):
+    """The line without what differs from run to run: numbers, addresses, hashes, which of two pods."""
+    return re.sub(r"KUBE-SEP-\w+", "KUBE-SEP", re.sub(r"[0-9]+([.:]?[0-9])*", "N", line.replace("coffee01", "coffee")))
+
+
 def test_the_lab_file_of_the_readme_is_a_valid_one(tmp_path):
     from netlab.scenario.lab_file import load
 

@@ -41,9 +41,10 @@ TEXTS = [
     (Rule((chance(0.3333333333),), ACCEPT), "-m statistic --mode random --probability 0.33333333349 -j ACCEPT"),
     (Rule((AddressType("LOCAL"),), ACCEPT), "-m addrtype --src-type LOCAL -j ACCEPT"),
     (Rule((AddressType(destination="LOCAL"),), ACCEPT), "-m addrtype --dst-type LOCAL -j ACCEPT"),
-    (Rule((Recent("rcheck", "L", 10800, True),), ACCEPT),
-     "-m recent --rcheck --seconds 10800 --reap --name L --mask 255.255.255.255 --rsource -j ACCEPT"),
-    (Rule((Recent("set", "L"),), ACCEPT), "-m recent --set --name L --mask 255.255.255.255 --rsource -j ACCEPT"),
+    (Rule((Recent("rcheck", "KUBE-SEP-L", 10800, True),), ACCEPT),
+     "-m recent --rcheck --seconds 10800 --reap --name KUBE-SEP-L --mask 255.255.255.255 --rsource -j ACCEPT"),
+    (Rule((Recent("set", "KUBE-SEP-L"),), ACCEPT),
+     "-m recent --set --name KUBE-SEP-L --mask 255.255.255.255 --rsource -j ACCEPT"),
 ]
 NAT_TEXTS = [
     (Rule((), SetMark(0x4000, 0)), "-j MARK --set-xmark 0x4000/0x0"),

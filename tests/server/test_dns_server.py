@@ -115,13 +115,13 @@ class FakeApi:
         events = queue.Queue()
         with self.lock:
             self.watches.append((resource, events, client))
-        client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        while event := events.get():
-            line = json.dumps(event).encode() + b"\n"
-            try:
+        try:
+            client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            while event := events.get():
+                line = json.dumps(event).encode() + b"\n"
                 client.sendall(b"%x\r\n%s\r\n" % (len(line), line))
-            except OSError:
-                return
+        except OSError:
+            return  # the server under test has gone
 
 
 def namespace(name="default"):

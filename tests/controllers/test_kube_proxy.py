@@ -1,0 +1,274 @@
+import asyncio
+
+import pytest
+
+from netlab.api.registry import Registry
+from netlab.controllers import kube_proxy
+from netlab.controllers.kube_proxy import KubeProxy
+from netlab.controllers.runtime import Manager
+from netlab.model.lab_spec import LabSpec
+from netlab.model.meta import ObjectKey
+from netlab.netfilter import render
+from netlab.store import Store
+from tests.proxy.manifests import endpoint, endpoint_slice, service
+
+
+class Tables:
+    """Keeps what was written; `error` makes writes fail."""
+
+    def __init__(self):
+        self.held, self.writes, self.looks, self.error = None, 0, 0, None
+        self.served = []
+
+    def replace(self, ruleset):
+        if self.error:
+            raise self.error
+        self.held = ruleset
+        self.writes += 1
+
+    def matches(self, ruleset):
+        self.looks += 1
+        return self.held == ruleset
+
+    def forget_udp(self, serving):
+        self.served.append(serving)
+
+
+def lab(*nodes):
+    registry = Registry(Store(), LabSpec(nodes=nodes))
+    tables = {node: Tables() for node in nodes}
+    return registry, tables, [KubeProxy(registry, node=node, tables=tables[node]) for node in nodes]
+
+
+def put(registry, resource, manifest):
+    meta = manifest["metadata"]
+    registry.store.put(ObjectKey(resource, meta.get("namespace", ""), meta["name"]), manifest)
+
+
+def drop(registry, resource, name):
+    registry.store.delete(ObjectKey(resource, "default", name))
+
+
+def play(story, *proxies):
+    async def run():
+        manager = Manager(proxies)
+        manager.start()
+        try:
+            await manager.settled(5)
+            await story(manager)
+        finally:
+            await manager.stop()
+
+    asyncio.run(run())
+
+
+WEB = service("web", "10.96.45.10")
+SLICE = endpoint_slice("web", endpoint("10.244.1.10", node="n1"))
+
+
+def test_rules_follow_services_and_endpoints():
+    registry, tables, proxies = lab("n1")
+
+    async def story(manager):
+        held = tables["n1"]
+        assert "default/web" not in render(held.held)
+        put(registry, "services", WEB)
+        await manager.settled(5)
+        assert "default/web has no endpoints" in render(held.held)
+        put(registry, "endpointslices", SLICE)
+        await manager.settled(5)
+        assert "--to-destination 10.244.1.10:8080" in render(held.held)
+        drop(registry, "services", "web")
+        await manager.settled(5)
+        assert "default/web" not in render(held.held)
+
+    play(story, *proxies)
+
+
+def test_every_node_gets_its_own_rules_and_common_ones_are_computed_once():
+    registry, tables, proxies = lab("n1", "n2")
+    put(registry, "services", WEB)
+    put(registry, "services", service("own", "10.96.45.17", internalTrafficPolicy="Local"))
+    put(registry, "endpointslices", SLICE)
+    put(registry, "endpointslices", endpoint_slice("own", endpoint("10.244.1.10", node="n1")))
+
+    async def story(manager):
+        first, second = (tables[node].held.table("nat").by_name for node in ("n1", "n2"))
+        common = next(name for name in first if name.startswith("KUBE-SVC-"))
+        assert first[common] is second[common]
+        assert any(name.startswith("KUBE-SVL-") for name in first)
+        assert not any(name.startswith("KUBE-SVL-") for name in second)
+        assert "default/own has no local endpoints" in render(tables["n2"].held)
+
+    play(story, *proxies)
+
+
+def test_a_burst_is_written_once_or_twice_and_completely():
+    registry, tables, proxies = lab("n1")
+
+    async def story(manager):
+        before = tables["n1"].writes
+        for n in range(50):
+            put(registry, "services", service(f"s{n}", f"10.96.1.{n}"))
+            await asyncio.sleep(0)
+        await manager.settled(5)
+        assert 1 <= tables["n1"].writes - before <= 3
+        assert render(tables["n1"].held).count("has no endpoints") == 50
+
+    play(story, *proxies)
+
+
+def test_a_change_without_meaning_for_rules_is_not_written():
+    registry, tables, proxies = lab("n1")
+    put(registry, "services", WEB)
+
+    async def story(manager):
+        before = tables["n1"].writes, tables["n1"].looks
+        put(registry, "services", WEB | {"metadata": WEB["metadata"] | {"annotations": {"a": "b"}}})
+        await manager.settled(5)
+        assert (tables["n1"].writes, tables["n1"].looks) == before
+
+    play(story, *proxies)
+
+
+def test_a_new_proxy_leaves_tables_alone_that_are_right():
+    registry, tables, proxies = lab("n1")
+    put(registry, "services", WEB)
+
+    async def nothing(manager): ...
+
+    play(nothing, *proxies)
+    assert tables["n1"].writes == 1
+    play(nothing, KubeProxy(registry, node="n1", tables=tables["n1"]))
+    assert (tables["n1"].writes, tables["n1"].looks) == (1, 2)
+
+
+def test_tables_that_somebody_flushed_are_repaired_within_the_sync_period(monkeypatch):
+    monkeypatch.setattr(kube_proxy, "SYNC_PERIOD", 0.02)
+    _, tables, proxies = lab("n1")
+
+    async def story(manager):
+        right, tables["n1"].held = tables["n1"].held, None
+        async with asyncio.timeout(5):
+            while tables["n1"].held != right:
+                await asyncio.sleep(0.005)
+
+    play(story, *proxies)
+
+
+def test_a_failed_write_is_told_and_tried_again(capfd):
+    registry, tables, proxies = lab("n1")
+
+    async def story(manager):
+        tables["n1"].error = OSError(11, "busy")
+        put(registry, "services", WEB)
+        async with asyncio.timeout(5):
+            while not proxies[0].last_error:
+                await asyncio.sleep(0.005)
+        assert "busy" in proxies[0].last_error
+        tables["n1"].error = None
+        await manager.settled(5)
+        assert "default/web" in render(tables["n1"].held)
+
+    play(story, *proxies)
+
+
+def test_a_proxy_that_is_stopped_leaves_its_rules_and_does_not_follow():
+    registry, tables, proxies = lab("n1")
+
+    async def story(manager):
+        await manager.stop("kube-proxy/n1")
+        put(registry, "services", WEB)
+        assert not manager.running("kube-proxy/n1")
+        assert "default/web" not in render(tables["n1"].held)
+        manager.start("kube-proxy/n1")
+        await manager.settled(5)
+        assert "default/web" in render(tables["n1"].held)
+
+    play(story, *proxies)
+
+
+def test_the_node_object_gives_zone_and_addresses():
+    registry, tables, proxies = lab("n1")
+    put(registry, "services", WEB)
+    ends = [endpoint("10.244.1.10", hints=["a"]), endpoint("10.244.1.11", hints=["b"])]
+    put(registry, "endpointslices", endpoint_slice("web", *ends))
+
+    async def story(manager):
+        assert "10.244.1.11" in render(tables["n1"].held)
+        put(registry, "nodes", {"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "a"}}})
+        await manager.settled(5)
+        assert "10.244.1.11" not in render(tables["n1"].held)
+
+    play(story, *proxies)
+
+
+def test_a_service_that_cannot_be_read_is_left_out_and_named(capfd):
+    registry, tables, proxies = lab("n1")
+    put(registry, "services", service("bad", "10.96.1.1", {"port": 0}))
+    put(registry, "services", WEB)
+
+    async def story(manager):
+        assert "default/web" in render(tables["n1"].held)
+
+    play(story, *proxies)
+    assert 'left out: Service "bad" is invalid: spec.ports[0].port' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("label", ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"])
+def test_labels_hand_a_service_to_others_and_back(label):
+    registry, tables, proxies = lab("n1")
+    put(registry, "services", WEB)
+
+    async def story(manager):
+        put(registry, "services", service("web", "10.96.45.10", labels={label: "x"}))
+        await manager.settled(5)
+        assert "default/web" not in render(tables["n1"].held)
+        put(registry, "services", WEB)
+        await manager.settled(5)
+        assert "default/web" in render(tables["n1"].held)
+
+    play(story, *proxies)
+
+
+def test_udp_flows_are_looked_at_when_their_endpoints_changed_and_only_then():
+    registry, tables, proxies = lab("n1")
+    dns = service("dns", "10.96.0.10", {"port": 53, "protocol": "UDP", "nodePort": 30053}, type="NodePort")
+    ports = [{"name": "", "port": 53, "protocol": "UDP"}]
+    put(registry, "services", dns)
+    put(registry, "services", WEB)
+
+    async def story(manager):
+        served = tables["n1"].served
+        served.clear()
+        put(registry, "endpointslices", SLICE)
+        await manager.settled(5)
+        assert served == []
+        put(registry, "endpointslices", endpoint_slice("dns", endpoint("10.244.1.10"), ports=ports))
+        await manager.settled(5)
+        assert served == [{("10.96.0.10", 53): {"10.244.1.10"}, ("", 30053): {"10.244.1.10"}}]
+        put(registry, "services", service("web", "10.96.45.11"))
+        await manager.settled(5)
+        assert len(served) == 1
+
+    play(story, *proxies)
+
+
+def test_udp_flows_end_when_their_backend_is_gone_though_the_rules_forgot_it_before():
+    registry, tables, proxies = lab("n1")
+    ports = [{"name": "", "port": 53, "protocol": "UDP"}]
+    ready = endpoint("10.244.1.10")
+    put(registry, "services", service("dns", "10.96.0.40", {"port": 53, "protocol": "UDP"}))
+    put(registry, "endpointslices", endpoint_slice("dns", ready, endpoint("10.244.1.11"), ports=ports))
+
+    async def story(manager):
+        ending = endpoint("10.244.1.11", ready=False, serving=True, terminating=True)
+        put(registry, "endpointslices", endpoint_slice("dns", ready, ending, ports=ports))
+        await manager.settled(5)
+        assert "10.244.1.11" not in render(tables["n1"].held)
+        assert tables["n1"].served[-1] == {("10.96.0.40", 53): {"10.244.1.10", "10.244.1.11"}}
+        put(registry, "endpointslices", endpoint_slice("dns", ready, ports=ports))
+        await manager.settled(5)
+        assert tables["n1"].served[-1] == {("10.96.0.40", 53): {"10.244.1.10"}}
+
+    play(story, *proxies)
