@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from pretend_host import PretendHost
 
 from tests.lab.in_lab import InLab
 
@@ -16,3 +17,19 @@ def lab(request):
         yield made
     finally:
         made.lab.down()
+
+
+@pytest.fixture(scope="module")
+def one_host():
+    """A pretend host for a module's tests, which leave it clean."""
+    with PretendHost() as host:
+        yield host
+
+
+@pytest.fixture
+def host(one_host):
+    """The module's pretend host; no lab is there before and after."""
+    assert one_host.is_clean()
+    yield one_host
+    one_host.netlab("down", "--all")
+    assert one_host.is_clean()
