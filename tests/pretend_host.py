@@ -23,7 +23,14 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/.host/upper /run/.host/work /run/netns
 mount -t overlay -o lowerdir=/etc,upperdir=/run/.host/upper,workdir=/run/.host/work overlay /etc
 rm -rf /etc/netns
+mkdir -p /run/.host/tmp
+mount --rbind /tmp /run/.host/tmp
 mount -t tmpfs -o mode=1777 tmpfs /tmp
+for place in $KEPT; do  # the project and its Python, if they are below /tmp
+    mkdir -p "/tmp/$place"
+    mount --rbind "/run/.host/tmp/$place" "/tmp/$place"
+done
+umount -l /run/.host/tmp
 mount --make-rshared /
 mount --bind /run/netns /run/netns
 mount --make-shared /run/netns
@@ -38,6 +45,8 @@ ip route add default via 192.0.2.1
 iptables-legacy -t nat -A OUTPUT -d 192.0.2.99 -j RETURN
 iptables-legacy -t filter -S >/dev/null
 """
+KEPT = " ".join(sorted({path.removeprefix("/tmp/") for path in map(str, (ROOT, sys.prefix, sys.base_prefix))
+                        if path.startswith("/tmp/")}))
 # PID 1 of it: says that it is ready, waits for all that dies.
 INIT = """
 import os, signal, time
@@ -59,7 +68,8 @@ class PretendHost:
     def __init__(self, *, init=INIT):
         command = ["unshare", *ROOMS, "--fork", "--mount-proc", "--kill-child", "sh", "-c", SET_UP + 'exec "$@"', "sh",
                    sys.executable, "-I", "-S", "-c", init]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                         env=os.environ | {"KEPT": KEPT})
         assert self._process.stdout.readline() == "ready\n", "the pretend host cannot be set up"
         children = f"/proc/{self._process.pid}/task/{self._process.pid}/children"
         self.pid = Path(children).read_text().split()[0]

@@ -57,8 +57,11 @@ def parse(output: str) -> tuple[HttpAnswer, ...]:
 
 
 def backend(answer: HttpAnswer) -> str:
-    """The pod that answered: its line `Pod: NAME`, or a body that is just a name; "" when it does not say."""
-    line = re.search(r"^Pod: *(\S+)", answer.body, re.MULTILINE)
+    """The pod that answered, from a line `Pod: NAME` (or `Hostname:`, `Server name:`) or a body that is just a name.
+
+    "" when it does not say.
+    """
+    line = re.search(r"^(?:Pod|Hostname|Server name): *(\S+)", answer.body, re.MULTILINE)
     if line:
         return line[1]
     words = answer.body.split()

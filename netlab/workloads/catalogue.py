@@ -48,7 +48,8 @@ def _demos() -> tuple[Image, ...]:
     return (
         _echo("*demo-coffee*", 9090), _echo("*coffee*", 80), _echo("*tea", 80), _echo("netlab/echo", 80),
         _echo("netlab-echo", 80), _echo("echo", 80), _echo("*hello-world-rest*", 8080),
-        _echo("*demo*", 80), _echo("nginxdemos/*", 80, "nginx", "nginx"),
+        _echo("nginxdemos/nginx-hello", 8080, "nginx-hello", "nginx"),
+        _echo("nginxdemos/*", 80, "nginx-hello", "nginx"), _echo("*demo*", 80),
         _echo("nginx-unprivileged", 8080, "nginx", "nginx", "--root=/usr/share/nginx/html"),
         _echo("nginx", 80, "nginx", "nginx", "--root=/usr/share/nginx/html"),
         _echo("httpd", 80, "httpd", "httpd-foreground", "--root=/usr/local/apache2/htdocs"),

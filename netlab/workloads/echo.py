@@ -11,7 +11,7 @@ from pathlib import Path
 
 from netlab.workloads.http import Request, Response
 from netlab.workloads.identity import Identity, identity
-from netlab.workloads.manners import MANNERS
+from netlab.workloads.manners import MANNERS, not_found
 from netlab.workloads.serving import Server, run_until_term, say
 
 _OPTION = re.compile(r"--?(?P<name>[a-z][a-z-]*)(?:=(?P<value>.*))?", re.DOTALL)
@@ -54,7 +54,10 @@ def parse(args: list[str], environment: dict[str, str]) -> Options:
 
 
 def answer(request: Request, me: Identity, options: Options) -> Response:
-    """The answer: JSON where that is asked for, a file of `root` if there is one, else the manner's text."""
+    """The answer: JSON where that is asked for, a file of `root` if there is one, else the manner's text.
+
+    A web server's image has no other files than the first page.
+    """
     if request.query("format") == "json" or "application/json" in request.header("accept"):
         return Response(json.dumps(facts(request, me), indent=2) + "\n", options.code, "application/json")
     found = _file(options.root, request.path) if options.root else None
@@ -62,6 +65,8 @@ def answer(request: Request, me: Identity, options: Options) -> Response:
         kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
         return Response(found.read_bytes(), options.code, kind)
     manner = MANNERS[options.manner]
+    if options.root and manner.files_only and request.path not in ("/", "/index.html"):
+        return Response(not_found(manner.server), 404, "text/html", (("Server", manner.server),))
     return Response(manner.text(request, me, options.text), options.code, manner.content_type,
                     (("Server", manner.server),) if manner.server else ())
 

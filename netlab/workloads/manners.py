@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +20,7 @@ class Manner:
     text: Text
     content_type: str = "text/plain; charset=utf-8"
     server: str = ""
+    files_only: bool = False  # with a root: a path that names no file there is not found
 
 
 def plain(request: Request, me: Identity, text: str) -> str:
@@ -33,6 +36,12 @@ def plain(request: Request, me: Identity, text: str) -> str:
 
 def _nginx(request: Request, me: Identity, text: str) -> str:
     return _page("Welcome to nginx!", "<h1>Welcome to nginx!</h1>", request, me)
+
+
+def _nginx_hello(request: Request, me: Identity, text: str) -> str:
+    date = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
+    return (f"Server address: {request.local[0]}:{request.local[1]}\nServer name: {me.pod}\nDate: {date}\n"
+            f"URI: {request.target}\nRequest ID: {secrets.token_hex(16)}\n")
 
 
 def _httpd(request: Request, me: Identity, text: str) -> str:
@@ -73,8 +82,16 @@ def _echoserver(request: Request, me: Identity, text: str) -> str:
             f"Request Body:\n\t{body}\n\n")
 
 
+def not_found(server: str) -> str:
+    """The page for a path that there is not, of nginx as of others."""
+    return "<html>\n<head><title>404 Not Found</title></head>\n<body>\n<center><h1>404 Not Found</h1></center>\n" \
+           f"<hr><center>{server}</center>\n</body>\n</html>\n"
+
+
 MANNERS = {
-    "": Manner(plain), "nginx": Manner(_nginx, "text/html", "nginx"), "httpd": Manner(_httpd, "text/html", "Apache"),
+    "": Manner(plain), "nginx": Manner(_nginx, "text/html", "nginx", files_only=True),
+    "httpd": Manner(_httpd, "text/html", "Apache", files_only=True),
+    "nginx-hello": Manner(_nginx_hello, "text/plain", "nginx"),
     "whoami": Manner(_whoami), "hello-app": Manner(_hello_app), "http-echo": Manner(_http_echo),
     "echoserver": Manner(_echoserver),
 }

@@ -226,3 +226,24 @@ def test_server_side_apply_creates_or_merges():
 def test_a_node_may_be_registered_with_its_status():
     body = {"metadata": {"name": "worker"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     assert registry().create("nodes", body)["status"] == body["status"]
+
+
+def test_empty_collections_of_the_metadata_are_absent():
+    r = registry()
+    empty = {"labels": {}, "annotations": {}, "ownerReferences": [], "finalizers": []}
+    made = r.create("configmaps", {"metadata": {"name": "a", "namespace": "default"} | empty})
+    assert not empty.keys() & made["metadata"].keys()
+    r.patch("configmaps", "a", {"metadata": {"labels": {"b": "c"}}}, namespace="default")
+    assert meta.labels(r.get("configmaps", "a", "default")) == {"b": "c"}
+    changed = r.patch("configmaps", "a", {"metadata": {"labels": {"b": None}}}, namespace="default")
+    assert "labels" not in changed["metadata"]
+
+
+def test_a_changed_selector_is_refused_with_every_cause():
+    r = registry()
+    r.create("deployments", deployment())
+    with pytest.raises(ApiError) as refused:
+        r.patch("deployments", "web", {"spec": {"selector": {"matchLabels": {"app": "other"}}}}, namespace="default")
+    assert [cause["field"] for cause in refused.value.details["causes"]] == [
+        "spec.template.metadata.labels", "spec.selector"]
+    assert "field is immutable" in refused.value.message

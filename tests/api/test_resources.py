@@ -77,6 +77,45 @@ def test_pod_status_words(manifest, word):
     assert row("pods", manifest)[2] == word
 
 
+RUNNING, WAITING = {"running": {}}, {"waiting": {"reason": "PodInitializing"}}
+CRASHED = {"waiting": {"reason": "CrashLoopBackOff"}}
+DONE = {"terminated": {"exitCode": 0, "reason": "Completed"}}
+LAST = {"terminated": {"finishedAt": "2024-01-02T03:04:05Z"}}
+
+
+def with_init(init, main, *, sidecar=False, initialized=False):
+    """A pod of one init container, or sidecar, and one container, in these states."""
+    made = created("pods", pod())
+    made["spec"]["initContainers"] = [{"name": "i", "image": "x"} | ({"restartPolicy": "Always"} if sidecar else {})]
+    state = {"phase": "Pending", "initContainerStatuses": [{"name": "i", **init}],
+             "containerStatuses": [{"name": "c", **main}],
+             "conditions": [{"type": "Initialized", "status": str(initialized)}]}
+    return made | {"status": state}
+
+
+@pytest.mark.parametrize(("manifest", "cells"), [
+    (with_init({"state": RUNNING}, {"state": WAITING}), ["0/1", "Init:0/1", "0"]),
+    (with_init({"state": CRASHED, "restartCount": 4, "lastState": LAST}, {"state": WAITING}),
+     ["0/1", "Init:CrashLoopBackOff", "4"]),
+    (with_init({"state": DONE, "restartCount": 4}, {"state": RUNNING, "ready": True, "restartCount": 1},
+               initialized=True), ["1/1", "Pending", "1"]),
+    (with_init({"state": RUNNING, "started": True, "ready": True, "restartCount": 2},
+               {"state": RUNNING, "ready": False, "restartCount": 1}, sidecar=True, initialized=True),
+     ["1/2", "Pending", "3"]),
+    (with_init({"state": RUNNING, "started": False}, {"state": WAITING}, sidecar=True), ["0/2", "Init:0/1", "0"]),
+    (with_init({"state": DONE, "ready": False}, {"state": DONE, "ready": False}, sidecar=True, initialized=True),
+     ["0/2", "Completed", "0"]),
+])
+def test_pod_rows_count_init_containers_until_they_are_done_and_sidecars_always(manifest, cells):
+    ready, word, restarts = row("pods", manifest)[1:4]
+    assert [ready, word, restarts.partition(" ")[0]] == cells
+
+
+def test_a_pod_with_scheduling_gates_says_so():
+    gated = [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]
+    assert row("pods", status(phase="Pending", conditions=gated))[2] == "SchedulingGated"
+
+
 def test_a_pod_being_deleted_is_terminating():
     manifest = status()
     manifest |= {"metadata": manifest["metadata"] | {"deletionTimestamp": "2026-01-02T03:04:35Z"}}

@@ -245,6 +245,31 @@ async def test_a_sidecar_starts_first_and_stops_last(world):
 
 
 @story
+async def test_sidecars_are_asked_to_end_when_the_containers_have_and_are_not_started_again(world):
+    async with world.running():
+        world.pod(restartPolicy="Never",
+                  initContainers=[{"name": "side", "image": "nginx", "restartPolicy": "Always"}])
+        await world.manager.settled()
+        state = world.processes()
+        state.end("c.0", 0)
+        await world.until(lambda: world.status()["phase"] == "Succeeded")
+        assert list(state.processes) == ["side.0", "c.0"]
+        assert state.signals == [("side.0", signal.SIGTERM)]
+        assert world.status()["initContainerStatuses"][0]["state"]["terminated"]["reason"] == "Completed"
+        assert ("Normal", "Killing", "Stopping container side") in world.recorder.events
+
+
+@story
+async def test_the_sandbox_of_a_pod_that_is_over_is_gone_and_its_status_says_so(world):
+    world.runtime.ends_at_once["c"] = 0
+    async with world.running():
+        world.pod(restartPolicy="Never")
+        await world.until(lambda: world.condition("PodReadyToStartContainers") == "False")
+        assert world.status()["phase"] == "Succeeded"
+        assert not world.processes().alive
+
+
+@story
 async def test_new_kubelets_adopt_what_runs_without_touching_it(world):
     async with world.running():
         world.pod(containers=[{"name": "c", "image": "nginx", "readinessProbe": {"exec": {"command": ["ok"]}}}])

@@ -93,6 +93,19 @@ def test_env_wins_over_env_from_and_this_over_services():
     assert found["REDIS_MASTER_SERVICE_PORT"] == "1"
 
 
+@pytest.mark.parametrize(("resource", "divisor", "value"), [
+    ("limits.cpu", "1", "2"), ("limits.cpu", "1m", "1500"), ("requests.cpu", "1", "1"), ("limits.memory", "1Mi", "64"),
+    ("limits.memory", "0", "67108864"), ("limits.memory", "1k", "67109"), ("requests.memory", "1", "0"),
+    ("limits.ephemeral-storage", "1Gi", "8"),  # not limited: what the node has
+])
+def test_resource_fields_are_whole_divisors_rounded_up(resource, divisor, value):
+    container = {"resources": {"limits": {"cpu": "1500m", "memory": "64Mi"}, "requests": {"cpu": "0.25"}}, "env": [
+        {"name": "A", "valueFrom": {"resourceFieldRef": {"resource": resource, "divisor": divisor}}}]}
+    found = environment(POD, container, services=[], find=lambda resource, name: None,
+                        allocatable={"cpu": "4", "ephemeral-storage": "8Gi"})
+    assert found == {"A": value}
+
+
 @pytest.mark.parametrize(("source", "result"), [
     ({"configMapKeyRef": {"name": "cm", "key": "k"}}, {"A": "v"}),
     ({"secretKeyRef": {"name": "s", "key": "k"}}, {"A": "hidden"}),

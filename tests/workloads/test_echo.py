@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_what_is_no_request_is_refused(bad, status):
     ("nginx", "", "<title>Welcome to nginx!</title>"), ("httpd", "", "It works!"),
     ("http-echo", "hi there", "hi there\n"),
     ("hello-app", "", "Hello, world!\nVersion: 1.0.0\nHostname: web-1\n"), ("whoami", "", "Hostname: web-1\n"),
-    ("echoserver", "", "client_address=127.0.0.1"),
+    ("echoserver", "", "client_address=127.0.0.1"), ("nginx-hello", "", "Server name: web-1\nDate: "),
 ])
 def test_demo_images_answer_in_their_manner(manner, text, expected):
     with serving(Options(manner=manner, text=text)) as port:
@@ -130,7 +131,17 @@ def test_files_of_the_root_come_before_the_manner(tmp_path):
     (tmp_path / "index.html").write_text("blue")
     with serving(Options(manner="nginx", root=str(tmp_path))) as port:
         assert get(port) == "blue"
-        assert "Welcome" in get(port, "/../../etc/passwd")
+
+
+def test_a_web_server_has_its_first_page_and_404_for_the_rest(tmp_path):
+    with serving(Options(manner="nginx", root=str(tmp_path))) as port:
+        assert "Welcome to nginx!" in get(port)
+        assert "Welcome to nginx!" in get(port, "/index.html")
+        for path in ("/healthz", "/../../etc/passwd"):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                get(port, path)
+            assert refused.value.code == 404
+            assert b"404 Not Found" in refused.value.read()
 
 
 @pytest.mark.parametrize(("args", "environment", "ports"), [

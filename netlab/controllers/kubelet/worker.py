@@ -167,7 +167,7 @@ class PodWorker:
             self.write(pod)
             return 0.0
         delays = [self.stopper.enforce(self.observer.states)]
-        if self._only_sidecars_run(pod):
+        if self._only_sidecars_are_left(pod):
             grace = float(meta.spec(pod).get("terminationGracePeriodSeconds", 30))
             self.stopper.stop_all(pod, self.observer.states, time.monotonic() + grace)
         else:
@@ -176,10 +176,10 @@ class PodWorker:
         self.write(pod)
         return min((delay for delay in delays if delay is not None), default=None)
 
-    def _only_sidecars_run(self, pod: Manifest) -> bool:
-        states, spec = self.observer.states, meta.spec(pod)
-        sidecars = [c["name"] for c in spec.get("initContainers") or () if pod_status.is_sidecar(c)]
-        return any(states[name].running for name in sidecars) and pod_status.over(spec, states)
+    def _only_sidecars_are_left(self, pod: Manifest) -> bool:
+        spec = meta.spec(pod)
+        return any(pod_status.is_sidecar(c) for c in spec.get("initContainers") or ()) and \
+            pod_status.over(spec, self.observer.states)
 
     def _blocked(self, pod: Manifest, reason: str, message: str) -> float:
         if message not in self._told:
