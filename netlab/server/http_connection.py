@@ -9,24 +9,26 @@ import struct
 import sys
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httptools
 
 from netlab.api.request import BODY_LIMIT, Request, too_large
-from netlab.api.response import LogRequest, Response, error_response
+from netlab.api.response import LogRequest, ProxyRequest, Response, StreamRequest, error_response
 from netlab.api.routes import no_such_method
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError, bad_request, forbidden_request, internal_error
+from netlab.server.http_bodies import send_log, send_passed, send_watch
+from netlab.server.http_output import HttpOutput, head_of
+from netlab.server.proxy import relay
+from netlab.server.streams import Takeover
 
 if TYPE_CHECKING:
     from netlab.server.http import ApiServer
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
 QUEUE_LIMIT = 64  # requests that wait on one connection
-BOOKMARK_SECONDS = 60.0
+Waiting = Watch | LogRequest | StreamRequest | ProxyRequest
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -40,9 +42,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._refused = False
+        self._out = HttpOutput()
+        self._after_upgrade = bytearray()
+        self._refused = self._upgrading = False
         self._new_message()
 
     def _new_message(self) -> None:
@@ -55,40 +57,50 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = self._out.transport = transport
         self._server.connections.add(self)
         uid = _peer_uid(transport.get_extra_info("socket"))
         if uid not in (0, os.geteuid()):
             self._refuse(forbidden_request("the API", "", f"user {uid} of this machine has no access to the lab"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
+        self._transport = self._out.transport = None
         self._waiting.clear()
-        self._writable.set()
+        self._out.writable.set()
         self._server.connections.discard(self)
         if self._task:
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._upgrading:
+            self._keep(data)
+            return
         if self._refused:
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # the request is answered as any other, in HTTP/1.1, and it is the last
-            self._refused = True
+        except httptools.HttpParserUpgrade as upgrade:  # it is the last request, whatever its answer is
+            self._upgrading = True
+            self._keep(data[upgrade.args[0]:])
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, ApiError) else bad_request("malformed HTTP request"))
         except httptools.HttpParserError as error:
             self._refuse(bad_request(f"malformed HTTP request: {error}"))
 
+    def _keep(self, data: bytes) -> None:
+        """Holds what comes after a request for an upgrade until it is known who reads it."""
+        self._after_upgrade += data
+        if len(self._after_upgrade) > HEAD_LIMIT and self._transport:
+            self._transport.pause_reading()
+
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._out.writable.clear()
         if self._transport:
             self._transport.pause_reading()  # who does not read answers has no further questions
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        self._out.writable.set()
         if self._transport:
             self._transport.resume_reading()
 
@@ -110,7 +122,9 @@ class Connection(asyncio.Protocol):
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        # A repeated header is a list (RFC 9110, section 5.3): kubectl's offers of protocols come so.
+        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
         self._count_head(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
@@ -118,7 +132,7 @@ class Connection(asyncio.Protocol):
         if length.isdigit() and int(length) > BODY_LIMIT:
             raise too_large()
         if self._headers.get("expect", "").lower() == "100-continue" and not self._waiting and not self._task:
-            self._write(CONTINUE)
+            self._out.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
@@ -150,10 +164,10 @@ class Connection(asyncio.Protocol):
             if route is None:
                 answer = self._server.api.handle(request)
                 if isinstance(answer, Response):
-                    self._respond(answer, keep=keep, head=request.method == "HEAD")
+                    self._out.respond(answer, keep=keep, head=request.method == "HEAD")
                     continue
-                if request.method == "HEAD":
-                    self._respond(error_response(no_such_method()), keep=keep, head=True)
+                if request.method == "HEAD" and not isinstance(answer, ProxyRequest):
+                    self._out.respond(error_response(no_such_method()), keep=keep, head=True)
                     continue
             else:
                 answer = None
@@ -168,13 +182,21 @@ class Connection(asyncio.Protocol):
                 self._transport.abort()
         self._next()
 
-    async def _run(self, request: Request, answer: Watch | LogRequest | None, *, keep: bool) -> None:
+    async def _run(self, request: Request, answer: Waiting | None, *, keep: bool) -> None:
         if isinstance(answer, Watch):
-            await self._watch(answer, keep=keep)
+            await send_watch(self._out, answer, keep=keep)
         elif isinstance(answer, LogRequest):
-            await self._log(answer, keep=keep)
+            if self._server.logs is None:
+                none = error_response(ApiError(501, "NotImplemented", "this server has no logs"))
+                self._out.respond(none, keep=keep)
+                return
+            await send_log(self._out, self._server.logs(answer), keep=keep)
+        elif isinstance(answer, StreamRequest):
+            await self._upgrade(request, answer)
+        elif isinstance(answer, ProxyRequest):
+            await self._pass_on(request, answer, keep=keep)
         else:
-            self._respond(await self._extra(request), keep=keep)
+            self._out.respond(await self._extra(request), keep=keep)
 
     async def _extra(self, request: Request) -> Response:
         if request.read_only:
@@ -187,84 +209,59 @@ class Connection(asyncio.Protocol):
             self._server.api.on_bug(error)
             return error_response(internal_error(f"{type(error).__name__}: {error}"))
 
-    async def _watch(self, watch: Watch, *, keep: bool) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + watch.timeout
-        written = asyncio.Event()
-        end = watch.store.subscribe((watch.resource,), written.set)
-        try:
-            self._begin_chunks("application/json", keep=keep)
-            while self._transport and not watch.ended:
-                written.clear()
-                while watch.backlog and not watch.ended and self._transport:
-                    self._chunk(b"".join(watch.take()))
-                    if not self._writable.is_set() and not await self._drained(deadline):
-                        return
-                left = deadline - loop.time()
-                if left <= 0 or watch.ended:
-                    break
-                try:
-                    await asyncio.wait_for(written.wait(), min(left, BOOKMARK_SECONDS))
-                except TimeoutError:
-                    if watch.bookmarks and not watch.backlog:
-                        self._chunk(watch.bookmark())
-            self._end_chunks(keep=keep)
-        finally:
-            end()
-
-    async def _drained(self, deadline: float) -> bool:
-        """Waits for a reader that is slow; its events stay in the store's history meanwhile, not in this process's
-        buffers. False when it was too slow and has been cut off.
-        """
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._writable.wait()
-        except TimeoutError:
-            if self._transport:
-                self._transport.abort()
-            return False
-        return True
-
-    async def _log(self, wanted: LogRequest, *, keep: bool) -> None:
-        if self._server.logs is None:
-            self._respond(error_response(ApiError(501, "NotImplemented", "this server has no logs")), keep=keep)
+    async def _upgrade(self, request: Request, wanted: StreamRequest) -> None:
+        if self._server.streams is None:
+            self._out.respond(error_response(ApiError(501, "NotImplemented", "this server has no streams")), keep=False)
             return
-        pieces: AsyncIterator[bytes] = self._server.logs(wanted)
-        begun = False
         try:
-            async for piece in pieces:
-                if not begun:
-                    begun = True
-                    self._begin_chunks("text/plain", keep=keep)
-                self._chunk(piece)
-                await self._writable.wait()
-                if not self._transport:
-                    return
+            found = self._server.streams.open(request, wanted)
         except ApiError as error:
-            if not begun:
-                self._respond(error_response(error), keep=keep)
-                return
+            found = error_response(error)
+        if isinstance(found, Response):
+            self._out.respond(found, keep=False)
+        else:
+            await self._hand_over(found)
+
+    async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool) -> None:
+        head = request.method == "HEAD"
+        if self._server.proxy is None:
+            self._out.respond(error_response(ApiError(501, "NotImplemented", "this server has no proxy")), keep=keep)
+            return
+        try:
+            passed = await self._server.proxy.fetch(request, wanted)
+        except ApiError as error:
+            self._out.respond(error_response(error), keep=keep, head=head)
+            return
+        if passed.backend is None:
+            await send_passed(self._out, passed, keep=keep, head=head)
+            return
+        lines = [f"{name}: {value}" for name, value in passed.headers]
+        await self._hand_over(Takeover(head_of(101, lines, keep=True, phrase=passed.phrase),
+                                       lambda reader, writer: relay(passed, reader, writer)))
+
+    async def _hand_over(self, takeover: Takeover) -> None:
+        """Gives the transport away, with what was read already; works on any transport, TLS included."""
+        transport, loop = self._transport, asyncio.get_running_loop()
+        if transport is None:
+            return
+        reader = asyncio.StreamReader(limit=HEAD_LIMIT)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if self._after_upgrade:
+            reader.feed_data(bytes(self._after_upgrade))
+            self._after_upgrade.clear()
+        transport.resume_reading()
+        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        writer.write(takeover.head)
+        try:
+            await takeover.serve(reader, writer)
         finally:
-            close = getattr(pieces, "aclose", None)
-            if close:
-                await close()
-        if not begun:
-            self._begin_chunks("text/plain", keep=keep)
-        self._end_chunks(keep=keep)
+            transport.abort()
+            self._transport = self._out.transport = None
+            self._server.connections.discard(self)
 
     # Bytes
-
-    def _write(self, data: bytes) -> None:
-        if self._transport:
-            self._transport.write(data)
-
-    def _respond(self, response: Response, *, keep: bool, head: bool = False) -> None:
-        lines = [f"Content-Type: {response.content_type}", f"Content-Length: {len(response.body)}"]
-        lines += [f'Warning: 299 - "{_quoted(text)}"' for text in response.warnings]
-        lines += [f"{name}: {value}" for name, value in response.headers]
-        self._write(_head(response.code, lines, keep=keep) + (b"" if head else response.body))
-        if not keep and self._transport:
-            self._transport.close()
 
     def _refuse(self, error: ApiError) -> None:
         """The last answer: what follows on the connection cannot be understood or is not wanted."""
@@ -272,19 +269,7 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
         if self._task:
             self._task.cancel()
-        self._respond(error_response(error), keep=False)
-
-    def _begin_chunks(self, content_type: str, *, keep: bool) -> None:
-        self._write(_head(200, [f"Content-Type: {content_type}", "Transfer-Encoding: chunked"], keep=keep))
-
-    def _chunk(self, data: bytes) -> None:
-        if data:
-            self._write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def _end_chunks(self, *, keep: bool) -> None:
-        self._write(b"0\r\n\r\n")
-        if not keep and self._transport:
-            self._transport.close()
+        self._out.respond(error_response(error), keep=False)
 
 
 def _peer_uid(connection: socket.socket) -> int:
@@ -292,16 +277,3 @@ def _peer_uid(connection: socket.socket) -> int:
     data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     uid: int = struct.unpack("3i", data)[1]
     return uid
-
-
-def _head(code: int, lines: list[str], *, keep: bool) -> bytes:
-    try:
-        phrase = HTTPStatus(code).phrase
-    except ValueError:
-        phrase = "Unknown"
-    end = [] if keep else ["Connection: close"]
-    return "\r\n".join([f"HTTP/1.1 {code} {phrase}", *lines, *end, "", ""]).encode("latin-1", "replace")
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")

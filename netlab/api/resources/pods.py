@@ -149,5 +149,6 @@ def _row(pod: Manifest, now: datetime) -> list[Any]:
 
 
 PODS = Resource("pods", "Pod", short_names=("po",), categories=("all",),
-                subresources=("status", "log", "binding", "eviction", "ephemeralcontainers"),
+                subresources=("status", "log", "exec", "attach", "portforward", "proxy", "binding", "eviction",
+                             "ephemeralcontainers"),
                 default=_default, prepare=_prepare, validate=_validate, columns=COLUMNS, row=_row)
