@@ -17,6 +17,7 @@ from netlab.server.channels import STDERR, STDOUT, Channels
 Start = Callable[[StreamRequest, tuple[int, int] | None], Awaitable[ExecStreams | AsyncGenerator[bytes, None]]]
 FIRST_SIZE = 0.1  # seconds for the client's first resize, so that the program starts in the right size
 REST = 0.2  # seconds without output after the program's end: then whoever holds its output open is not waited for
+NOT_STARTED = 128  # the exit code of a container whose program cannot be executed
 DEFAULT_SIZE = (24, 80)
 END_OF_INPUT = b"\x04"  # on a terminal
 
@@ -51,7 +52,7 @@ async def _work(channels: Channels, wanted: StreamRequest, start: Start) -> tupl
     try:
         started = await start(wanted, size)
     except OSError as error:
-        return None, exec_status.failed(error.strerror or str(error))
+        return NOT_STARTED, exec_status.failed(error.strerror or str(error))
     except ApiError as error:
         return None, error.status()
     if isinstance(started, ExecStreams):
@@ -106,6 +107,7 @@ class _Joined:
         while data := await descriptors.read(descriptor):
             self._moved += 1
             self._sending += 1
+            self._program.copy(data)
             await self._channels.send(channel, data)
             self._sending -= 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import os
 import socket
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 from netlab.api.registry import Registry
 from netlab.api.response import LogRequest, StreamRequest
 from netlab.controllers.kubelet import attaching
-from netlab.controllers.kubelet.containers import every_container
+from netlab.controllers.kubelet.containers import STATUS_FIELDS, every_container
+from netlab.controllers.kubelet.launching import log_file
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.threads import blocking
 from netlab.kernel import exec_streams, sockets
@@ -39,20 +41,22 @@ class PodStreams:
 
         OSError, in the words of a container runtime, when it cannot be started.
         """
-        argv = wanted.command
+        argv, log = wanted.command, ""
         container = self._container(wanted)
         if wanted.kind == "attach":
             session = attaching.find(self._pods / wanted.uid, wanted.container)
-            if session is None:
+            if session is None or not wanted.stdin:
                 return self._follow(wanted, container)
             argv = session.argv
+            log = str(self._log(wanted))
 
         def run() -> ExecStreams:
             pod = Pod.attach(str(self._pods / wanted.uid))
             if pod is None:
                 raise OSError(errno.ESRCH, f'container not found ("{wanted.container}")')
             return exec_streams.start(pod, argv, container=wanted.container, cwd=container.get("workingDir") or "/",
-                                      stdin=wanted.stdin, stdout=wanted.stdout, stderr=wanted.stderr, size=size)
+                                      stdin=wanted.stdin, stdout=wanted.stdout, stderr=wanted.stderr, size=size,
+                                      log=log)
 
         work = asyncio.ensure_future(blocking(run))
         try:
@@ -71,6 +75,13 @@ class PodStreams:
 
     def _container(self, wanted: StreamRequest) -> dict[str, Any]:
         return next((c for c in every_container(self._pod(wanted) or {}) if c["name"] == wanted.container), {})
+
+    def _log(self, wanted: StreamRequest) -> Path:
+        """Where the container's process would write."""
+        pod = self._pod(wanted) or {}
+        count = next((int(status.get("restartCount") or 0) for field in STATUS_FIELDS
+                      for status in meta.status(pod).get(field) or () if status["name"] == wanted.container), 0)
+        return log_file(self._pods / wanted.uid, wanted.container, count)
 
     def _follow(self, wanted: StreamRequest, container: dict[str, Any]) -> AsyncGenerator[bytes, None]:
         # `kubectl run -i` attaches as soon as it can: what such a container wrote before is wanted too.
@@ -94,7 +105,7 @@ class PodStreams:
             names.pod_netns(name, wanted.namespace, wanted.pod)
         texts = []
         for family, address, shown in ((socket.AF_INET, "127.0.0.1", f"IPv4: dial tcp4 127.0.0.1:{port}"),
-                                       (socket.AF_INET6, "::1", f"IPv6: dial tcp6 [::1]:{port}")):
+                                       (socket.AF_INET6, "::1", f"IPv6 dial tcp6 [::1]:{port}")):
             try:
                 return await _connect(netns, family, address, port)
             except OSError as error:
@@ -103,7 +114,7 @@ class PodStreams:
         raise OSError(errno.ECONNREFUSED, (
             f"error forwarding port {port} to pod {sandbox}, uid : failed to execute portforward in network namespace "
             f'"{names.NETNS / netns}": failed to connect to localhost:{port} inside namespace "{sandbox}", '
-            + " ".join(texts)))
+            + " ".join(texts) + " "))
 
 
 async def _connect(netns: str, family: int, address: str, port: int) -> socket.socket:
@@ -121,7 +132,7 @@ def _go_text(error: OSError) -> str:
     """As Go's net package says it."""
     if isinstance(error, TimeoutError):
         return "i/o timeout"
-    return f"connect: {(error.strerror or str(error)).lower()}"
+    return f"connect: {os.strerror(error.errno or errno.EIO).lower()}"
 
 
 def _runtime_words(error: OSError, wanted: StreamRequest) -> str:
