@@ -72,7 +72,7 @@ def list_labs(arguments: Arguments) -> int:
     rows = []
     for name in sorted(labs()):
         try:
-            status = _status(name)
+            status = _status(name, limit=2.0)
         except (LabError, OSError) as error:
             hint = error.hint if isinstance(error, LabError) else ""
             rows.append([name, "no API" if hint else "broken", "<none>", "<unknown>"])
@@ -103,10 +103,10 @@ def status(arguments: Arguments) -> int:
     return int(failing)
 
 
-def _status(name: str) -> Mapping[str, Any]:
+def _status(name: str, *, limit: float = 30.0) -> Mapping[str, Any]:
     from netlab.lab.lab import Lab
 
-    return Lab.attach(name).status()
+    return Lab.attach(name).status(limit)
 
 
 def _node_names(status: Mapping[str, Any]) -> list[str]:

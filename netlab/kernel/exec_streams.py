@@ -54,8 +54,8 @@ def start(pod: Pod, argv: Sequence[str], *, container: str, cwd: str, stdin: boo
           size: tuple[int, int] | None, log: str = "") -> ExecStreams:
     """Starts it, with a terminal of that (rows, columns) if there is a size. What is not wanted is /dev/null.
 
-    `log` is a file that `copy` appends to. Takes milliseconds. OSError when it cannot be executed; ESRCH when nothing of
-    the container runs.
+    `log` is a file that `copy` appends to. Takes milliseconds. OSError when it cannot be executed; ESRCH when
+    nothing of the container runs.
     """
     started = _start(pod, argv, container=container, cwd=cwd, wanted=(stdin, stdout, stderr), size=size)
     if log:

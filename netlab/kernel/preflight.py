@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from netlab.kernel import netlink, netns
 from netlab.kernel.bin_directory import INSTALL, legacy, which
+from netlab.topology.names import RUN
 
 CLONE_NEWPID = 0x20000000
 MS_PRIVATE = 1 << 18
 FILES = 4096
+SPACE = 8 << 20  # bytes: a lab of a few pods takes one, its logs grow
 PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)"}
 PRIVILEGES = ("run it on the machine itself, or in a container with --privileged (or --cap-add "
               "SYS_ADMIN,NET_ADMIN,NET_RAW with seccomp and AppArmor unconfined)")
@@ -227,9 +229,14 @@ def raise_file_limit() -> None:
 
 
 def _directories() -> list[Lack]:
-    if os.access("/run", os.W_OK):
+    if not os.access("/run", os.W_OK):
+        return [Lack("directory /run", "it cannot be written", "mount a tmpfs on it")]
+    place = str(RUN) if os.path.isdir(RUN) else "/run"
+    found = os.statvfs(place)
+    if (free := found.f_bavail * found.f_frsize) >= SPACE:
         return []
-    return [Lack("directory /run", "it cannot be written", "mount a tmpfs on it")]
+    return [Lack(f"space in {place}", f"{free >> 10} KiB are free, a lab needs {SPACE >> 10}",
+                 f"free some (df {place}; netlab list), or mount a larger tmpfs")]
 
 
 def _reaping() -> list[Lack]:

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: requests in, responses, watches and logs out."""
+"""One HTTP/1.1 connection: what comes is parsed into requests, and answered in order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from netlab.api.response import LogRequest, ProxyRequest, Response, StreamReques
 from netlab.api.routes import no_such_method
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError, bad_request, forbidden_request, internal_error
-from netlab.server.http_bodies import send_log, send_passed, send_watch
-from netlab.server.http_output import HttpOutput, head_of
+from netlab.server.http_writer import Writer, head_of
 from netlab.server.proxy import relay
+from netlab.server.proxy_answer import send_passed
 from netlab.server.streams import Takeover
 
 if TYPE_CHECKING:
@@ -39,10 +39,9 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._read_only = read_only
         self._parser = httptools.HttpRequestParser(self)
-        self._transport: asyncio.Transport | None = None
+        self._out = Writer()
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._out = HttpOutput()
         self._after_upgrade = bytearray()
         self._refused = self._upgrading = False
         self._new_message()
@@ -57,14 +56,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = self._out.transport = transport
+        self._out.transport = transport
         self._server.connections.add(self)
         uid = _peer_uid(transport.get_extra_info("socket"))
         if uid not in (0, os.geteuid()):
             self._refuse(forbidden_request("the API", "", f"user {uid} of this machine has no access to the lab"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._transport = self._out.transport = None
+        self._out.transport = None
         self._waiting.clear()
         self._out.writable.set()
         self._server.connections.discard(self)
@@ -91,23 +90,23 @@ class Connection(asyncio.Protocol):
     def _keep(self, data: bytes) -> None:
         """Holds what comes after a request for an upgrade until it is known who reads it."""
         self._after_upgrade += data
-        if len(self._after_upgrade) > HEAD_LIMIT and self._transport:
-            self._transport.pause_reading()
+        if len(self._after_upgrade) > HEAD_LIMIT and self._out.transport:
+            self._out.transport.pause_reading()
 
     def pause_writing(self) -> None:
         self._out.writable.clear()
-        if self._transport:
-            self._transport.pause_reading()  # who does not read answers has no further questions
+        if self._out.transport:
+            self._out.transport.pause_reading()  # who does not read answers has no further questions
 
     def resume_writing(self) -> None:
         self._out.writable.set()
-        if self._transport:
-            self._transport.resume_reading()
+        if self._out.transport:
+            self._out.transport.resume_reading()
 
     def abort(self) -> asyncio.Task[None] | None:
         """Ends the connection; gives the task that still has to notice it."""
-        if self._transport:
-            self._transport.close()
+        if self._out.transport:
+            self._out.transport.close()
         if self._task:
             self._task.cancel()
         return self._task
@@ -158,7 +157,7 @@ class Connection(asyncio.Protocol):
     # Answers
 
     def _next(self) -> None:
-        while self._waiting and self._transport and not self._task:
+        while self._waiting and self._out.transport and not self._task:
             request, keep = self._waiting.popleft()
             route = self._server.extra_routes.get(request.path)
             if route is None:
@@ -178,19 +177,18 @@ class Connection(asyncio.Protocol):
         self._task = None
         if not task.cancelled() and (error := task.exception()):
             traceback.print_exception(error, file=sys.stderr)
-            if self._transport:
-                self._transport.abort()
+            if self._out.transport:
+                self._out.transport.abort()
         self._next()
 
     async def _run(self, request: Request, answer: Waiting | None, *, keep: bool) -> None:
         if isinstance(answer, Watch):
-            await send_watch(self._out, answer, keep=keep)
+            await self._out.watch(answer, keep=keep)
         elif isinstance(answer, LogRequest):
             if self._server.logs is None:
-                none = error_response(ApiError(501, "NotImplemented", "this server has no logs"))
-                self._out.respond(none, keep=keep)
-                return
-            await send_log(self._out, self._server.logs(answer), keep=keep)
+                self._out.respond(error_response(ApiError(501, "NotImplemented", "this server has no logs")), keep=keep)
+            else:
+                await self._out.text(self._server.logs(answer), keep=keep)
         elif isinstance(answer, StreamRequest):
             await self._upgrade(request, answer)
         elif isinstance(answer, ProxyRequest):
@@ -209,11 +207,12 @@ class Connection(asyncio.Protocol):
             self._server.api.on_bug(error)
             return error_response(internal_error(f"{type(error).__name__}: {error}"))
 
+    # What a connection becomes
+
     async def _upgrade(self, request: Request, wanted: StreamRequest) -> None:
-        if self._server.streams is None:
-            self._out.respond(error_response(ApiError(501, "NotImplemented", "this server has no streams")), keep=False)
-            return
         try:
+            if self._server.streams is None:
+                raise ApiError(501, "NotImplemented", "this server has no streams")
             found = self._server.streams.open(request, wanted)
         except ApiError as error:
             found = error_response(error)
@@ -224,10 +223,9 @@ class Connection(asyncio.Protocol):
 
     async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool) -> None:
         head = request.method == "HEAD"
-        if self._server.proxy is None:
-            self._out.respond(error_response(ApiError(501, "NotImplemented", "this server has no proxy")), keep=keep)
-            return
         try:
+            if self._server.proxy is None:
+                raise ApiError(501, "NotImplemented", "this server has no proxy")
             passed = await self._server.proxy.fetch(request, wanted)
         except ApiError as error:
             self._out.respond(error_response(error), keep=keep, head=head)
@@ -241,27 +239,24 @@ class Connection(asyncio.Protocol):
 
     async def _hand_over(self, takeover: Takeover) -> None:
         """Gives the transport away, with what was read already; works on any transport, TLS included."""
-        transport, loop = self._transport, asyncio.get_running_loop()
+        transport = self._out.transport
         if transport is None:
             return
         reader = asyncio.StreamReader(limit=HEAD_LIMIT)
         protocol = asyncio.StreamReaderProtocol(reader)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        if self._after_upgrade:
-            reader.feed_data(bytes(self._after_upgrade))
-            self._after_upgrade.clear()
+        reader.feed_data(bytes(self._after_upgrade))
+        self._after_upgrade.clear()
         transport.resume_reading()
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
         writer.write(takeover.head)
         try:
             await takeover.serve(reader, writer)
         finally:
             transport.abort()
-            self._transport = self._out.transport = None
+            self._out.transport = None
             self._server.connections.discard(self)
-
-    # Bytes
 
     def _refuse(self, error: ApiError) -> None:
         """The last answer: what follows on the connection cannot be understood or is not wanted."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,7 +19,10 @@ from netlab.topology import names
 
 @dataclass
 class NodeContext:
-    """A node and the doors that its pods go through. `which` finds a program on the machine."""
+    """A node and the doors that its pods go through. `which` finds a program on the machine.
+
+    `unrouted` returns when no rule leads new connections to pods whose deletion the store knows of.
+    """
 
     registry: Registry
     node: str
@@ -30,6 +33,7 @@ class NodeContext:
     recorder: Recorder
     claims: Claims
     which: Callable[[str], str | None]
+    unrouted: Callable[[], Awaitable[None]] | None = None
     book: AddressBook = field(default_factory=AddressBook)
 
     @property
