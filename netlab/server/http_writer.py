@@ -11,6 +11,7 @@ from netlab.api.watch import Watch
 from netlab.model.errors import ApiError
 
 BOOKMARK_SECONDS = 60.0
+PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}  # Go's; newer Pythons have others
 
 
 class Writer:
@@ -114,7 +115,7 @@ class Writer:
 def head_of(code: int, lines: list[str], *, keep: bool, phrase: str = "") -> bytes:
     """Status line and headers; the code's usual phrase unless another is given."""
     try:
-        phrase = phrase or HTTPStatus(code).phrase
+        phrase = phrase or PHRASES.get(code) or HTTPStatus(code).phrase
     except ValueError:
         phrase = "Unknown"
     end = [] if keep else ["Connection: close"]
