@@ -18,7 +18,10 @@ _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 _SUBRESOURCES: dict[str, tuple[dict[str, str], list[str]]] = {
     "status": ({}, ["get", "patch", "update"]), "scale": (_SCALE, ["get", "patch", "update"]),
     "finalize": ({}, ["update"]), "log": ({}, ["get"]), "ephemeralcontainers": ({}, ["get", "patch", "update"]),
-    "binding": ({"kind": "Binding"}, ["create"]),
+    "exec": ({"kind": "PodExecOptions"}, ["create", "get"]),
+    "attach": ({"kind": "PodAttachOptions"}, ["create", "get"]),
+    "portforward": ({"kind": "PodPortForwardOptions"}, ["create", "get"]),
+    "proxy": ({}, ["create", "delete", "get", "patch", "update"]), "binding": ({"kind": "Binding"}, ["create"]),
     "eviction": ({"group": "policy", "version": "v1", "kind": "Eviction"}, ["create"])}
 _REVIEWS = {"authorization.k8s.io": ("selfsubjectaccessreviews", "selfsubjectrulesreviews"),
             "authentication.k8s.io": ("selfsubjectreviews",)}
@@ -86,6 +89,8 @@ def _resource_list(group: str) -> dict[str, Any]:
                       "categories": list(kind.categories)})
         for name in kind.subresources:
             extra, verbs = _SUBRESOURCES[name]
+            if name == "proxy":
+                extra = {"kind": f"{kind.kind}ProxyOptions"}
             found.append({"name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced,
                           "kind": kind.kind, "verbs": verbs} | extra)
     found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": False, "kind": REVIEWS[name],

@@ -10,6 +10,8 @@ from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
 from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
 from netlab.api.pod_requests import bind, evict, log_request
+from netlab.api.pod_streams import METHODS, STREAMS, stream_request
+from netlab.api.proxying import proxy_request
 from netlab.api.registry import Registry
 from netlab.api.request import Request, parse_json, parse_yaml
 from netlab.api.resource import Resource
@@ -178,10 +180,14 @@ class Api:
 
     def _subresource(self, request: Request, route: Route) -> Answer:
         kind, name, method = route.kind, route.subresource, request.method
-        if name not in kind.subresources or not route.name or route.rest:
+        if name not in kind.subresources or not route.name or (route.rest and name != "proxy"):
             raise unknown_path()
+        if name == "proxy":
+            return proxy_request(self.registry, request, route)
         if name == "log" and method == "GET":
             return log_request(self.registry, request, route)
+        if name in STREAMS and method in METHODS:
+            return stream_request(self.registry, request, route)
         if name == "eviction" and method == "POST":
             return evict(self.registry, request, route)
         if name == "binding" and method == "POST":

@@ -19,7 +19,7 @@ SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Succ
 def log_request(registry: Registry, request: Request, route: Route) -> LogRequest:
     """Which log is wanted. ApiError 400 when the container is not given or not known, or has not started yet."""
     pod = registry.get("pods", route.name, route.namespace or "")
-    container = _container(pod, request.text("container"))
+    container = container_of(pod, request.text("container"))
     _check_started(pod, container, previous=request.flag("previous"))
     return LogRequest(route.namespace or "", route.name, container, follow=request.flag("follow"),
                       previous=request.flag("previous"), timestamps=request.flag("timestamps"),
@@ -27,7 +27,8 @@ def log_request(registry: Registry, request: Request, route: Route) -> LogReques
                       since_time=request.text("sinceTime"), limit_bytes=request.number("limitBytes"))
 
 
-def _container(pod: Manifest, wanted: str) -> str:
+def container_of(pod: Manifest, wanted: str) -> str:
+    """The container's name, or the only one's; ApiError 400 when there is none of that name, or several."""
     spec = meta.spec(pod)
     names = [c["name"] for c in spec.get("containers") or ()]
     others = [c["name"] for field in ("initContainers", "ephemeralContainers") for c in spec.get(field) or ()]

@@ -26,6 +26,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     read_only: bool = False  # it came by a socket that may only read
+    target: str = ""  # path and query as they were sent
 
     @classmethod
     def from_target(cls, method: str, target: str, headers: Mapping[str, str], body: bytes = b"", *,
@@ -37,7 +38,8 @@ class Request:
         except ValueError as error:
             raise bad_request(f"the request's target cannot be read: {error}") from None
         path = unquote(parts.path).rstrip("/") or "/"
-        return cls(method, path, {key: tuple(values) for key, values in query.items()}, headers, body, read_only)
+        return cls(method, path, {key: tuple(values) for key, values in query.items()}, headers, body, read_only,
+                   target)
 
     def text(self, name: str, default: str = "") -> str:
         """A query parameter, the last one when it is given several times."""

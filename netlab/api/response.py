@@ -1,4 +1,4 @@
-"""What a request is answered with: bytes at once, a watch, or a pod's log."""
+"""What a request is answered with: bytes at once, a watch, a pod's log, a stream to a pod, a backend's answer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,38 @@ class LogRequest:
     limit_bytes: int | None = None
 
 
-Answer = Response | Watch | LogRequest
+@dataclass(frozen=True)
+class StreamRequest:
+    """A program (`exec`), a container (`attach`) or ports (`portforward`) of a pod, to be joined with the client."""
+
+    kind: str
+    namespace: str
+    pod: str
+    uid: str
+    container: str = ""
+    command: tuple[str, ...] = ()
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+    tty: bool = False
+    ports: tuple[int, ...] = ()  # of clients that name them at the start; kubectl names them as connections come
+
+
+@dataclass(frozen=True)
+class ProxyRequest:
+    """A request to be passed on to a pod, or to a backend of a Service: `path` with its query, as the client wrote it.
+
+    `prefix` is the path at which the client sees the backend's "/".
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    prefix: str
+
+
+Answer = Response | Watch | LogRequest | StreamRequest | ProxyRequest
 
 
 def dump(value: Any) -> bytes:

@@ -17,14 +17,17 @@ from netlab.controllers.events import EventRecorder
 from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
+from netlab.controllers.kubelet.streaming import PodStreams
 from netlab.controllers.runtime import Controller, Manager
-from netlab.kernel import bin_directory, netns, wiring
+from netlab.kernel import bin_directory, netns, sockets, wiring
 from netlab.kernel.iptables import NodeTables
 from netlab.lab.bootstrap import API_PORT, bootstrap
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
 from netlab.model.lab_spec import CLIENT, LabSpec
 from netlab.server.http import ApiServer
+from netlab.server.proxy import Proxy
+from netlab.server.streams import Streams
 from netlab.store import Store
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
@@ -53,7 +56,10 @@ class Cluster:
         await asyncio.to_thread(self._build)
         bootstrap(self.registry)
         self.manager = Manager(self._controllers())
-        self.server = ApiServer(self.registry, logs=PodLogs(self.registry), extra_routes={
+        logs = PodLogs(self.registry)
+        control_plane = names.node_netns(self.spec.name, self.spec.nodes[0])
+        self.server = ApiServer(self.registry, logs=logs, streams=Streams(PodStreams(self.registry, logs)),
+                                proxy=Proxy(lambda family: sockets.tcp(control_plane, family)), extra_routes={
             "/netlab/v1/status": self._status, "/netlab/v1/settled": self._settled,
             "/netlab/v1/controllers": self._control})
         for path, read_only in ((names.api_socket, False), (names.view_socket, True)):

@@ -21,6 +21,8 @@ from netlab.api.request import Request
 from netlab.api.response import LogRequest, Response
 from netlab.model.errors import LabError
 from netlab.server.http_connection import Connection
+from netlab.server.proxy import Proxy
+from netlab.server.streams import Streams
 
 Logs = Callable[[LogRequest], AsyncIterator[bytes]]
 """Gives the bytes of a container's log; it may raise ApiError before its first piece."""
@@ -33,10 +35,13 @@ class ApiServer:
     Every socket is of mode 0600 and serves root and the server's own user only, whoever could open it.
     """
 
-    def __init__(self, registry: Registry, *, logs: Logs | None = None,
+    def __init__(self, registry: Registry, *, logs: Logs | None = None, streams: Streams | None = None,
+                 proxy: Proxy | None = None,
                  extra_routes: Mapping[str, ExtraRoute] | None = None) -> None:
         self.api = Api(registry, on_bug=_print_bug)
         self.logs = logs
+        self.streams = streams
+        self.proxy = proxy
         self.extra_routes = dict(extra_routes or {})
         self.connections: set[Connection] = set()
         self._servers: dict[Path, tuple[asyncio.Server, int]] = {}

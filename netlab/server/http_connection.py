@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING
 import httptools
 
 from netlab.api.request import BODY_LIMIT, Request, too_large
-from netlab.api.response import LogRequest, Response, error_response
+from netlab.api.response import LogRequest, ProxyRequest, Response, StreamRequest, error_response
 from netlab.api.routes import no_such_method
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError, bad_request, forbidden_request, internal_error
-from netlab.server.http_writer import Writer
+from netlab.server.http_writer import Writer, head_of
+from netlab.server.proxy import relay
+from netlab.server.proxy_answer import send_passed
+from netlab.server.streams import Takeover
 
 if TYPE_CHECKING:
     from netlab.server.http import ApiServer
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
 QUEUE_LIMIT = 64  # requests that wait on one connection
+Waiting = Watch | LogRequest | StreamRequest | ProxyRequest
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -38,7 +42,8 @@ class Connection(asyncio.Protocol):
         self._out = Writer()
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._refused = False
+        self._after_upgrade = bytearray()
+        self._refused = self._upgrading = False
         self._new_message()
 
     def _new_message(self) -> None:
@@ -66,17 +71,27 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._upgrading:
+            self._keep(data)
+            return
         if self._refused:
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # the request is answered as any other, in HTTP/1.1, and it is the last
-            self._refused = True
+        except httptools.HttpParserUpgrade as upgrade:  # it is the last request, whatever its answer is
+            self._upgrading = True
+            self._keep(data[upgrade.args[0]:])
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, ApiError) else bad_request("malformed HTTP request"))
         except httptools.HttpParserError as error:
             self._refuse(bad_request(f"malformed HTTP request: {error}"))
+
+    def _keep(self, data: bytes) -> None:
+        """Holds what comes after a request for an upgrade until it is known who reads it."""
+        self._after_upgrade += data
+        if len(self._after_upgrade) > HEAD_LIMIT and self._out.transport:
+            self._out.transport.pause_reading()
 
     def pause_writing(self) -> None:
         self._out.writable.clear()
@@ -106,7 +121,9 @@ class Connection(asyncio.Protocol):
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        # A repeated header is a list (RFC 9110, section 5.3): kubectl's offers of protocols come so.
+        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
         self._count_head(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
@@ -148,7 +165,7 @@ class Connection(asyncio.Protocol):
                 if isinstance(answer, Response):
                     self._out.respond(answer, keep=keep, head=request.method == "HEAD")
                     continue
-                if request.method == "HEAD":
+                if request.method == "HEAD" and not isinstance(answer, ProxyRequest):
                     self._out.respond(error_response(no_such_method()), keep=keep, head=True)
                     continue
             else:
@@ -164,7 +181,7 @@ class Connection(asyncio.Protocol):
                 self._out.transport.abort()
         self._next()
 
-    async def _run(self, request: Request, answer: Watch | LogRequest | None, *, keep: bool) -> None:
+    async def _run(self, request: Request, answer: Waiting | None, *, keep: bool) -> None:
         if isinstance(answer, Watch):
             await self._out.watch(answer, keep=keep)
         elif isinstance(answer, LogRequest):
@@ -172,6 +189,10 @@ class Connection(asyncio.Protocol):
                 self._out.respond(error_response(ApiError(501, "NotImplemented", "this server has no logs")), keep=keep)
             else:
                 await self._out.text(self._server.logs(answer), keep=keep)
+        elif isinstance(answer, StreamRequest):
+            await self._upgrade(request, answer)
+        elif isinstance(answer, ProxyRequest):
+            await self._pass_on(request, answer, keep=keep)
         else:
             self._out.respond(await self._extra(request), keep=keep)
 
@@ -185,6 +206,57 @@ class Connection(asyncio.Protocol):
         except Exception as error:
             self._server.api.on_bug(error)
             return error_response(internal_error(f"{type(error).__name__}: {error}"))
+
+    # What a connection becomes
+
+    async def _upgrade(self, request: Request, wanted: StreamRequest) -> None:
+        try:
+            if self._server.streams is None:
+                raise ApiError(501, "NotImplemented", "this server has no streams")
+            found = self._server.streams.open(request, wanted)
+        except ApiError as error:
+            found = error_response(error)
+        if isinstance(found, Response):
+            self._out.respond(found, keep=False)
+        else:
+            await self._hand_over(found)
+
+    async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool) -> None:
+        head = request.method == "HEAD"
+        try:
+            if self._server.proxy is None:
+                raise ApiError(501, "NotImplemented", "this server has no proxy")
+            passed = await self._server.proxy.fetch(request, wanted)
+        except ApiError as error:
+            self._out.respond(error_response(error), keep=keep, head=head)
+            return
+        if passed.backend is None:
+            await send_passed(self._out, passed, keep=keep, head=head)
+            return
+        lines = [f"{name}: {value}" for name, value in passed.headers]
+        await self._hand_over(Takeover(head_of(101, lines, keep=True, phrase=passed.phrase),
+                                       lambda reader, writer: relay(passed, reader, writer)))
+
+    async def _hand_over(self, takeover: Takeover) -> None:
+        """Gives the transport away, with what was read already; works on any transport, TLS included."""
+        transport = self._out.transport
+        if transport is None:
+            return
+        reader = asyncio.StreamReader(limit=HEAD_LIMIT)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        reader.feed_data(bytes(self._after_upgrade))
+        self._after_upgrade.clear()
+        transport.resume_reading()
+        writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+        writer.write(takeover.head)
+        try:
+            await takeover.serve(reader, writer)
+        finally:
+            transport.abort()
+            self._out.transport = None
+            self._server.connections.discard(self)
 
     def _refuse(self, error: ApiError) -> None:
         """The last answer: what follows on the connection cannot be understood or is not wanted."""

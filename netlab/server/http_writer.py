@@ -32,7 +32,7 @@ class Writer:
         lines = [f"Content-Type: {response.content_type}", f"Content-Length: {len(response.body)}"]
         lines += [f'Warning: 299 - "{_quoted(text)}"' for text in response.warnings]
         lines += [f"{name}: {value}" for name, value in response.headers]
-        self.write(_head(response.code, lines, keep=keep) + (b"" if head else response.body))
+        self.write(head_of(response.code, lines, keep=keep) + (b"" if head else response.body))
         if not keep and self.transport:
             self.transport.close()
 
@@ -100,7 +100,7 @@ class Writer:
         return True
 
     def _begin_chunks(self, content_type: str, *, keep: bool) -> None:
-        self.write(_head(200, [f"Content-Type: {content_type}", "Transfer-Encoding: chunked"], keep=keep))
+        self.write(head_of(200, [f"Content-Type: {content_type}", "Transfer-Encoding: chunked"], keep=keep))
 
     def _chunk(self, data: bytes) -> None:
         if data:
@@ -112,9 +112,10 @@ class Writer:
             self.transport.close()
 
 
-def _head(code: int, lines: list[str], *, keep: bool) -> bytes:
+def head_of(code: int, lines: list[str], *, keep: bool, phrase: str = "") -> bytes:
+    """Status line and headers; the code's usual phrase unless another is given."""
     try:
-        phrase = PHRASES.get(code) or HTTPStatus(code).phrase
+        phrase = phrase or PHRASES.get(code) or HTTPStatus(code).phrase
     except ValueError:
         phrase = "Unknown"
     end = [] if keep else ["Connection: close"]

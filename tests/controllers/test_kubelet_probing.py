@@ -88,4 +88,10 @@ def test_a_port_name_that_there_is_not_is_said():
 ])
 def test_only_bare_shells_wait_for_somebody_to_attach(argv, waits):
     assert is_interactive({"stdin": True, "tty": True}, argv) is waits
-    assert not is_interactive({"stdin": True}, argv)
+    assert is_interactive({"stdin": True}, argv) is waits
+    assert not is_interactive({"tty": True}, argv)
+
+
+def test_what_kubectl_run_starts_with_stdin_waits_for_it():
+    assert is_interactive({"stdin": True, "stdinOnce": True}, ("nslookup", "web"))
+    assert not is_interactive({"stdinOnce": True}, ("nslookup", "web"))

@@ -46,7 +46,8 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 
 
 NODES = Resource(
-    "nodes", "Node", namespaced=False, short_names=("no",), status_on_create=True, validate=_validate,
+    "nodes", "Node", namespaced=False, short_names=("no",), subresources=("status", "proxy"), status_on_create=True,
+    validate=_validate,
     columns=(Column("Name"), Column("Status"), Column("Roles"), Column("Age"), Column("Version"),
              Column("Internal-IP", 1), Column("External-IP", 1), Column("OS-Image", 1), Column("Kernel-Version", 1),
              Column("Container-Runtime", 1)),

@@ -73,5 +73,6 @@ def _fixed_part(pod: Manifest, old: Manifest) -> dict[str, Any]:
 
 
 PODS = Resource("pods", "Pod", short_names=("po",), categories=("all",),
-                subresources=("status", "log", "binding", "eviction", "ephemeralcontainers"),
+                subresources=("status", "log", "exec", "attach", "portforward", "proxy", "binding", "eviction",
+                             "ephemeralcontainers"),
                 default=_default, prepare=_prepare, validate=_validate, columns=COLUMNS, row=row)

@@ -75,8 +75,9 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 
 SERVICES = Resource(
     "services", "Service", short_names=("svc",), categories=("all",), name_problems=names.dns_1035_label,
-    default=default_service, prepare=_prepare, validate=service_errors, allocate=allocate_service,
-    validate_status=status_errors, warnings=service_warnings, after_delete=_after_delete,
+    subresources=("status", "proxy"), default=default_service, prepare=_prepare, validate=service_errors,
+    allocate=allocate_service, validate_status=status_errors, warnings=service_warnings,
+    after_delete=_after_delete,
     columns=(Column("Name"), Column("Type"), Column("Cluster-IP"), Column("External-IP"), Column("Port(s)"),
              Column("Age"), Column("Selector", 1)),
     row=_row)

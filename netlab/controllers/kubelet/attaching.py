@@ -1,4 +1,4 @@
-"""Sessions with containers that wait for somebody to attach (stdin and tty): `kubectl run -it`.
+"""Sessions with containers that wait for somebody to attach to their stdin: `kubectl run -it`.
 
 Such a container's process holds its place; the program itself runs as an exec session with the caller's terminal,
 and its exit code becomes the container's.

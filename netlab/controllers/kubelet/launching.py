@@ -20,9 +20,11 @@ INTERACTIVE = "netlab.workloads.interactive:main"
 
 
 def is_interactive(container: Mapping[str, Any], argv: Sequence[str]) -> bool:
-    """Whether the container does nothing until somebody attaches: a bare shell with terminal and stdin."""
+    """Whether the container does nothing until somebody attaches: a bare shell with stdin, or (stdinOnce) whatever
+    `kubectl run -i` runs, which attaches at once.
+    """
     bare = PurePosixPath(argv[0]).name in SHELLS and all(part.startswith("-") and part != "-c" for part in argv[1:])
-    return bool(container.get("stdin") and container.get("tty")) and bare
+    return bool(container.get("stdin")) and (bare or bool(container.get("stdinOnce")))
 
 
 def plan_process(pod: Manifest, container: Mapping[str, Any], *, attempt: int, variables: Mapping[str, str],

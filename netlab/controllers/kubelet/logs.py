@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 from netlab.api.registry import Registry
@@ -32,7 +32,7 @@ class PodLogs:
         self._registry = registry
         self._pods = (run_dir or names.run_dir(registry.spec.name)) / "pods"
 
-    async def __call__(self, wanted: LogRequest) -> AsyncIterator[bytes]:
+    async def __call__(self, wanted: LogRequest) -> AsyncGenerator[bytes, None]:
         """The log's bytes, as they come when it is followed, until that run of the container ends.
 
         Raises ApiError before the first piece: 404 for the pod, 400 for a run that there is not.

@@ -1,0 +1,35 @@
+"""What a backend says, passed on to the client of the proxy subresources as it comes."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from netlab.server.http_writer import Writer, head_of
+from netlab.server.proxy import Passed
+
+
+async def send_passed(out: Writer, passed: Passed, *, keep: bool, head: bool) -> None:
+    """Sends it; one that ends too early ends the connection, so that the client sees it."""
+    lines = [f"{name}: {value}" for name, value in passed.headers]
+    chunked = passed.length is None and not head and passed.code not in (204, 304)
+    if chunked:
+        lines.append("Transfer-Encoding: chunked")
+    elif passed.length is not None and passed.code != 204:
+        lines.append(f"Content-Length: {passed.length}")
+    out.write(head_of(passed.code, lines, keep=keep, phrase=passed.phrase))
+    async with aclosing(passed.body) as pieces:
+        try:
+            async for piece in pieces:
+                if not head:
+                    out.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                await out.writable.wait()
+                if not out.transport:
+                    return
+        except OSError:
+            if out.transport:
+                out.transport.abort()
+            return
+    if chunked:
+        out.write(b"0\r\n\r\n")
+    if not keep and out.transport:
+        out.transport.close()
