@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from netlab.api import discovery, openapi, reviews, routes, scale
+from netlab.api import attributes, discovery, openapi, rbac, reviews, routes, scale
 from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
 from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
@@ -52,7 +52,13 @@ class Api:
             self.on_bug(error)
             return error_response(internal_error(f"{type(error).__name__}: {error}"))
 
+    def authorize(self, request: Request) -> None:
+        """Nothing when the user of the request may make it; ApiError 403 when not."""
+        if not request.user.is_master:
+            rbac.check(self.registry, request.user, attributes.of(request))
+
     def _handle(self, request: Request) -> Answer:
+        self.authorize(request)
         if request.method in READING:
             answer = discovery.respond(request) or openapi.respond(request.path)
             if answer:

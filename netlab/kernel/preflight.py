@@ -18,7 +18,7 @@ from netlab.kernel.bin_directory import INSTALL, legacy, which
 CLONE_NEWPID = 0x20000000
 MS_PRIVATE = 1 << 18
 FILES = 4096
-PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)"}
+PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)", "openssl": "openssl"}
 PRIVILEGES = ("run it on the machine itself, or in a container with --privileged (or --cap-add "
               "SYS_ADMIN,NET_ADMIN,NET_RAW with seccomp and AppArmor unconfined)")
 

@@ -17,12 +17,15 @@ from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.runtime import Controller, Manager
-from netlab.kernel import bin_directory, netns, wiring
+from netlab.kernel import bin_directory, netns, sockets, wiring
 from netlab.kernel.iptables import NodeTables
+from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
 from netlab.model.lab_spec import CLIENT, LabSpec
+from netlab.server import tls
+from netlab.server.door import Door
 from netlab.server.http import ApiServer
 from netlab.store import Store
 from netlab.topology import names
@@ -44,11 +47,14 @@ class Cluster:
     async def start(self) -> None:
         """Builds or adopts the wiring and the lab init, then serves and reconciles."""
         init = asyncio.create_task(asyncio.to_thread(self.runtime.start))
+        access = asyncio.create_task(asyncio.to_thread(Access, self.spec))
         self.store = Store(self.directory / "state.db")
         if self.store.warning:
             print(f"WARNING: {self.store.warning}", flush=True)
         self.registry = Registry(self.store, self.spec)
         await asyncio.to_thread(self._build)
+        self.access = await access
+        self.registry.issuer = self.access.issuer()
         bootstrap(self.registry)
         self.manager = Manager(self._controllers())
         self.server = ApiServer(self.registry, logs=PodLogs(self.registry), extra_routes={
@@ -57,6 +63,7 @@ class Cluster:
         for path, read_only in ((names.api_socket, False), (names.view_socket, True)):
             path(self.spec.name).parent.mkdir(exist_ok=True)
             await self.server.start(path(self.spec.name), read_only=read_only)
+        await self._let_in(self.access)
         await init
         self.manager.start()
         await self._dns_answers()
@@ -71,6 +78,16 @@ class Cluster:
             await self.server.close()
         if hasattr(self, "store"):
             self.store.close()
+
+    async def _let_in(self, access: Access) -> None:
+        """HTTPS on the machine's loopback, and inside of the lab where default/kubernetes leads to."""
+        context = tls.context(access.certificate, access.key)
+        door = Door(self.registry, token=access.token, hosts=hosts(self.spec))
+        control_plane_node = self.spec.nodes[0]
+        inside = sockets.listen(names.node_netns(self.spec.name, control_plane_node),
+                                str(self.spec.node_ip(control_plane_node)), API_PORT, backlog=1024)
+        for listener in (access.listen(), inside):
+            await self.server.start_tls(listener, context, door)
 
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
