@@ -1,3 +1,7 @@
-from netlab.cli.main import main
+try:
+    from netlab.cli.main import main
 
-raise SystemExit(main())
+    code = main()
+except KeyboardInterrupt:  # before the command began, or while it ended
+    code = 130
+raise SystemExit(code)

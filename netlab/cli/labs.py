@@ -17,6 +17,7 @@ from netlab.model.lab_spec import DEFAULT_NAME
 
 def up(arguments: Arguments) -> int:
     """Starts the lab of a file, or the default one, and says what to do next."""
+    from netlab.lab import signals
     from netlab.lab.lab import Lab
     from netlab.scenario.lab_file import load, spec_of
 
@@ -26,7 +27,12 @@ def up(arguments: Arguments) -> int:
         spec = spec_of(file, name=lab_name(arguments, file.name))
     else:
         spec = spec_of(None, name=lab_name(arguments))
-    lab = Lab.up(spec)
+    try:
+        with signals.raised():
+            lab = Lab.up(spec)
+    except signals.Interrupted as error:
+        sys.stderr.write(f"stopped by {error}\n")
+        return error.exit_code
     path = _kubeconfig(lab.name)
     if arguments.flag("quiet"):
         print(lab.name)

@@ -17,9 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs one command; gives its exit code."""
     given = sys.argv[1:] if argv is None else argv
     try:
-        code = _run(given)
-        sys.stdout.flush()
-        return code
+        return _flushed(_run(given))
     except (ApiError, LabError) as error:
         return explain(error)
     except KeyboardInterrupt:
@@ -30,6 +28,18 @@ def main(argv: list[str] | None = None) -> int:
         return 141
     except Exception as error:
         return interrupted(error)
+
+
+def _flushed(code: int) -> int:
+    """The code, once all output is out; 5 when it cannot be written and nothing else had failed."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # a reader that left, a full disk, a terminal that is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not code and not isinstance(error, BrokenPipeError):
+            raise LabError(f"the output cannot be written: {error.strerror}", exit_code=5) from None
+        return code or 141
+    return code
 
 
 def _run(given: list[str]) -> int:

@@ -42,6 +42,7 @@ class Shared:
         self.cache: Cache = {}
         self._snapshots = Snapshots()
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
+        self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
 
     def rows(self, registry: Registry) -> tuple[Proxied, ...]:
         """The Services' ports at present."""
@@ -56,6 +57,13 @@ class Shared:
                 if text not in before:
                     print(f"kube-proxy: left out: {text}", file=sys.stderr)
         return self._seen[1]
+
+    def serving(self, registry: Registry) -> Serving:
+        """Who serves UDP flows at present."""
+        rows = self.rows(registry)
+        if self._serving[0] is not rows:
+            self._serving = rows, udp_serving(rows)
+        return self._serving[1]
 
 
 _shared: WeakKeyDictionary[Registry, Shared] = WeakKeyDictionary()
@@ -87,11 +95,11 @@ class KubeProxy(Controller):
         pause = self._last + MIN_INTERVAL - clock()
         if pause > 0:
             await asyncio.sleep(pause)
-        ruleset = self._compile()
-        if ruleset != self._written or clock() >= self._checked + SYNC_PERIOD:
+        ruleset, serving = self._compile(), self._shared.serving(self.registry)
+        # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
+        if ruleset != self._written or serving != self._serving or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
-            serving = udp_serving(self._shared.rows(self.registry))
             await asyncio.to_thread(self._sync, ruleset, known, serving)
             self._written, self._serving = ruleset, serving
             self._last = self._checked = clock()

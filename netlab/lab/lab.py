@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,8 +60,11 @@ class Lab:
                 _write_record(spec)
                 _start_daemon(lock)
             except BaseException:
-                sweep.sweep(spec.name, lock=lock)
-                lock.remove()
+                from netlab.lab import signals
+
+                with signals.held():
+                    sweep.sweep(spec.name, lock=lock)
+                    lock.remove()
                 raise
         return cls(spec)
 
@@ -243,9 +247,14 @@ def _start_daemon(lock: Lock) -> None:
     finally:
         os.close(writer)
         os.set_inheritable(lock.fileno(), False)
-    lock.mark("daemon", pid)
-    with os.fdopen(reader, "rb") as pipe:
-        line = pipe.readline()
+    try:
+        lock.mark("daemon", pid)
+        with os.fdopen(reader, "rb") as pipe:
+            line = pipe.readline()
+    except BaseException:  # nobody waits for it any more; it must not come up behind the back of who sweeps
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     answer = json.loads(line) if line else {}
     if answer.get("ok"):
         return

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import contextmanager, suppress
 
+from netlab.lab import signals
 from netlab.lab.lab import Lab
 from netlab.model.errors import LabError
 from netlab.model.lab_spec import DEFAULT_NAME, LabSpec
@@ -20,23 +19,16 @@ from netlab.scenario.stage import Stage
 from netlab.scenario.step import Step
 
 
-class Interrupted(BaseException):
-    """A signal asks to stop; the lab is taken down first. No Exception, so that nothing takes it for a failed step."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
-
-
 def play_all(scenarios: Sequence[Scenario], *, lab_name: str, report: Report, keep: bool = False,
              up: Callable[[LabSpec], Lab] | None = None) -> int:
     """Plays them one after the other; gives the program's exit code: 0, 1 after a failed check, 128+n by a signal."""
     try:
-        with _signals():
+        with signals.raised():
             for scenario in scenarios:
                 report.end(play(scenario, lab_name=lab_name, report=report, keep=keep, up=up))
-    except Interrupted as error:
-        report.say(f"stopped by {error}")
+    except signals.Interrupted as error:
+        with suppress(OSError):  # the terminal may be gone, or the reader
+            report.say(f"stopped by {error}")
         return error.exit_code
     report.summary()
     return int(any(result.failure for result in report.results))
@@ -81,41 +73,16 @@ def _lab(spec: LabSpec, report: Report, *, keep: bool, up: Callable[[LabSpec], L
     try:
         yield lab
     except BaseException:
-        _down(lab)
+        with signals.held():
+            lab.down()
         raise
     if not keep:
-        _down(lab)
+        with signals.held():
+            lab.down()
         return
     named = "" if spec.name == DEFAULT_NAME else f" --name {spec.name}"
     report.say(f"lab {spec.name} is left up: netlab{named} get all; netlab{named} exec client -- sh; "
                f"netlab down{named}")
-
-
-def _down(lab: Lab) -> None:
-    """Takes the lab down; signals wait until that is done."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
-    try:
-        lab.down()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP raise Interrupted; SIGHUP not when it is ignored (nohup)."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    chosen = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-              if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in chosen}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _steps(steps: Sequence[Step], stage: Stage, report: Report, *, all_of_them: bool = False) -> str:

@@ -101,7 +101,7 @@ def _node(spec: LabSpec, node: str) -> Wiring:
             *_sysctls(forwards=True),
             # Node ports on 127.0.0.1: replies of pods come back to a loopback address.
             Sysctl("ipv4/conf/all/route_localnet", "1"),
-            # Refused connections are refused at once, also the seventh in a second: the kernel would hold its ICMP back.
+            # What is refused is refused at once, also the seventh time in a second: no limit on ICMP errors.
             Sysctl("ipv4/icmp_ratelimit", "0"),
             # What kube-proxy sets: --conntrack-tcp-timeout-established, --conntrack-tcp-timeout-close-wait.
             Sysctl("netfilter/nf_conntrack_tcp_timeout_established", "86400", optional=True),

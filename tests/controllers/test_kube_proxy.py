@@ -252,3 +252,23 @@ def test_udp_flows_are_looked_at_when_their_endpoints_changed_and_only_then():
         assert len(served) == 1
 
     play(story, *proxies)
+
+
+def test_udp_flows_end_when_their_backend_is_gone_though_the_rules_forgot_it_before():
+    registry, tables, proxies = lab("n1")
+    ports = [{"name": "", "port": 53, "protocol": "UDP"}]
+    ready = endpoint("10.244.1.10")
+    put(registry, "services", service("dns", "10.96.0.40", {"port": 53, "protocol": "UDP"}))
+    put(registry, "endpointslices", endpoint_slice("dns", ready, endpoint("10.244.1.11"), ports=ports))
+
+    async def story(manager):
+        ending = endpoint("10.244.1.11", ready=False, serving=True, terminating=True)
+        put(registry, "endpointslices", endpoint_slice("dns", ready, ending, ports=ports))
+        await manager.settled(5)
+        assert "10.244.1.11" not in render(tables["n1"].held)
+        assert tables["n1"].served[-1] == {("10.96.0.40", 53): {"10.244.1.10", "10.244.1.11"}}
+        put(registry, "endpointslices", endpoint_slice("dns", ready, ports=ports))
+        await manager.settled(5)
+        assert tables["n1"].served[-1] == {("10.96.0.40", 53): {"10.244.1.10"}}
+
+    play(story, *proxies)
