@@ -102,7 +102,7 @@ class Cluster:
     def _controllers(self) -> list[Controller]:
         spec = self.spec
         found: list[Controller] = control_plane(self.registry, api_address=str(spec.node_ip(spec.nodes[0])),
-                                                api_port=API_PORT)
+                                                api_port=API_PORT, ca=self.access.ca)
         found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)))
                   for node in spec.nodes]
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
