@@ -50,7 +50,7 @@ def _lab(request: pytest.FixtureRequest, purpose: str) -> Iterator[Lab]:
     _skip_without_root()
     from netlab.lab.lab import Lab
     from netlab.model.errors import LabError
-    from netlab.model.lab_spec import parse
+    from netlab.model.lab_settings import parse
 
     marker = request.node.get_closest_marker("netlab")
     try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from netlab.api.decode import copy
 from netlab.api.resource import Resource
 from netlab.model import meta
+from netlab.model.errors import conflict
 from netlab.model.meta import Manifest
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
@@ -19,7 +22,40 @@ def ready_to_go(manifest: Manifest) -> bool:
     return meta.is_deleting(manifest) and not held
 
 
-def grace_period(kind: Resource, pod: Manifest, asked: int | None) -> int:
+def check(kind: Resource, old: Manifest, *, uid: str, resource_version: str) -> None:
+    """ApiError 409 when the object is not the one that the preconditions name ("" for none)."""
+    if uid and uid != meta.uid(old):
+        raise conflict(kind.plural, meta.name(old), kind.group, f"the UID in the precondition ({uid}) does not match "
+                       f"the UID in record ({meta.uid(old)}). The object might have been deleted and then recreated")
+    present = old["metadata"]["resourceVersion"]
+    if resource_version and resource_version != present:
+        raise conflict(kind.plural, meta.name(old), kind.group, "the ResourceVersion in the precondition "
+                       f"({resource_version}) does not match the ResourceVersion in record ({present}). The object "
+                       "might have been modified")
+
+
+def marked(kind: Resource, old: Manifest, *, propagation: str, grace_period: int | None, now: datetime) -> Manifest:
+    """A copy that is being deleted; `old` itself when it is so already and nothing changes."""
+    new: Manifest = copy(old)
+    data = new["metadata"]
+    set_finalizers(data, propagation)
+    grace = seconds_to_end(kind, old, grace_period)
+    if meta.is_deleting(old):
+        grace = min(grace, data.get("deletionGracePeriodSeconds") or 0)
+        if grace == data.get("deletionGracePeriodSeconds", 0) and new == old and not ready_to_go(new):
+            return old
+    else:
+        data["deletionTimestamp"] = meta.timestamp(now + timedelta(seconds=grace))
+        if data.get("generation"):
+            data["generation"] += 1
+    if kind.plural == "namespaces":
+        new["status"] = {**meta.status(new), "phase": "Terminating"}
+    else:
+        data["deletionGracePeriodSeconds"] = grace
+    return new
+
+
+def seconds_to_end(kind: Resource, pod: Manifest, asked: int | None) -> int:
     """Seconds that a pod's processes have to end; 0 for everything that no kubelet looks after."""
     if kind.plural != "pods" or not meta.spec(pod).get("nodeName"):
         return 0

@@ -6,13 +6,11 @@ HTTP handlers and controllers use the same methods. All are synchronous, so each
 from __future__ import annotations
 
 import builtins
-import secrets
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from netlab.api import apply, deletion, scale
+from netlab.api import apply, deletion, object_meta, scale
 from netlab.api.decode import copy, decode
 from netlab.api.object_rules import metadata_errors
 from netlab.api.patch import MERGE, apply_patch
@@ -33,10 +31,6 @@ from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest, ObjectKey
 from netlab.model.selectors import FieldSelector, Selector
 from netlab.store import Store
-
-SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion")
-SERVER_OWNED = (*KEPT, "selfLink", "managedFields")
 
 
 class Registry:
@@ -91,8 +85,7 @@ class Registry:
         kind = self.resource(resource)
         new = decode(manifest, kind.kind, kind.api_version)
         data = new.setdefault("metadata", {})
-        for field in SERVER_OWNED:
-            data.pop(field, None)
+        object_meta.strip(data)
         if kind.namespaced:
             data["namespace"] = data.get("namespace") or namespace or "default"
             self._require_namespace(kind, data)
@@ -100,13 +93,11 @@ class Registry:
             data.pop("namespace", None)
         if "status" in kind.subresources and not kind.status_on_create:
             new.pop("status", None)
-        self._name(kind, data)
+        object_meta.begin(kind, data, now=self.now(), taken=lambda name: self.find(
+            resource, name, data.get("namespace", "")) is not None)
         key = ObjectKey(resource, data.get("namespace", ""), data.get("name", ""))
         if self.store.get(key) is not None:
             raise already_exists(resource, key.name, kind.group)
-        data |= {"uid": str(uuid.uuid4()), "creationTimestamp": self.now()}
-        if kind.generations:
-            data["generation"] = 1
         new = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": data} | new
         new |= {"apiVersion": kind.api_version, "kind": kind.kind}
         self._admit(kind, new, None, dry_run=dry_run)
@@ -123,7 +114,7 @@ class Registry:
             return scale.update(self, resource, manifest, dry_run=dry_run)
         new = decode(manifest, kind.kind, kind.api_version)
         old = self.get(resource, meta.name(new), meta.namespace(new))
-        self._check_identity(kind, new, old)
+        object_meta.check_identity(kind, new, old)
         if subresource:
             new = self._merge_subresource(kind, new, old, subresource)
         else:
@@ -132,10 +123,7 @@ class Registry:
                 if "status" in old:
                     new["status"] = copy(old["status"])
             new |= {"apiVersion": kind.api_version, "kind": kind.kind}
-            data = new["metadata"]
-            for field in SERVER_OWNED:
-                data.pop(field, None)
-            data |= {field: old["metadata"][field] for field in KEPT if field in old["metadata"]}
+            object_meta.carry_over(new["metadata"], old)
             self._admit(kind, new, old, dry_run=dry_run)
         if kind.generations and _content(new) != _content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
@@ -206,33 +194,14 @@ class Registry:
         """
         kind = self.resource(resource)
         old = self.get(resource, name, namespace)
-        if uid and uid != meta.uid(old):
-            raise conflict(resource, name, kind.group, f"the UID in the precondition ({uid}) does not match the UID in "
-                           f"record ({meta.uid(old)}). The object might have been deleted and then recreated")
-        if resource_version and resource_version != old["metadata"]["resourceVersion"]:
-            present = old["metadata"]["resourceVersion"]
-            raise conflict(resource, name, kind.group, "the ResourceVersion in the precondition "
-                           f"({resource_version}) does not match the ResourceVersion in record ({present}). The object "
-                           "might have been modified")
+        deletion.check(kind, old, uid=uid, resource_version=resource_version)
         if resource == "namespaces" and name in PROTECTED:
             raise forbidden_request(resource, name, "this namespace may not be deleted")
         if dry_run:
             return old
-        new = copy(old)
-        data = new["metadata"]
-        deletion.set_finalizers(data, propagation)
-        grace = deletion.grace_period(kind, old, grace_period)
-        if meta.is_deleting(old):
-            grace = min(grace, data.get("deletionGracePeriodSeconds") or 0)
-            if grace == data.get("deletionGracePeriodSeconds", 0) and new == old and not deletion.ready_to_go(new):
-                return old
-        else:
-            data["deletionTimestamp"] = meta.timestamp(self.clock() + timedelta(seconds=grace))
-            if data.get("generation"):
-                data["generation"] += 1
-        data["deletionGracePeriodSeconds"] = grace
-        if resource == "namespaces":
-            new["status"] = {**meta.status(new), "phase": "Terminating"}
+        new = deletion.marked(kind, old, propagation=propagation, grace_period=grace_period, now=self.clock())
+        if new is old:
+            return old
         return self._remove(kind, old) if deletion.ready_to_go(new) else self.store.put(_key(kind, new), new)
 
     def delete_collection(self, resource: str, namespace: str | None = None, *, labels: Selector | None = None,
@@ -271,25 +240,6 @@ class Registry:
                 kind.plural, data.get("name", ""), "unable to create new content in namespace "
                 f"{name} because it is being terminated", kind.group,
                 causes=[{"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}])
-
-    def _name(self, kind: Resource, data: dict[str, Any]) -> None:
-        base = data.get("generateName")
-        for _ in range(8):
-            if data.get("name") or not base:
-                return
-            name = base[:58] + "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(5))
-            if self.find(kind.plural, name, data.get("namespace", "")) is None:
-                data["name"] = name
-
-    @staticmethod
-    def _check_identity(kind: Resource, new: Manifest, old: Manifest) -> None:
-        given, present = meta.metadata(new), meta.metadata(old)
-        version = given.get("resourceVersion")
-        if version not in (None, "", "0", present["resourceVersion"]):
-            raise conflict(kind.plural, present["name"], kind.group)
-        if given.get("uid") not in (None, "", present["uid"]):
-            raise conflict(kind.plural, present["name"], kind.group, f"Precondition failed: UID in precondition: "
-                           f"{given['uid']}, UID in object meta: {present['uid']}")
 
     def _merge_subresource(self, kind: Resource, new: Manifest, old: Manifest, subresource: str) -> Manifest:
         merged: Manifest = copy(old)

@@ -44,6 +44,6 @@ def workload_errors(new: Manifest, old: Manifest | None) -> list[FieldError]:
     errors += pod_spec_errors(template["spec"], "spec.template.spec")
     if template["spec"].get("restartPolicy") in ("Never", "OnFailure"):
         errors.append(not_supported("spec.template.spec.restartPolicy", template["spec"]["restartPolicy"], ["Always"]))
-    if old is not None and not errors:
+    if old is not None and selector is not None:
         errors += unchanged(selector, meta.spec(old).get("selector"), "spec.selector")
     return errors

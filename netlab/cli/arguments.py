@@ -142,7 +142,8 @@ def _convert(command: Command, option: Option, text: str) -> Any:
     try:
         return option.convert(text)
     except ValueError:
-        raise usage_error(command, f'invalid argument "{text}" for "--{option.key}" flag: {option.value}') from None
+        raise usage_error(command, f'invalid argument "{text}" for "--{option.key}" flag: '
+                                   f"it takes a whole number") from None
 
 
 def _unknown(name: str, known: dict[str, Option]) -> str:

@@ -37,8 +37,8 @@ settings is left as it is. Needs root, and answers when the API and the cluster'
         )),
     )),
     ("Objects", (
-        _command("apply", "Create objects from files, or change them to what the files say.", "objects:apply",
-                 options=(FILES, NAMESPACE),
+        _command("apply", "Create objects from files, or change them to what the files say.", "apply:apply",
+                 "-f FILE...", options=(FILES, NAMESPACE),
                  details="All documents are checked before any is written."),
         _command("delete", "Delete objects by file, or by kind and name.", "objects:delete", "[KIND NAME...]",
                  most=None, options=(FILES, NAMESPACE, SELECTOR, GRACE,
@@ -58,7 +58,7 @@ settings is left as it is. Needs root, and answers when the API and the cluster'
         _command("label", "Set or remove labels of an object.", "objects:label", "KIND NAME KEY=VALUE... KEY-...",
                  least=2, most=None, options=(NAMESPACE, Option(("--overwrite",), "change labels that have a value"))),
         _command("scale", "Set the number of pods of a Deployment or ReplicaSet.", "objects:scale",
-                 "KIND NAME | KIND/NAME", least=1, most=2,
+                 "KIND NAME --replicas=NUMBER | KIND/NAME --replicas=NUMBER", least=1, most=2,
                  options=(NAMESPACE, Option(("--replicas",), "the number", "NUMBER", convert=int))),
     )),
     ("kubectl", (

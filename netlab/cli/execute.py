@@ -8,7 +8,9 @@ from urllib.parse import urlencode
 
 from netlab.cli.arguments import Arguments, usage_error
 from netlab.cli.context import api, lab_name, namespace
+from netlab.model import meta
 from netlab.model.errors import LabError
+from netlab.server.client import ApiClient
 
 
 def execute(arguments: Arguments) -> int:
@@ -30,6 +32,22 @@ def execute(arguments: Arguments) -> int:
                                                 stdin=0 if stdin else None, tty=tty)
 
 
+def _default_container(client: ApiClient, namespace: str, name: str) -> dict[str, str]:
+    """Of several containers the one that the pod's annotation names, else the first, with a notice; as kubectl."""
+    pod = client.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+    spec = meta.spec(pod)
+    main = [container["name"] for container in spec.get("containers") or ()]
+    init = [container["name"] for container in spec.get("initContainers") or ()]
+    if len(main) + len(init) < 2:
+        return {}
+    chosen = meta.annotations(pod).get("kubectl.kubernetes.io/default-container", "")
+    if chosen not in main:
+        chosen = main[0]
+        known = ", ".join([*main, *(f"{name} (init)" for name in init)])
+        sys.stderr.write(f'Defaulted container "{chosen}" out of: {known}\n')
+    return {"container": chosen}
+
+
 def logs(arguments: Arguments) -> int:
     """Writes a container's log to stdout, as bytes."""
     where, name = namespace(arguments), arguments.words[0].removeprefix("pod/")
@@ -45,6 +63,8 @@ def logs(arguments: Arguments) -> int:
         if arguments.flag(option):
             query[parameter] = "true"
     client = api(arguments)
+    if "container" not in query:
+        query |= _default_container(client, where, name)
     path = f"/api/v1/namespaces/{where}/pods/{name}/log" + (f"?{urlencode(query)}" if query else "")
     try:
         for piece in client.stream(path):

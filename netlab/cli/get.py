@@ -12,7 +12,7 @@ from urllib.parse import quote
 from netlab.cli import table
 from netlab.cli.arguments import Arguments, usage_error
 from netlab.cli.context import api, namespace
-from netlab.cli.failures import api_code, api_text
+from netlab.cli.failures import api_code, api_hint, api_text
 from netlab.model import meta
 from netlab.model.errors import ApiError
 from netlab.server.client import TABLE, ApiClient
@@ -79,7 +79,7 @@ def _tables(arguments: Arguments, client: ApiClient, wanted: list[Wanted]) -> in
             answer = _table(client.json("GET", want.path, accept=TABLE))
         except ApiError as error:
             code = code or api_code(error)
-            sys.stderr.write(api_text(error) + "\n")
+            sys.stderr.write(api_text(error) + "\n" + api_hint(error))
             continue
         if want.kind in tables:
             tables[want.kind]["rows"] += answer["rows"]
@@ -121,7 +121,7 @@ def _objects(arguments: Arguments, client: ApiClient, wanted: list[Wanted], outp
             answer = client.get(want.path)
         except ApiError as error:
             code = code or api_code(error)
-            sys.stderr.write(api_text(error) + "\n")
+            sys.stderr.write(api_text(error) + "\n" + api_hint(error))
             continue
         types = {"apiVersion": f"{want.kind.group}/{want.kind.version}".lstrip("/"), "kind": want.kind.kind}
         items += [types | item for item in answer.get("items") or ()] if not want.name else [answer]
@@ -138,10 +138,9 @@ def _objects(arguments: Arguments, client: ApiClient, wanted: list[Wanted], outp
     elif output == "json":
         sys.stdout.write(json.dumps(_without_managed(whole), indent=4, ensure_ascii=False) + "\n")
     else:
-        import yaml
+        from netlab.cli import yaml_output
 
-        yaml.dump(_without_managed(whole), sys.stdout, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper),
-                  default_flow_style=False, allow_unicode=True, width=4096)
+        yaml_output.write(_without_managed(whole), sys.stdout)
     return code
 
 

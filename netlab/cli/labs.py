@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from netlab.cli.arguments import Arguments, usage_error
@@ -31,7 +32,8 @@ def up(arguments: Arguments) -> int:
         with signals.raised():
             lab = Lab.up(spec)
     except signals.Interrupted as error:
-        sys.stderr.write(f"stopped by {error}\n")
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(f"stopped by {error}\n")
         return error.exit_code
     path = _kubeconfig(lab.name)
     if arguments.flag("quiet"):
@@ -87,7 +89,7 @@ def list_labs(arguments: Arguments) -> int:
     rows = []
     for name in sorted(labs()):
         try:
-            status = _status(name)
+            status = _status(name, limit=2.0)
         except (LabError, OSError) as error:
             hint = error.hint if isinstance(error, LabError) else ""
             rows.append([name, "no API" if hint else "broken", "<none>", "<unknown>"])
@@ -118,10 +120,10 @@ def status(arguments: Arguments) -> int:
     return int(failing)
 
 
-def _status(name: str) -> Mapping[str, Any]:
+def _status(name: str, *, limit: float = 30.0) -> Mapping[str, Any]:
     from netlab.lab.lab import Lab
 
-    return Lab.attach(name).status()
+    return Lab.attach(name).status(limit)
 
 
 def _node_names(status: Mapping[str, Any]) -> list[str]:

@@ -1,100 +1,21 @@
-"""apply, delete, label and scale, with kubectl's words."""
+"""delete, label and scale, with kubectl's words."""
 
 from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 
+from netlab.cli import targets
 from netlab.cli.arguments import Arguments, usage_error
 from netlab.cli.context import api, namespace
-from netlab.cli.failures import api_code, api_text
+from netlab.cli.failures import api_code, api_hint, api_text
 from netlab.model import meta
 from netlab.model.errors import ApiError, LabError
-from netlab.model.meta import Manifest
 from netlab.server import verbs
 from netlab.server.client import ApiClient
 from netlab.server.kinds import Kind, Kinds
 
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
-
-
-@dataclass(frozen=True)
-class Target:
-    """A manifest of a file, with its kind and the namespace that it goes into."""
-
-    kind: Kind
-    manifest: Manifest
-    namespace: str
-    file: str
-
-    @property
-    def name(self) -> str:
-        return meta.name(self.manifest)
-
-
-def apply(arguments: Arguments) -> int:
-    """Creates or changes what the files say; nothing is written when a document is found wrong beforehand."""
-    client, targets = _targets(arguments)
-    if len(targets) > 1:
-        _rehearse(client, targets)
-    code = 0
-    for target in targets:
-        try:
-            done = verbs.apply(client, target.kind, target.manifest, namespace=target.namespace)
-        except ApiError as error:
-            code = code or api_code(error)
-            sys.stderr.write(api_text(error, f'when applying "{target.file}"') + "\n")
-            continue
-        print(f"{target.kind.shown}/{target.name} {done}", flush=True)
-    return code
-
-
-def _rehearse(client: ApiClient, targets: list[Target]) -> None:
-    """Asks the server what it thinks of each document. What may depend on an earlier one (404, 409) waits."""
-    wrong: list[str] = []
-    for target in targets:
-        try:
-            verbs.apply(client, target.kind, target.manifest, namespace=target.namespace, dry_run=True)
-        except ApiError as error:
-            if error.code in (400, 422):
-                wrong.append(api_text(error, f'when applying "{target.file}"'))
-    if wrong:
-        raise LabError("nothing was applied:\n" + "\n".join(wrong))
-
-
-def _targets(arguments: Arguments) -> tuple[ApiClient, list[Target]]:
-    from netlab.scenario.manifests import load
-
-    files = arguments.many("filename")
-    if not files:
-        raise usage_error(arguments.command, "-f FILE is required")
-    if arguments.words:
-        raise usage_error(arguments.command, f"unexpected operand {arguments.words[0]!r} beside -f")
-    located = load(files)
-    if not located:
-        raise LabError(f"no objects passed to {arguments.command.name}")
-    client = api(arguments)
-    kinds = Kinds(client)
-    found: list[Target] = []
-    wrong: list[str] = []
-    for item in located:
-        manifest, file = item.manifest, item.place.file
-        kind = kinds.of(manifest["apiVersion"], manifest["kind"])
-        own = meta.namespace(manifest)
-        given = arguments.text("namespace")
-        if kind is None:
-            wrong.append(f'resource mapping not found for name: "{meta.name(manifest)}" namespace: "{own}" from '
-                         f'"{file}": no matches for kind "{manifest["kind"]}" in version "{manifest["apiVersion"]}"\n'
-                         "ensure CRDs are installed first")
-        elif kind.namespaced and own and given and own != given:
-            wrong.append(f'the namespace from the provided object "{own}" does not match the namespace "{given}". '
-                         f"You must pass '--namespace={own}' to perform this operation.")
-        else:
-            found.append(Target(kind, manifest, (own or namespace(arguments)) if kind.namespaced else "", file))
-    if wrong:
-        raise LabError("\n".join(wrong))
-    return client, found
 
 
 def delete(arguments: Arguments) -> int:
@@ -108,10 +29,11 @@ def delete(arguments: Arguments) -> int:
         try:
             uid = verbs.delete(client, kind, name, namespace=where, grace_period=arguments.number("grace-period"))
         except ApiError as error:
-            if error.code == 404 and arguments.flag("ignore-not-found"):
-                continue
+            with_it = any(kind.plural == "namespaces" and name == where for kind, name, _, _ in gone)
+            if error.code == 404 and (arguments.flag("ignore-not-found") or with_it):
+                continue  # a namespace takes its contents along
             code = code or api_code(error)
-            sys.stderr.write(api_text(error) + "\n")
+            sys.stderr.write(api_text(error) + "\n" + api_hint(error))
             continue
         forced = " force" if arguments.flag("force") else ""
         print(f'{kind.shown} "{name}"{forced} deleted', flush=True)
@@ -126,8 +48,8 @@ def delete(arguments: Arguments) -> int:
 
 def _chosen(arguments: Arguments) -> tuple[ApiClient, list[tuple[Kind, str, str]]]:
     if arguments.many("filename"):
-        client, targets = _targets(arguments)
-        return client, [(target.kind, target.name, target.namespace) for target in targets]
+        client, found = targets.load(arguments)
+        return client, [(target.kind, target.name, target.namespace) for target in found]
     if not arguments.words:
         raise usage_error(arguments.command, "say what to delete: -f FILE, or KIND NAME")
     client = api(arguments)
@@ -135,8 +57,8 @@ def _chosen(arguments: Arguments) -> tuple[ApiClient, list[tuple[Kind, str, str]
     pairs = [_pair(word) for word in arguments.words] if "/" in arguments.words[0] else \
         [(arguments.words[0], name) for name in arguments.words[1:]]
     if pairs:
-        found = [(kinds.named(word), name) for word, name in pairs]
-        return client, [(kind, name, where if kind.namespaced else "") for kind, name in found]
+        named = [(kinds.named(word), name) for word, name in pairs]
+        return client, [(kind, name, where if kind.namespaced else "") for kind, name in named]
     selector = arguments.text("selector")
     if not selector and not arguments.flag("all"):
         raise usage_error(arguments.command, "resource(s) were provided, but no name was specified")

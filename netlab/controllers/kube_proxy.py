@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,7 @@ from netlab.proxy.udp import Serving, udp_serving
 
 SYNC_PERIOD = 30.0  # seconds after which the kernel's tables are looked at again
 MIN_INTERVAL = 0.03  # seconds from write to write
+NOBODY: frozenset[str] = frozenset()
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -39,7 +41,9 @@ class Shared:
     """What all proxies of a lab compute together: the rows, and rules of ports that are alike on every node."""
 
     def __init__(self) -> None:
-        self.cache: Cache = {}
+        self.cache = Cache()
+        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
+        self.writer = ThreadPoolExecutor(1, "kube-proxy")
         self._snapshots = Snapshots()
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
         self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
@@ -50,8 +54,8 @@ class Shared:
         if self._seen[0] != revision:
             before = self._snapshots.refused
             rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            names = {(row.portal.name, row.portal.protocol) for row in rows}
-            self.cache = {key: value for key, value in self.cache.items() if key[:2] in names}
+            if rows is not self._seen[1]:
+                self.cache.prune(rows)
             self._seen = revision, rows
             for text in self._snapshots.refused:
                 if text not in before:
@@ -100,7 +104,7 @@ class KubeProxy(Controller):
         if ruleset != self._written or serving != self._serving or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
-            await asyncio.to_thread(self._sync, ruleset, known, serving)
+            await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._sync, ruleset, known, serving)
             self._written, self._serving = ruleset, serving
             self._last = self._checked = clock()
         return max(0.0, self._checked + SYNC_PERIOD - clock())
@@ -116,7 +120,9 @@ class KubeProxy(Controller):
         right = (known is None or known == ruleset) and self.tables.matches(ruleset)
         if not right:
             self.tables.replace(ruleset)
-        if serving != self._serving:
+        # The look at tracked flows takes time on a busy node, and who only comes along takes no flow from others.
+        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
+               for key, addresses in serving.items()):
             self.tables.forget_udp(serving)
 
     def _node_view(self) -> NodeView:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from netlab.api.registry import Registry
 from netlab.api.resources import RESOURCES
@@ -12,6 +13,12 @@ from netlab.model.errors import ApiError
 from netlab.model.meta import Manifest
 
 FINALIZER = "kubernetes"
+FINE = (
+    ("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered"),
+    ("NamespaceDeletionGroupVersionParsingFailure", "ParsedGroupVersions", "All legacy kube types successfully parsed"),
+    ("NamespaceDeletionContentFailure", "ContentDeleted",
+     "All content successfully deleted, may be waiting on finalization"),
+)
 
 
 class Namespaces(PerObject):
@@ -37,8 +44,26 @@ class Namespaces(PerObject):
             for content in self.registry.list(resource, name):
                 if not meta.is_deleting(content):
                     self._delete(resource, content)
-        if not any(self.registry.list(resource, name) for resource in self._contents):
+        left = {resource: self.registry.list(resource, name) for resource in self._contents}
+        if any(left.values()):
+            self._report(name, left)
+        else:
             self._release(item)
+
+    def _report(self, name: str, left: dict[str, list[Manifest]]) -> None:
+        """Says in the namespace's status what is left in it, for those who wonder why it stays."""
+        item = self.registry.get("namespaces", name)
+        old = meta.status(item).get("conditions") or []
+        told = conditions(left)
+        if [(c["type"], c["message"]) for c in old] == [(c["type"], c["message"]) for c in told]:
+            return
+        before = {c["type"]: c for c in old}
+        for condition in told:
+            same = before.get(condition["type"], {}).get("status") == condition["status"]
+            condition["lastTransitionTime"] = before[condition["type"]]["lastTransitionTime"] if same \
+                else self.registry.now()
+        status = {**meta.status(item), "conditions": told}
+        self.registry.update("namespaces", item | {"status": status}, subresource="status")
 
     def _delete(self, resource: str, content: Manifest) -> None:
         try:
@@ -54,3 +79,27 @@ class Namespaces(PerObject):
         spec = meta.spec(item) | {"finalizers": [
             name for name in meta.spec(item).get("finalizers") or () if name != FINALIZER]}
         self.registry.update("namespaces", item | {"metadata": data, "spec": spec}, subresource="finalize")
+
+
+def conditions(left: Mapping[str, Sequence[Manifest]]) -> list[dict[str, str]]:
+    """What a namespace that is being deleted reports of its contents, by resource; without times."""
+    found = [{"type": fine, "status": "False", "reason": reason, "message": text} for fine, reason, text in FINE]
+    counts = sorted((resource, RESOURCES[resource].group, len(items)) for resource, items in left.items() if items)
+    everything = [item for items in left.values() for item in items]
+    held = Counter(name for item in everything for name in meta.metadata(item).get("finalizers") or ())
+    found.append(_condition(
+        "NamespaceContentRemaining", "SomeResourcesRemain", "Some resources are remaining: ",
+        [f"{resource}.{group} has {count} resource instances" for resource, group, count in counts],
+        "ContentRemoved", "All content successfully removed"))
+    found.append(_condition(
+        "NamespaceFinalizersRemaining", "SomeFinalizersRemain",
+        "Some content in the namespace has finalizers remaining: ",
+        [f"{name} in {count} resource instances" for name, count in sorted(held.items())],
+        "ContentHasNoFinalizers", "All content-preserving finalizers finished"))
+    return found
+
+
+def _condition(name: str, reason: str, text: str, items: Sequence[str], none: str, nothing: str) -> dict[str, str]:
+    if not items:
+        return {"type": name, "status": "False", "reason": none, "message": nothing}
+    return {"type": name, "status": "True", "reason": reason, "message": text + ", ".join(items)}

@@ -130,3 +130,11 @@ class Manager:
         except TimeoutError:
             waiting = ", ".join(self.unsettled())
             raise LabError(f"not settled after {limit:g} s: {waiting}", hint="netlab status", exit_code=124) from None
+
+    async def caught_up(self, *names: str) -> None:
+        """Waits until those of the named controllers that run have seen all that is written by now."""
+        wanted = {name: c.store.revision_of(*c.resources) for name in names if (c := self.controllers[name])}
+        while any(name in self._tasks and self.controllers[name].observed_revision < revision
+                  for name, revision in wanted.items()):
+            self._progress.clear()
+            await self._progress.wait()

@@ -19,7 +19,8 @@ INSTALL = "apt-get install iptables (or your distribution's package of iptables-
 
 def make(directory: Path) -> Path:
     """The directory, made or completed: symlinks to the legacy programs. LabError (exit code 3) without iptables."""
-    directory.mkdir(mode=0o755, exist_ok=True)
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o755)  # whatever the umask is: programs there may run as other users
     for program in PROGRAMS:
         target = legacy(program)
         if target is None:
@@ -40,7 +41,8 @@ def make_alternatives(directory: Path) -> Path | None:
     """
     if not (ALTERNATIVES / "iptables").is_symlink():
         return None
-    directory.mkdir(mode=0o755, exist_ok=True)
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o755)  # whatever the umask is: programs there may run as other users
     for entry in filter(os.DirEntry.is_symlink, os.scandir(ALTERNATIVES)):
         target = legacy(entry.name) if entry.name in PROGRAMS else None
         with contextlib.suppress(FileExistsError):

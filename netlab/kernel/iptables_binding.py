@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +24,19 @@ _LIBRARIES = {"c": "libc.so.6", "ip4tc": "libip4tc.so.2", "ip6tc": "libip6tc.so.
 def binding() -> Any:
     """The module that holds libiptc's functions (`.iptc`) and errno (`._get_errno_loc`)."""
     return load().ip4tc
+
+
+@cache
+def quick() -> Any:
+    """libiptc's functions that only take a moment: Python's lock is held meanwhile.
+
+    To give it up and win it back ten thousand times in a row costs more than they do, above all when others want it.
+    """
+    import ctypes
+
+    library = ctypes.PyDLL(None, handle=binding()._libiptc._handle)
+    library.iptc_first_chain.restype = library.iptc_next_chain.restype = ctypes.c_char_p
+    return library
 
 
 def load() -> ModuleType:

@@ -40,25 +40,10 @@ INVERTED = {"in_interface": 1, "out_interface": 2, "source": 8, "destination": 0
 GOTO = 2  # in ipt_ip.flags
 ENTRY = 112  # sizeof(struct ipt_entry)
 
-_packed: dict[int, tuple[Rule, bytes]] = {}
-_PACKED_LIMIT = 200_000
-
 _ANY = bytes(4)
 _HEAD = struct.Struct("<16s16s16s16sHBBI")  # struct ipt_ip after its addresses, nfcache
 _TAIL = struct.Struct("<HHIQQ")  # target_offset, next_offset, comefrom, counters
 _EXTENSION = struct.Struct("<H29sB")  # size, name, revision
-
-
-def blob(rule: Rule) -> bytes:
-    """The rule packed; the same rule object is packed once, however many nodes and writes it serves."""
-    known = _packed.get(id(rule))
-    if known is not None and known[0] is rule:
-        return known[1]
-    packed = pack(rule)
-    if len(_packed) >= _PACKED_LIMIT:
-        _packed.clear()
-    _packed[id(rule)] = rule, packed
-    return packed
 
 
 def pack(rule: Rule) -> bytes:
@@ -113,11 +98,16 @@ _NOTHING = _extension("", 0, bytes(8))
 _COMMENT = _EXTENSION.pack(288, b"comment", 0)
 
 
+def comment_text(text: str) -> bytes:
+    """The data of a comment match; ValueError if the text is too long."""
+    data = text.encode()
+    if len(data) > 255:
+        raise ValueError(f"a rule's comment has at most 255 bytes: {text!r}")
+    return data.ljust(256, b"\0")
+
+
 def _comment(match: Comment) -> bytes:
-    text = match.text.encode()
-    if len(text) > 255:
-        raise ValueError(f"a rule's comment has at most 255 bytes: {match.text!r}")
-    return _COMMENT + text.ljust(256, b"\0")
+    return _COMMENT + comment_text(match.text)
 
 
 @lru_cache(maxsize=1024)

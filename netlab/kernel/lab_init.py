@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from netlab.kernel import packets, pod_init, process, process_title, syscalls
+from netlab.kernel import packets, pod_etc, pod_init, process, process_title, syscalls
 from netlab.kernel.pod_spec import Mount, Sandbox
 
 
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         for name in filter(None, preload.split(",")):
             _load(name)
+        pod_etc.secrets("/etc")  # for all its forks
         process_title.prepare()
         syscalls.unshare(syscalls.CLONE_NEWPID)
         pid = os.fork()

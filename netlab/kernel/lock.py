@@ -99,7 +99,7 @@ def _is_the_file(descriptor: int, lab: str) -> bool:
 def is_held(lab: str) -> bool:
     """Whether somebody has the lock now."""
     try:
-        descriptor = os.open(names.lock_file(lab), os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = _open_file(lab, 0)
     except FileNotFoundError:
         return False
     try:
@@ -152,17 +152,36 @@ def make_private_dir(path: Path) -> Path:
         os.mkdir(path, 0o700)
     except FileExistsError:
         pass
-    found = os.lstat(path)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    if not is_private(path):
         raise LabError(f"{path} is not a directory of this user's", hint=f"see who made it: ls -ld {path}", exit_code=3)
-    if found.st_mode & 0o077:
+    if os.lstat(path).st_mode & 0o077:
         os.chmod(path, 0o700)
     return path
 
 
+def is_private(path: Path) -> bool:
+    """Whether it is a real directory of this user or root; False when there is nothing, too."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid in (0, os.geteuid())
+
+
 def _open(lab: str) -> int:
     make_private_dir(names.RUN)
-    return os.open(names.lock_file(lab), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return _open_file(lab, os.O_CREAT)
+
+
+def _open_file(lab: str, flags: int) -> int:
+    path = names.lock_file(lab)
+    try:
+        return os.open(path, flags | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except OSError as error:
+        raise LabError(f"{path} cannot be opened as a lab's lock: {error.strerror}",
+                       hint=f"see who made it: ls -ld {path.parent} {path}", exit_code=3) from None
 
 
 def _holds(pid: int, wanted: os.stat_result) -> bool:

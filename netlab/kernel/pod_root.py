@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from netlab.kernel import mounts, syscalls
+from netlab.kernel import mounts, pod_etc, syscalls
 from netlab.kernel.pod_spec import Mount, Sandbox
 from netlab.kernel.syscalls import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REC, MS_REMOUNT
 
 SIZE = "size=256m,nr_inodes=65536"  # of all that the pod may write outside of its volumes
-TREES = ("usr", "etc", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+TREES = ("usr", "opt", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
 DIRECTORIES = (
     ("tmp", 0o1777), ("run", 0o755), ("run/lock", 0o1777), ("root", 0o700), ("home", 0o755), ("mnt", 0o755),
     ("srv", 0o755), ("var", 0o755), ("var/tmp", 0o1777), ("var/log", 0o755), ("var/lib", 0o755), ("var/cache", 0o755),
@@ -28,9 +28,6 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 PROC_READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 PROC_MASKED = ("acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats")
 SYS_MASKED = ("firmware", "devices/virtual/powercap", "kernel/debug", "kernel/security")
-# Kept by root, or of no use in a pod, though their directory may be read by all.
-ETC_MASKED = ("ssh", "ssl/private", "sudoers.d", "security/opasswd", "NetworkManager/system-connections", "wireguard",
-              "letsencrypt", "kubernetes", "rancher", "netns")
 
 
 def enter(sandbox: Sandbox) -> None:
@@ -43,6 +40,7 @@ def enter(sandbox: Sandbox) -> None:
     trees = [(syscalls.open_tree(mount.source), mount.target, mount.read_only) for mount in own]
     for name in TREES:
         _show(f"/{name}", f"{root}/{name}")
+    pod_etc.show("/etc", f"{root}/etc")
     for name, mode in DIRECTORIES:
         os.mkdir(f"{root}/{name}")
         os.chmod(f"{root}/{name}", mode)  # whatever the umask is
@@ -55,8 +53,8 @@ def enter(sandbox: Sandbox) -> None:
     _kernel_views(root)
     syscalls.pivot_root(root)
     # Only now, so that symbolic links lead to what the pod sees.
-    hidden = [("/proc", PROC_MASKED), ("/sys", SYS_MASKED), ("/etc", ETC_MASKED)]
-    mounts.mask([f"{tree}/{name}" for tree, names in hidden for name in names] + _unreadable("/etc"))
+    hidden = [("/proc", PROC_MASKED), ("/sys", SYS_MASKED)]
+    mounts.mask([f"{tree}/{name}" for tree, names in hidden for name in names])
     mounts.attach(trees)
 
 
@@ -87,23 +85,12 @@ def _kernel_views(root: str) -> None:
         syscalls.mount("devpts", f"{root}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, data="newinstance,ptmxmode=0666")
 
 
-def _unreadable(directory: str) -> list[str]:
-    found = []
-    for entry in os.scandir(directory):
-        try:
-            if not entry.is_symlink() and not entry.stat(follow_symlinks=False).st_mode & 0o004:
-                found.append(entry.path)
-        except FileNotFoundError:
-            pass  # removed just now
-    return found
-
-
 def _programs(sandbox: Sandbox) -> list[Mount]:
     """Mounts of the sandbox's bin directory and, where it asks, of the interpreter and this package, unless seen."""
     wanted = [sandbox.bin_directory] if sandbox.bin_directory else []
     if sandbox.python:
         wanted += [sys.base_prefix, sys.base_exec_prefix, sys.prefix, str(Path(__file__).resolve().parents[1])]
-    seen = [f"/{name}" for name in TREES] + [mount.target for mount in sandbox.mounts]
+    seen = [f"/{name}" for name in (*TREES, "etc")] + [mount.target for mount in sandbox.mounts]
     found: list[Mount] = []
     for path in wanted:
         if os.path.isdir(path) and not _below(path, seen):

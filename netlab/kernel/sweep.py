@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from netlab.kernel import netns, process, user_files, wiring
-from netlab.kernel.lock import Lock, all_pids, holders, is_held, last_holder
+from netlab.kernel.lock import Lock, all_pids, holders, is_held, is_private, last_holder
 from netlab.model.errors import LabError
 from netlab.topology import names
 
@@ -70,7 +70,7 @@ def leftovers(lab: str) -> list[str]:
 
 def labs() -> list[str]:
     """Names of all labs of which there is a run directory or a netns, running or not."""
-    found = {name for name in _entries(names.RUN) if (names.RUN / name).is_dir()}
+    found = {name for name in _entries(names.RUN) if (names.RUN / name).is_dir()} if is_private(names.RUN) else set()
     found |= {name.partition(".")[0] for name in [*_entries(names.NETNS), *_entries(names.ETC_NETNS)] if "." in name}
     return sorted(name for name in found if _LABEL.fullmatch(name))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import socket
 import struct
@@ -33,6 +34,7 @@ from netlab.topology.plan import plan_lab
 from netlab.workloads.catalogue import catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
+UNROUTED_LIMIT = 1.0  # seconds that a pod's SIGTERM waits for the rules
 
 
 class Cluster:
@@ -67,11 +69,14 @@ class Cluster:
         await init
         self.manager.start()
         await self._dns_answers()
+        self.background = asyncio.create_task(asyncio.to_thread(self._make_alternatives))
         gc.collect()
         gc.freeze()
 
     async def stop(self) -> None:
         """Ends the control plane. Pods, rules and links stay and go on working."""
+        if hasattr(self, "background"):
+            await asyncio.gather(self.background, return_exceptions=True)
         if hasattr(self, "manager"):
             await self.manager.stop()
         if hasattr(self, "server"):
@@ -92,12 +97,16 @@ class Cluster:
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
         bin_directory.make(self.directory / "bin")
-        alternatives = bin_directory.make_alternatives(self.directory / "alternatives")
         for node in (*self.spec.nodes, CLIENT):
-            netns_name = names.node_netns(self.spec.name, node)
-            wiring.write_resolv_conf(netns_name, "# this host knows no DNS server\n")
-            if alternatives:
-                wiring.link_alternatives(netns_name, alternatives)
+            wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
+
+    def _make_alternatives(self) -> None:
+        """For what people type behind `ip netns exec`; `up` does not wait for these hundreds of links."""
+        alternatives = bin_directory.make_alternatives(self.directory / "alternatives")
+        if alternatives is None:
+            return
+        for node in (*self.spec.nodes, CLIENT):
+            wiring.link_alternatives(names.node_netns(self.spec.name, node), alternatives)
 
     def _controllers(self) -> list[Controller]:
         spec = self.spec
@@ -106,8 +115,17 @@ class Cluster:
         found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)))
                   for node in spec.nodes]
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
-                          recorder=lambda node: EventRecorder(self.registry, "kubelet", node))
+                          recorder=lambda node: EventRecorder(self.registry, "kubelet", node),
+                          unrouted=self._unrouted)
         return found
+
+    async def _unrouted(self) -> None:
+        """Waits until every node's rules follow the pods as they are now, but not long: rules never hold up a pod."""
+        proxies = [name for name in self.manager.controllers if name.startswith("kube-proxy/")]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(UNROUTED_LIMIT):
+                await self.manager.caught_up("endpointslices")
+                await self.manager.caught_up(*proxies)
 
     async def _dns_answers(self) -> None:
         """Asks for the API server's name through the DNS Service, from a node, until an answer comes."""
@@ -132,7 +150,7 @@ class Cluster:
         pods = [f"{pod['metadata']['name']} {pod.get('status', {}).get('phase')}"
                 for pod in self.registry.list("pods", "kube-system")]
         raise LabError(f"cluster DNS does not answer after {DNS_LIMIT:g} s; unsettled: {waiting}; pods: {pods}",
-                       hint=f"see {self.directory}/daemon.log", exit_code=124)
+                       exit_code=124)
 
     async def _status(self, request: Request) -> Response:
         controllers = {name: {"observed": c.observed_revision, "error": c.last_error, "settled": c.settled,

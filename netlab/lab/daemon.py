@@ -8,6 +8,8 @@ READY_FD when API and DNS answer, or what failed.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING
 from netlab.kernel.process import write_record
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
-from netlab.model.lab_spec import parse
+from netlab.model.lab_settings import parse
 from netlab.topology import names
 from netlab.workloads.catalogue import PRELOAD
 
@@ -27,12 +29,26 @@ if TYPE_CHECKING:
     from netlab.lab.cluster import Cluster
 
 
+class Log(io.TextIOWrapper):
+    """What the daemon says. A full disk loses words; it must not end whoever speaks them."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
 def main(argv: list[str]) -> int:
     """Runs until SIGTERM; gives the exit code."""
     lab, ready = argv[0], int(argv[1])
     os.umask(0o077)
-    write_record(names.run_dir(lab) / "daemon.json", os.getpid())
+    sys.stdout = sys.stderr = Log(sys.stdout.buffer, line_buffering=True)
     try:
+        write_record(names.run_dir(lab) / "daemon.json", os.getpid())
         # The lab init loads its modules on another core while we load ours, which takes longer.
         runtime = Runtime(lab, preload=PRELOAD)
         threading.Thread(target=runtime.warm_up, name="lab init", daemon=True).start()
@@ -44,12 +60,12 @@ def main(argv: list[str]) -> int:
         spec = parse(record["spec"], name=lab)
         asyncio.run(_serve(Cluster(spec, runtime), ready))
     except LabError as error:
-        _tell(ready, {"message": error.message, "hint": error.hint, "exit_code": error.exit_code})
+        _tell(ready, {"message": error.message, "hint": error.hint, "exit_code": error.exit_code,
+                      "log": not error.hint})
         return error.exit_code
     except BaseException as error:
         traceback.print_exc()
-        _tell(ready, {"message": f"{type(error).__name__}: {error}", "exit_code": 5,
-                      "hint": f"see {names.run_dir(lab)}/daemon.log"})
+        _tell(ready, {"message": f"{type(error).__name__}: {error}", "exit_code": 5, "hint": "netlab doctor"})
         return 5
     return 0
 

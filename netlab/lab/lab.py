@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from netlab.kernel.lock import Lock
 
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")  # of the caller's environment, by the daemon
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+CONTAINER_STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
+LOG_LINES = 5
 BUSY_LIMIT = 20.0  # seconds that another command may take with a lab before we give up
 
 
@@ -31,11 +34,12 @@ class Lab:
         self.api = ApiClient(names.api_socket(spec.name))
 
     @classmethod
-    def up(cls, spec: LabSpec) -> Lab:
+    def up(cls, spec: LabSpec, *, new: bool = False, temporary: bool = False) -> Lab:
         """Starts the lab, or adopts what runs of it after its daemon died; returns when API and DNS answer.
 
-        A lab that runs with the same settings is left as it is. LabError: exit code 3 with one line per thing
-        that the machine lacks, 2 when the lab runs with other settings.
+        A lab that runs with the same settings is left as it is; with `new` that is an error. A `temporary` lab is
+        this process's: once the process is gone, whoever wants the name next removes the lab. LabError: exit code
+        3 with one line per thing that the machine lacks, 2 when the lab runs with other settings.
         """
         from netlab.kernel import preflight, sweep
 
@@ -45,19 +49,16 @@ class Lab:
                            hint="netlab doctor", exit_code=3)
         lock = _take_or_find(spec.name)
         if lock is None:
-            lab = cls.attach(spec.name)
-            lab._refuse_other(spec)
-            return lab
+            return cls.attach(spec.name)._as_wanted(spec, new=new)
         with lock:
             record = _read_record(spec.name)
-            if record is not None and record["boot"] == _boot_id():
-                lab = cls.attach(spec.name)
-                lab._refuse_other(spec)
+            if record is not None and record["boot"] == _boot_id() and not _is_abandoned(record):
+                lab = cls.attach(spec.name)._as_wanted(spec, new=new)
                 _start_daemon(lock)
                 return lab
             sweep.sweep(spec.name, lock=lock)  # what an interrupted `up`, or a machine that went down, has left
             try:
-                _write_record(spec)
+                _write_record(spec, temporary=temporary)
                 _start_daemon(lock)
             except BaseException:
                 from netlab.lab import signals
@@ -68,10 +69,14 @@ class Lab:
                 raise
         return cls(spec)
 
-    def _refuse_other(self, spec: LabSpec) -> None:
+    def _as_wanted(self, spec: LabSpec, *, new: bool) -> Lab:
+        if new:
+            raise LabError(f"a lab named {self.name} is there already",
+                           hint=f"netlab down {self.name}, or choose another name with --name")
         if self.spec.to_manifest() != spec.to_manifest():
             raise LabError(f"lab {self.name} exists with other settings",
                            hint=f"netlab down {self.name}, or choose another name with --name")
+        return self
 
     @classmethod
     def attach(cls, name: str) -> Lab:
@@ -79,7 +84,7 @@ class Lab:
         record = _read_record(name)
         if record is None:
             raise LabError(f"there is no lab {name}", hint=f"netlab up --name {name}", exit_code=4)
-        from netlab.model.lab_spec import parse
+        from netlab.model.lab_settings import parse
 
         return cls(parse(record["spec"], name=name))
 
@@ -102,9 +107,13 @@ class Lab:
         finally:
             client.close()
 
-    def status(self) -> Mapping[str, object]:
+    def status(self, limit: float = 30.0) -> Mapping[str, object]:
         """The daemon's view: `controllers` (name -> observed, error, running), `nodes`, `revision`, `uptime`."""
-        return self.api.get("/netlab/v1/status")
+        client = ApiClient(names.api_socket(self.name), timeout=limit)
+        try:
+            return client.get("/netlab/v1/status")
+        finally:
+            client.close()
 
     def exec(self, target: str, argv: Sequence[str], *, container: str = "", stdin: int | None = None,
              stdout: int = 1, stderr: int = 2, tty: bool = False, env: Mapping[str, str] | None = None,
@@ -142,7 +151,7 @@ class Lab:
             known = ", ".join((*self.spec.nodes, CLIENT))
             raise LabError(f'{error.message}: there is no node and no pod "{target}"',
                            hint=f"netlab get pods -A (nodes and hosts: {known})", exit_code=4) from None
-        containers = [item["name"] for item in manifest["spec"]["containers"]]
+        containers = [item["name"] for field in CONTAINERS for item in manifest["spec"].get(field) or ()]
         if container and container not in containers:
             raise LabError(f"container {container} is not valid for pod {name}",
                            hint=f"one of: {', '.join(containers)}", exit_code=4)
@@ -152,8 +161,13 @@ class Lab:
             raise LabError(f"pod {namespace}/{name} has no processes (phase {phase})",
                            hint=f"netlab get pod {name} -n {namespace}", exit_code=4)
         stdin, stdout, stderr = streams
-        return pod.exec(argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, tty=tty, limit=limit,
-                        container=container or containers[0])
+        container = container or containers[0]
+        try:
+            return pod.exec(argv, stdin=stdin, stdout=stdout, stderr=stderr, env=env, tty=tty, limit=limit,
+                            container=container)
+        except ProcessLookupError:
+            raise LabError(f"container {container} of pod {namespace}/{name} does not run{_why(manifest, container)}",
+                           hint=f"netlab get events -n {namespace}", exit_code=4) from None
 
     def run(self, target: str, argv: Sequence[str], *, input: bytes = b"", limit: float | None = None,
             container: str = "") -> tuple[int, bytes, bytes]:
@@ -180,6 +194,15 @@ class Lab:
         return re.sub(r"\[\d+:\d+\]", "[0:0]", "\n".join(lines) + "\n")
 
 
+def _why(pod: Mapping[str, Any], container: str) -> str:
+    """What holds a container up, in brackets, as its status says it."""
+    status = pod.get("status") or {}
+    found = [item for field in CONTAINER_STATUSES for item in status.get(field) or () if item["name"] == container]
+    state = (found[0].get("state") or {}) if found else {}
+    reason = (state.get("waiting") or state.get("terminated") or {}).get("reason")
+    return f" ({reason})" if reason else ""
+
+
 def _content(file: int) -> bytes:
     size = os.fstat(file).st_size
     return os.pread(file, size, 0)
@@ -194,30 +217,53 @@ def _boot_id() -> str:
 def _read_record(name: str) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads((names.run_dir(name) / "lab.json").read_text())
+        return record if isinstance(record["boot"], str) and isinstance(record["spec"], dict) else None
     except PermissionError:
         raise LabError(f"no access to lab {name}: a lab belongs to root", hint="use sudo", exit_code=3) from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError, KeyError):
         return None
-    return record
 
 
-def _write_record(spec: LabSpec) -> None:
+def _is_abandoned(record: Mapping[str, Any]) -> bool:
+    """Whether it is the lab of a `netlab run` that was killed."""
+    from netlab.kernel import process
+
+    owner = record.get("owner")
+    if not owner:
+        return False
+    descriptor = process.pin(*owner)
+    if descriptor is None:
+        return True
+    os.close(descriptor)
+    return process.gone(owner[0])
+
+
+def _write_record(spec: LabSpec, *, temporary: bool) -> None:
+    from netlab.kernel import process
     from netlab.kernel.lock import make_run_dir
 
     directory = make_run_dir(spec.name)
-    temporary = directory / "lab.json.new"
-    temporary.write_text(json.dumps({"boot": _boot_id(), "spec": spec.to_manifest()}))
-    temporary.rename(directory / "lab.json")
+    owner = [os.getpid(), process.start_time(os.getpid())] if temporary else None
+    file = directory / "lab.json.new"
+    file.write_text(json.dumps({"boot": process.boot_id(), "owner": owner, "spec": spec.to_manifest()}))
+    file.rename(directory / "lab.json")
 
 
 def _take_or_find(name: str) -> Lock | None:
     """The lab's lock, or None when a daemon has it and answers. Another `up` or `down` may end its work first."""
     import time
 
+    from netlab.kernel import process
     from netlab.kernel.lock import Lock
 
     end = time.monotonic() + BUSY_LIMIT
     while (lock := Lock.try_take(name, purpose="up")) is None:
+        # In this order: a daemon that another command starts now has its lab's new record before it.
+        daemon = process.read_record(names.run_dir(name) / "daemon.json")
+        record = _read_record(name)
+        if daemon and record and _is_abandoned(record):
+            process.kill(*daemon)
+            continue
         try:
             ApiClient(names.api_socket(name), timeout=1.0).get("/netlab/v1/status")
             return None
@@ -259,6 +305,9 @@ def _start_daemon(lock: Lock) -> None:
     if answer.get("ok"):
         return
     os.waitpid(pid, 0)
-    words = answer.get("message") or "its daemon died: " + "".join(log.read_text().splitlines(True)[-3:]).strip()
+    last = "".join(log.read_text().splitlines(True)[-LOG_LINES:]).strip()
+    words = answer.get("message") or "its daemon died" + (f": {last}" if last else "")
+    if answer.get("log") and last:  # it goes with the lab
+        words += f"\nthe last lines of its log:\n{last}"
     raise LabError(f"lab {name} did not come up: {words}", hint=answer.get("hint", ""),
                    exit_code=answer.get("exit_code", 5))

@@ -87,6 +87,18 @@ class Catalogue:
 
         `which` finds a program on the machine, as shutil.which does. Raises MissingImage.
         """
+        image = self.present(name, which)
+        if not command and not args and not image.command and not image.args:
+            raise MissingImage(f"the image {repository(name)!r} has no command of its own: give the container one")
+        own = PurePosixPath(image.command[0]).name if image.command else ""
+        argv = tuple(command) + tuple(args) if command else image.command + (tuple(args) or image.args)
+        program = PurePosixPath(argv[0]).name
+        if image.entry and program == own:
+            return Launch(argv[:1] + self._listen(image, tuple(ports)) + argv[1:], image.entry, image.mounts, image.env)
+        return Launch(argv, self.builtins.get(program, ""), image.mounts, image.env)
+
+    def present(self, name: str, which: Callable[[str], str | None]) -> Image:
+        """The entry for an image reference, when what it needs is on the machine. Raises MissingImage."""
         image = self.find(name)
         if image is None:
             example = f"images: [{{name: {repository(name)}, command: [sleep, infinity]}}]"
@@ -96,14 +108,7 @@ class Catalogue:
         if missing:
             raise MissingImage(f"the image runs the machine's own {missing[0]!r}, which is not installed; install it, "
                                f"or name another command for {repository(name)!r} under images in the lab file")
-        if not command and not args and not image.command and not image.args:
-            raise MissingImage(f"the image {repository(name)!r} has no command of its own: give the container one")
-        own = PurePosixPath(image.command[0]).name if image.command else ""
-        argv = tuple(command) + tuple(args) if command else image.command + (tuple(args) or image.args)
-        program = PurePosixPath(argv[0]).name
-        if image.entry and program == own:
-            return Launch(argv[:1] + self._listen(image, tuple(ports)) + argv[1:], image.entry, image.mounts, image.env)
-        return Launch(argv, self.builtins.get(program, ""), image.mounts, image.env)
+        return image
 
     @staticmethod
     def _listen(image: Image, declared: tuple[int, ...]) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ Jumps stand in the reverse order of kube-proxy's list, because it puts each at t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import lru_cache
 
+from netlab.netfilter.part import Chain, Part, part
 from netlab.netfilter.rule import (
     ACCEPT,
     DROP,
@@ -22,7 +23,7 @@ from netlab.netfilter.rule import (
     SetMark,
     State,
 )
-from netlab.netfilter.ruleset import Table, table
+from netlab.netfilter.ruleset import table
 
 MASQUERADE_MARK = 0x4000
 MARK_MASQ = Jump("KUBE-MARK-MASQ")
@@ -65,7 +66,6 @@ NAT: dict[str, tuple[Rule, ...]] = {
 MANGLE = table("mangle", {CANARY: ()})
 
 
-@lru_cache(maxsize=2)
 def node_ports_rule(localhost: bool) -> Rule:
     """The last rule of KUBE-SERVICES: what no Service address matched may be for a node port."""
     note = Comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
@@ -75,6 +75,21 @@ def node_ports_rule(localhost: bool) -> Rule:
     return Rule(matches, Jump("KUBE-NODEPORTS"), destination="127.0.0.0/8", inverted=frozenset({"destination"}))
 
 
-def filter_table(chains: dict[str, Iterable[Rule]], *, localhost: bool) -> Table:
-    """The filter table with what Services put into its chains."""
-    return table("filter", {**FILTER, "KUBE-FIREWALL": (LOCALNET,) if localhost else (), **chains})
+@lru_cache(maxsize=4)
+def first_part(table: str, localhost: bool) -> Part:
+    """What stands in front of what Services put into the table."""
+    if table == "nat":
+        return part([*_chains(NAT), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")])
+    own = {"KUBE-FIREWALL": (LOCALNET,) if localhost else (), "KUBE-SERVICES": (), "KUBE-EXTERNAL-SERVICES": (),
+           "KUBE-PROXY-FIREWALL": (), "KUBE-NODEPORTS": ()}
+    return part([*_chains(FILTER), *_chains(own)])
+
+
+@lru_cache(maxsize=2)
+def last_part(localhost: bool) -> Part:
+    """What stands behind the Services in nat."""
+    return part([Chain("KUBE-SERVICES", (node_ports_rule(localhost),))])
+
+
+def _chains(chains: Mapping[str, tuple[Rule, ...]]) -> list[Chain]:
+    return [Chain(name, rules) for name, rules in chains.items()]

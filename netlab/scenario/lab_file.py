@@ -51,7 +51,7 @@ def load(path: str) -> Settings:
 
 def spec_of(settings: Settings | None, *, name: str = DEFAULT_NAME) -> LabSpec:
     """The settings as a value, under that name; without any, the defaults. BadFile says what is wrong where."""
-    from netlab.model.lab_spec import SpecError, parse
+    from netlab.model.lab_settings import SpecError, parse
 
     try:
         return parse(settings.spec if settings else {}, name=name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from netlab.model.meta import Manifest
 from netlab.scenario.problems import BadFile, Place, Problem
-from netlab.scenario.source import Document, Field, read
+from netlab.scenario.source import Document, Field, field_of, read
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -20,6 +20,20 @@ class Located:
 
     manifest: Manifest
     place: Place
+    document: Document
+    field: Field = ()  # where the manifest stands in its document
+
+    def at(self, path: str) -> Place:
+        """Where a field such as `spec.ports[0].port` stands; the indexes may be left out, as Go's messages do."""
+        wanted = field_of(path)
+        exact = (*self.field, *wanted)
+        if exact not in self.document.places:
+            names = tuple(part for part in wanted if isinstance(part, str))
+            for known in self.document.places:
+                below = known[len(self.field):]
+                if known[:len(self.field)] == self.field and tuple(p for p in below if isinstance(p, str)) == names:
+                    return self.document.place(known)
+        return self.document.place(exact)
 
 
 def load(names: Iterable[str]) -> list[Located]:
@@ -83,7 +97,7 @@ def from_value(document: Document, field: Field, problems: list[Problem]) -> Ite
     for key in wrong:
         problems.append(document.problem((*field, "metadata", key), "has the wrong type"))
     if not wrong:
-        yield Located(value, document.place(field))
+        yield Located(value, document.place(field), document, field)
 
 
 def _list(texts: list[str]) -> str:

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 
 from netlab.lab import signals
 from netlab.lab.lab import Lab
-from netlab.model.errors import LabError
 from netlab.model.lab_spec import DEFAULT_NAME, LabSpec
 from netlab.scenario import evidence
 from netlab.scenario.actions import Observation
@@ -39,7 +38,7 @@ def play(scenario: Scenario, *, lab_name: str, report: Report, keep: bool = Fals
     """Plays one scenario in a lab of that name. LabError when a lab of that name is there already, or cannot start."""
     report.begin(scenario, lab_name)
     started = time.monotonic()
-    with _lab(scenario.spec(lab_name), report, keep=keep, up=up or _up_new) as lab:
+    with _lab(scenario.spec(lab_name), report, keep=keep, up=up or (_up_to_keep if keep else _up_new)) as lab:
         report.lab_up(lab_name, lab.spec.nodes, time.monotonic() - started)
         stage = Stage.of(lab)
         failure = ""
@@ -57,14 +56,11 @@ def play(scenario: Scenario, *, lab_name: str, report: Report, keep: bool = Fals
 
 def _up_new(spec: LabSpec) -> Lab:
     """A new lab: a scenario must not act in, and then remove, one that somebody works with."""
-    try:
-        Lab.attach(spec.name)
-    except LabError as error:
-        if error.exit_code != 4:
-            raise
-        return Lab.up(spec)
-    raise LabError(f"a lab named {spec.name} is there already, and a scenario takes its lab down at the end",
-                   hint=f"netlab run --name OTHER ..., or netlab down {spec.name}")
+    return Lab.up(spec, new=True, temporary=True)
+
+
+def _up_to_keep(spec: LabSpec) -> Lab:
+    return Lab.up(spec, new=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: requests in, responses, watches and logs out."""
+"""One HTTP/1.1 connection: what comes is parsed into requests, and answered in order."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import struct
 import sys
 import traceback
 from collections import deque
-from collections.abc import AsyncIterator
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httptools
@@ -21,6 +19,7 @@ from netlab.api.routes import no_such_method
 from netlab.api.users import ADMIN
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError, bad_request, forbidden_request, internal_error
+from netlab.server.http_writer import Writer
 
 if TYPE_CHECKING:
     from netlab.server.door import Door
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
 QUEUE_LIMIT = 64  # requests that wait on one connection
-BOOKMARK_SECONDS = 60.0
 STRANGER_SECONDS = 30.0  # that a connection may last until it has shown a credential
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -46,11 +44,9 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._read_only = read_only
         self._parser = httptools.HttpRequestParser(self)
-        self._transport: asyncio.Transport | None = None
+        self._out = Writer()
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._writable = asyncio.Event()
-        self._writable.set()
         self._refused = False
         self._new_message()
 
@@ -64,7 +60,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._out.transport = transport
         self._server.connections.add(self)
         if self._door:
             self._stranger = asyncio.get_running_loop().call_later(STRANGER_SECONDS, self.abort)
@@ -74,10 +70,10 @@ class Connection(asyncio.Protocol):
             self._refuse(forbidden_request("the API", "", f"user {uid} of this machine has no access to the lab"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._transport = None
+        self._out.transport = None
         self._is_known()
         self._waiting.clear()
-        self._writable.set()
+        self._out.writable.set()
         self._server.connections.discard(self)
         if self._task:
             self._task.cancel()
@@ -96,19 +92,19 @@ class Connection(asyncio.Protocol):
             self._refuse(bad_request(f"malformed HTTP request: {error}"))
 
     def pause_writing(self) -> None:
-        self._writable.clear()
-        if self._transport:
-            self._transport.pause_reading()  # who does not read answers has no further questions
+        self._out.writable.clear()
+        if self._out.transport:
+            self._out.transport.pause_reading()  # who does not read answers has no further questions
 
     def resume_writing(self) -> None:
-        self._writable.set()
-        if self._transport:
-            self._transport.resume_reading()
+        self._out.writable.set()
+        if self._out.transport:
+            self._out.transport.resume_reading()
 
     def abort(self) -> asyncio.Task[None] | None:
         """Ends the connection; gives the task that still has to notice it."""
-        if self._transport:
-            self._transport.close()
+        if self._out.transport:
+            self._out.transport.close()
         if self._task:
             self._task.cancel()
         return self._task
@@ -140,7 +136,7 @@ class Connection(asyncio.Protocol):
         if length.isdigit() and int(length) > BODY_LIMIT:
             raise too_large()
         if self._headers.get("expect", "").lower() == "100-continue" and not self._waiting and not self._task:
-            self._write(CONTINUE)
+            self._out.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
@@ -167,16 +163,16 @@ class Connection(asyncio.Protocol):
     # Answers
 
     def _next(self) -> None:
-        while self._waiting and self._transport and not self._task:
+        while self._waiting and self._out.transport and not self._task:
             request, keep = self._waiting.popleft()
             route = self._server.extra_routes.get(request.path)
             if route is None:
                 answer = self._server.api.handle(request)
                 if isinstance(answer, Response):
-                    self._respond(answer, keep=keep, head=request.method == "HEAD")
+                    self._out.respond(answer, keep=keep, head=request.method == "HEAD")
                     continue
                 if request.method == "HEAD":
-                    self._respond(error_response(no_such_method()), keep=keep, head=True)
+                    self._out.respond(error_response(no_such_method()), keep=keep, head=True)
                     continue
             else:
                 answer = None
@@ -187,17 +183,20 @@ class Connection(asyncio.Protocol):
         self._task = None
         if not task.cancelled() and (error := task.exception()):
             traceback.print_exception(error, file=sys.stderr)
-            if self._transport:
-                self._transport.abort()
+            if self._out.transport:
+                self._out.transport.abort()
         self._next()
 
     async def _run(self, request: Request, answer: Watch | LogRequest | None, *, keep: bool) -> None:
         if isinstance(answer, Watch):
-            await self._watch(answer, keep=keep)
+            await self._out.watch(answer, keep=keep)
         elif isinstance(answer, LogRequest):
-            await self._log(answer, keep=keep)
+            if self._server.logs is None:
+                self._out.respond(error_response(ApiError(501, "NotImplemented", "this server has no logs")), keep=keep)
+            else:
+                await self._out.text(self._server.logs(answer), keep=keep)
         else:
-            self._respond(await self._extra(request), keep=keep)
+            self._out.respond(await self._extra(request), keep=keep)
 
     async def _extra(self, request: Request) -> Response:
         if request.read_only:
@@ -211,104 +210,13 @@ class Connection(asyncio.Protocol):
             self._server.api.on_bug(error)
             return error_response(internal_error(f"{type(error).__name__}: {error}"))
 
-    async def _watch(self, watch: Watch, *, keep: bool) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + watch.timeout
-        written = asyncio.Event()
-        end = watch.store.subscribe((watch.resource,), written.set)
-        try:
-            self._begin_chunks("application/json", keep=keep)
-            while self._transport and not watch.ended:
-                written.clear()
-                while watch.backlog and not watch.ended and self._transport:
-                    self._chunk(b"".join(watch.take()))
-                    if not self._writable.is_set() and not await self._drained(deadline):
-                        return
-                left = deadline - loop.time()
-                if left <= 0 or watch.ended:
-                    break
-                try:
-                    await asyncio.wait_for(written.wait(), min(left, BOOKMARK_SECONDS))
-                except TimeoutError:
-                    if watch.bookmarks and not watch.backlog:
-                        self._chunk(watch.bookmark())
-            self._end_chunks(keep=keep)
-        finally:
-            end()
-
-    async def _drained(self, deadline: float) -> bool:
-        """Waits for a reader that is slow; its events stay in the store's history meanwhile, not in this process's
-        buffers. False when it was too slow and has been cut off.
-        """
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._writable.wait()
-        except TimeoutError:
-            if self._transport:
-                self._transport.abort()
-            return False
-        return True
-
-    async def _log(self, wanted: LogRequest, *, keep: bool) -> None:
-        if self._server.logs is None:
-            self._respond(error_response(ApiError(501, "NotImplemented", "this server has no logs")), keep=keep)
-            return
-        pieces: AsyncIterator[bytes] = self._server.logs(wanted)
-        begun = False
-        try:
-            async for piece in pieces:
-                if not begun:
-                    begun = True
-                    self._begin_chunks("text/plain", keep=keep)
-                self._chunk(piece)
-                await self._writable.wait()
-                if not self._transport:
-                    return
-        except ApiError as error:
-            if not begun:
-                self._respond(error_response(error), keep=keep)
-                return
-        finally:
-            close = getattr(pieces, "aclose", None)
-            if close:
-                await close()
-        if not begun:
-            self._begin_chunks("text/plain", keep=keep)
-        self._end_chunks(keep=keep)
-
-    # Bytes
-
-    def _write(self, data: bytes) -> None:
-        if self._transport:
-            self._transport.write(data)
-
-    def _respond(self, response: Response, *, keep: bool, head: bool = False) -> None:
-        lines = [f"Content-Type: {response.content_type}", f"Content-Length: {len(response.body)}"]
-        lines += [f'Warning: 299 - "{_quoted(text)}"' for text in response.warnings]
-        lines += [f"{name}: {value}" for name, value in response.headers]
-        self._write(_head(response.code, lines, keep=keep) + (b"" if head else response.body))
-        if not keep and self._transport:
-            self._transport.close()
-
     def _refuse(self, error: ApiError) -> None:
         """The last answer: what follows on the connection cannot be understood or is not wanted."""
         self._refused = True
         self._waiting.clear()
         if self._task:
             self._task.cancel()
-        self._respond(error_response(error), keep=False)
-
-    def _begin_chunks(self, content_type: str, *, keep: bool) -> None:
-        self._write(_head(200, [f"Content-Type: {content_type}", "Transfer-Encoding: chunked"], keep=keep))
-
-    def _chunk(self, data: bytes) -> None:
-        if data:
-            self._write(b"%x\r\n%b\r\n" % (len(data), data))
-
-    def _end_chunks(self, *, keep: bool) -> None:
-        self._write(b"0\r\n\r\n")
-        if not keep and self._transport:
-            self._transport.close()
+        self._out.respond(error_response(error), keep=False)
 
 
 def _peer_uid(connection: socket.socket) -> int:
@@ -316,16 +224,3 @@ def _peer_uid(connection: socket.socket) -> int:
     data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     uid: int = struct.unpack("3i", data)[1]
     return uid
-
-
-def _head(code: int, lines: list[str], *, keep: bool) -> bytes:
-    try:
-        phrase = HTTPStatus(code).phrase
-    except ValueError:
-        phrase = "Unknown"
-    end = [] if keep else ["Connection: close"]
-    return "\r\n".join([f"HTTP/1.1 {code} {phrase}", *lines, *end, "", ""]).encode("latin-1", "replace")
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")

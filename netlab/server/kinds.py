@@ -54,7 +54,27 @@ class Kinds:
         for kind in self._all():
             if name in (kind.plural, kind.kind.lower(), *kind.short_names) and group in ("", kind.group):
                 return kind
-        raise LabError(f'the server doesn\'t have a resource type "{word}"')
+        raise LabError(f'the server doesn\'t have a resource type "{word}"{self._near(word)}',
+                       hint="netlab get all")
+
+    def _near(self, word: str) -> str:
+        from difflib import get_close_matches
+
+        words = [name for kind in self._all() for name in (kind.plural, kind.kind.lower(), *kind.short_names)]
+        found = get_close_matches(word.lower(), words, n=1)
+        return f' (did you mean "{found[0]}"?)' if found else ""
+
+    def like(self, kind: str) -> str:
+        """` (did you mean "Service", apiVersion "v1"?)` about a kind that a manifest names and the server lacks."""
+        from difflib import get_close_matches
+
+        by_name = {known.kind.lower(): known for known in self._all()}
+        found = get_close_matches(kind.lower(), list(by_name), n=1)
+        if not found:
+            return f" (there are: {', '.join(sorted(known.kind for known in by_name.values()))})"
+        known = by_name[found[0]]
+        version = f"{known.group}/{known.version}".lstrip("/")
+        return f' (did you mean "{known.kind}", apiVersion "{version}"?)'
 
     def category(self, word: str) -> list[Kind]:
         """The kinds of a category such as `all`; empty when there is none of that name."""

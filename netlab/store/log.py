@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from netlab.model.errors import ApiError, LabError
 from netlab.model.meta import ObjectKey
 
 _SCHEMA = """
@@ -27,6 +28,8 @@ class Log:
         self.warning = ""
         try:
             self._connection = self._open(path)
+        except sqlite3.OperationalError as error:  # a full disk or the like, not what is in the file
+            raise LabError(f"{path} cannot be opened: {error}", hint=f"df {path.parent}", exit_code=3) from None
         except sqlite3.DatabaseError as error:
             number = 1
             while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
@@ -76,10 +79,13 @@ class Log:
         try:
             execute(statement, values)
             execute("update counter set revision = ?", (revision,))
-        except BaseException:
-            execute("rollback")
+            execute("commit")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                execute("rollback")
+            if isinstance(error, sqlite3.OperationalError):
+                raise ApiError(507, "InsufficientStorage", f"the lab's state cannot be written: {error}") from None
             raise
-        execute("commit")
 
     def close(self) -> None:
         """Closes the file."""

@@ -15,6 +15,8 @@ from netlab.workloads.http import Handler, serve_connection
 
 STACK = 512 * 1024  # bytes for each connection's thread; the default would reserve 8 MB
 DRAIN = 10.0  # seconds that requests under way may take after SIGTERM
+FIRST_REQUEST = 0.5  # seconds for which a new connection counts as one whose request is on its way
+BUSY = float("inf")
 UdpAnswer = Callable[[bytes, tuple[str, int], tuple[str, int]], bytes]
 Stream = Callable[[socket.socket], None]
 
@@ -27,7 +29,7 @@ class Server:
         self.code = 0
         self._tcp: dict[socket.socket, Stream] = {}
         self._udp: dict[socket.socket, UdpAnswer] = {}
-        self._open: dict[socket.socket, bool] = {}  # connection -> whether a request is being answered
+        self._open: dict[socket.socket, float] = {}  # connection -> since when nobody waits on it (monotonic)
         self._lock = threading.Lock()
         self._wakeup, self._waker = socket.socketpair()
         self._waker.setblocking(False)
@@ -39,7 +41,7 @@ class Server:
 
         def stream(connection: socket.socket) -> None:
             def busy(now: bool) -> None:
-                self._open[connection] = now
+                self._open[connection] = BUSY if now else 0.0
 
             serve_connection(connection, handler, stopping=lambda: self.stopping, busy=busy)
 
@@ -104,7 +106,7 @@ class Server:
             connection.setblocking(True)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
-                self._open[connection] = False
+                self._open[connection] = time.monotonic() + FIRST_REQUEST
             try:
                 threading.Thread(target=self._serve, args=(connection, self._tcp[listener]), daemon=True).start()
             except RuntimeError:  # no more threads
@@ -136,12 +138,14 @@ class Server:
                     made.sendmsg([reply], _source(local), 0, peer)
 
     def _drain(self) -> None:
+        for listener in self._tcp:  # the kernel has accepted these: closing the port now would reset them
+            self._accept(listener)
         for made in (*self._tcp, *self._udp):
             made.close()
         end = time.monotonic() + DRAIN
         while time.monotonic() < end:
             with self._lock:
-                idle = [connection for connection, busy in self._open.items() if not busy]
+                idle = [connection for connection, since in self._open.items() if since < time.monotonic()]
                 left = len(self._open)
             for connection in idle:  # their threads wait in read: that ends it
                 with contextlib.suppress(OSError):

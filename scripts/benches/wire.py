@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from netlab.kernel import sweep, wiring
-from netlab.model.lab_spec import LabSpec, parse
+from netlab.model.lab_settings import parse
+from netlab.model.lab_spec import LabSpec
 from netlab.topology.names import pod_netns
 from netlab.topology.plan import plan_lab, plan_pod
 from netlab.topology.wiring import Route, Veth, Wiring, in_order

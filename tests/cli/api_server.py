@@ -32,7 +32,10 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 
 class ApiServer:
-    """Objects by path; `refuse` gives a message for a manifest that it answers with 422."""
+    """Objects by path; `refuse` gives a message for a manifest that it answers with 422, with these `causes`."""
+
+    causes: tuple[dict[str, str], ...] = ()
+    bad_request = ""
 
     def __init__(self, path: Path) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
@@ -82,8 +85,11 @@ class ApiServer:
             return 404, _status(404, "NotFound", "the server could not find the requested resource")
         dry = "dryRun" in query
         if method == "POST":
+            if self.bad_request:
+                return 400, _status(400, "BadRequest", self.bad_request)
             if text := self.refuse(body):
-                return 422, _status(422, "Invalid", f'{body["kind"]} "{body["metadata"]["name"]}" is invalid: {text}')
+                status = _status(422, "Invalid", f'{body["kind"]} "{body["metadata"]["name"]}" is invalid: {text}')
+                return 422, status | {"details": {"causes": list(self.causes)}}
             key = f"{path}/{body['metadata']['name']}"
             body["metadata"].setdefault("uid", "1")
             if not dry:
@@ -95,7 +101,7 @@ class ApiServer:
             return 200, _table(found) if "as=Table" in accept else {"items": found}
         key = path.removesuffix("/scale")
         if key not in self.objects:
-            return 404, _status(404, "NotFound", f'{plural} "{name}" not found')
+            return 404, _status(404, "NotFound", f'{plural} "{name}" not found') | {"details": {"kind": plural}}
         if method == "DELETE":
             return 200, self.objects.pop(key)
         if method == "PATCH" and not dry:

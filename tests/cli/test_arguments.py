@@ -38,7 +38,7 @@ def test_flags_and_operands_stand_in_any_order(line, words, options):
     ("a --namspace b", 'unknown flag: --namspace (did you mean "--namespace"?)'),
     ("a -x", "unknown shorthand flag: -x"),
     ("a -n", "flag needs an argument: -n NAMESPACE"),
-    ("a --replicas many", 'invalid argument "many" for "--replicas" flag: NUMBER'),
+    ("a --replicas many", 'invalid argument "many" for "--replicas" flag: it takes a whole number'),
     ("a -o xml", 'invalid argument "xml" for "--output" flag: must be one of json, yaml'),
     ("a --tty=maybe", 'invalid argument "maybe" for "--tty" flag: it is true or false'),
 ])

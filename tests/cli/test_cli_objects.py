@@ -11,6 +11,7 @@ kind: Service
 metadata: {name: web, labels: {app: web}}
 spec: {ports: [{port: 80}]}
 """
+MISSING = 'Error from server (NotFound): pods "x" not found\ntry: netlab get pods -A\n'
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
 
 
@@ -52,7 +53,10 @@ def test_apply_reads_directories_lists_and_several_documents(server, tmp_path, c
     ("kind: Pod\napiVersion: v1\nmetadata: {generateName: a-}", "cannot use generate name with apply"),
     ("", "no objects passed to apply"),
     ("apiVersion: foo.io/v1\nkind: Bar\nmetadata: {name: x}",
-     'web.yaml": no matches for kind "Bar" in version "foo.io/v1"\nensure CRDs are installed first'),
+     'web.yaml:2:1: kind: no matches for kind "Bar" in version "foo.io/v1" (there are: Deployment, Namespace, Node, '
+     "Pod, Service)"),
+    ("apiVersion: apps/v1\nkind: Servce\nmetadata: {name: x}",
+     'kind: no matches for kind "Servce" in version "apps/v1" (did you mean "Service", apiVersion "v1"?)'),
 ])
 def test_a_bad_file_writes_nothing(server, tmp_path, capsys, text, message):
     good = _write(tmp_path, SERVICE, "first.yaml")
@@ -95,7 +99,7 @@ def pods(server):
     ("delete pod/a deploy/d", (0, 'pod "a" deleted\ndeployment.apps "d" deleted\n', "")),
     ("delete po --all", (0, 'pod "a" deleted\npod "b" deleted\n', "")),
     ("delete pod a --force --grace-period=0", (0, 'pod "a" force deleted\n', "")),
-    ("delete pod x", (4, "", 'Error from server (NotFound): pods "x" not found\n')),
+    ("delete pod x", (4, "", MISSING)),
     ("delete pod x --ignore-not-found", (0, "", "")),
     ("label pod a k=v", (0, "pod/a labeled\n", "")),
     ("label pod/a run-", (0, "pod/a unlabeled\n", "")),
@@ -105,7 +109,7 @@ def pods(server):
     ("label pod a run=y --overwrite", (0, "pod/a labeled\n", "")),
     ("scale deployment d --replicas=3", (0, "deployment.apps/d scaled\n", "")),
     ("scale deploy/d --replicas 0", (0, "deployment.apps/d scaled\n", "")),
-    ("get foo", (2, "", 'error: the server doesn\'t have a resource type "foo"\n')),
+    ("get foo", (2, "", 'error: the server doesn\'t have a resource type "foo"\ntry: netlab get all\n')),
     ("get pods", (0, "NAME   KIND\na      Pod\nb      Pod\n", "")),
     ("get po a -o wide", (0, "NAME   KIND   IP\na      Pod    10.0.0.1\n", "")),
     ("get pods -A --no-headers", (0, "default   a   Pod\ndefault   b   Pod\n", "")),
@@ -115,7 +119,7 @@ def pods(server):
     ("get pods -o name", (0, "pod/a\npod/b\n", "")),
     ("get pod a -o jsonpath={.metadata.labels.run}", (0, "x", "")),
     ("get pods -o jsonpath={.items[*].metadata.name}", (0, "a b", "")),
-    ("get pod a x", (4, "NAME   KIND\na      Pod\n", 'Error from server (NotFound): pods "x" not found\n')),
+    ("get pod a x", (4, "NAME   KIND\na      Pod\n", MISSING)),
     ("get svc", (0, "", "No resources found in default namespace.\n")),
     ("get svc -A", (0, "", "No resources found\n")),
     ("logs a --tail=3", (0, "", "")),
@@ -144,3 +148,72 @@ def test_logs_are_bytes_as_they_were_written(pods, capfdbinary):
     assert main(["logs", "a", "-c", "web", "-p"]) == 0
     assert capfdbinary.readouterr().out == b"one\n\xff\n"
     assert pods.requests[-1] == ("GET", "/api/v1/namespaces/default/pods/a/log?container=web&previous=true")
+
+
+def test_what_the_server_refuses_is_told_with_line_column_and_field(server, tmp_path, capsys):
+    server.causes = [{"reason": "FieldValueInvalid", "field": "spec.ports[0].port", "message": "Invalid value: 0"},
+                     {"reason": "FieldValueInvalid", "field": "spec.nothing[3].like", "message": "Required value"}]
+    server.refuse = lambda manifest: "see the causes" if manifest["kind"] == "Service" else ""
+    text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports:\n  - port: 0\n"
+    for given in (text, f"{POD}---\n{text}"):
+        shift = given.count("\n") - text.count("\n")
+        code, out, err = _run(capsys, "apply", "-f", _write(tmp_path, given))
+        assert (code, out) == (2, "")
+        assert f'web.yaml:{6 + shift}:5: The Service "web" is invalid: spec.ports[0].port: Invalid value: 0\n' in err
+        assert f'web.yaml:{4 + shift}:1: The Service "web" is invalid: spec.nothing[3].like: Required value\n' in err
+        assert ("nothing was applied" in err) == bool(shift)
+
+
+def test_a_misspelt_field_is_told_with_its_place_and_the_right_one(server, tmp_path, capsys):
+    server.bad_request = 'Service in version "v1" cannot be handled as a Service: strict decoding error: ' \
+                         'unknown field "spec.ports[0].targtPort", unknown field "spec.selectr"'
+    text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  selectr: {}\n  ports: [{targtPort: 1}]\n"
+    code, _, err = _run(capsys, "apply", "-f", _write(tmp_path, text))
+    assert code == 2
+    assert 'web.yaml:6:12: The Service "web" is invalid: unknown field "spec.ports[0].targtPort" ' \
+           '(did you mean "targetPort"?)\n' in err
+    assert 'web.yaml:5:3: The Service "web" is invalid: unknown field "spec.selectr" (did you mean "selector"?)' in err
+
+
+def test_a_value_of_the_wrong_type_is_told_with_its_place(server, tmp_path, capsys):
+    server.bad_request = 'Service in version "v1" cannot be handled as a Service: json: cannot unmarshal string into ' \
+                         "Go struct field ServicePort.spec.ports.port of type int32"
+    text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{name: a, port: b}]\n"
+    _, _, err = _run(capsys, "apply", "-f", _write(tmp_path, text))
+    assert "web.yaml:5:21: Error from server (BadRequest): error when applying: Service in version" in err
+
+
+def test_deleting_a_namespace_with_its_contents_by_one_file_is_fine(server, tmp_path, capsys):
+    space = "apiVersion: v1\nkind: Namespace\nmetadata: {name: team}\n"
+    inside = "apiVersion: v1\nkind: Pod\nmetadata: {name: gone, namespace: team}\n"
+    server.objects["/api/v1/namespaces/team"] = {"kind": "Namespace", "metadata": {"name": "team", "uid": "1"}}
+    file = _write(tmp_path, f"{space}---\n{inside}")
+    assert _run(capsys, "delete", "-f", file) == (0, 'namespace "team" deleted\n', "")
+    assert _run(capsys, "delete", "-f", file)[0] == 4
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    ("plain", "a: plain\n"), ("true", 'a: "true"\n'), ("80", 'a: "80"\n'),
+    ("2026-11-21T11:00:00Z", 'a: "2026-11-21T11:00:00Z"\n'),
+    ("", 'a: ""\n'), ("one\ntwo\n", "a: |\n  one\n  two\n"), ("one\ntwo", "a: |-\n  one\n  two\n"),
+    (80, "a: 80\n"), (None, "a: null\n"), ([{"b": 1}], "a:\n- b: 1\n"), ({}, "a: {}\n"),
+])
+def test_yaml_is_quoted_as_kubectl_quotes_it(value, text):
+    import io
+
+    from netlab.cli import yaml_output
+
+    out = io.StringIO()
+    yaml_output.write({"a": value}, out)
+    assert out.getvalue() == text
+
+
+def test_logs_of_several_containers_are_those_of_the_default_one_with_a_notice(pods, capsys):
+    pods.log = b"hello\n"
+    path = "/api/v1/namespaces/default/pods/a"
+    pods.objects[path]["spec"] = {"containers": [{"name": "web"}, {"name": "side"}], "initContainers": [{"name": "i"}]}
+    assert _run(capsys, "logs", "a")[2] == 'Defaulted container "web" out of: web, side, i (init)\n'
+    assert pods.requests[-1] == ("GET", f"{path}/log?container=web")
+    pods.objects[path]["metadata"]["annotations"] = {"kubectl.kubernetes.io/default-container": "side"}
+    assert _run(capsys, "logs", "a")[2] == ""
+    assert pods.requests[-1] == ("GET", f"{path}/log?container=side")

@@ -164,10 +164,22 @@ async def test_an_unknown_image_is_said_and_backed_off(world):
         await world.until(lambda: world.state()["state"]["waiting"]["reason"] == "ErrImagePull")
         assert "images: [{name: mysql" in world.state()["state"]["waiting"]["message"]
         await world.until(lambda: world.state()["state"]["waiting"]["reason"] == "ImagePullBackOff")
-        assert world.state()["state"]["waiting"]["message"] == 'Back-off pulling image "mysql:8"'
+        message = world.state()["state"]["waiting"]["message"]
+        assert message.startswith('Back-off pulling image "mysql:8": ErrImagePull: failed to pull and unpack image')
         assert world.status()["phase"] == "Pending"
         assert not world.kubelet.pending
-        assert ("Warning", "Failed", "Error: ErrImagePull") in world.recorder.events
+        assert [(reason, text.partition(":")[0]) for _, reason, text in world.recorder.events] == [
+            ("Pulling", 'Pulling image "mysql'), ("Failed", 'Failed to pull image "mysql'), ("Failed", "Error"),
+            ("BackOff", 'Back-off pulling image "mysql'), ("Failed", "Error")]
+
+
+@story
+async def test_a_pod_whose_images_may_not_be_pulled_says_so(world):
+    async with world.running():
+        world.pod(containers=[{"name": "c", "image": "mysql:8", "imagePullPolicy": "Never"}])
+        await world.until(lambda: world.state()["state"]["waiting"]["reason"] == "ErrImageNeverPull")
+        assert world.state()["state"]["waiting"]["message"] == \
+            'Container image "mysql:8" is not present with pull policy of Never'
 
 
 @story

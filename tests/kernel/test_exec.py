@@ -11,7 +11,7 @@ import pytest
 
 from netlab.kernel import bin_directory, wiring
 from netlab.kernel.exec import run
-from netlab.model.lab_spec import parse
+from netlab.model.lab_settings import parse
 from netlab.topology.plan import plan_lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]

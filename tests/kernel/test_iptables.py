@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from netlab.kernel import iptables, iptables_binding
+from netlab.kernel import iptables, iptables_binding, iptables_mould, iptables_raw
 from netlab.kernel.iptables import NodeTables, normalise
+from netlab.kernel.iptables_pack import pack
 from netlab.model.errors import LabError
 from netlab.netfilter import Rule, render
 from netlab.netfilter.rule import DROP, Comment, Dnat, chance
@@ -105,16 +106,15 @@ def test_a_fresh_netns_does_not_match(tables):
 
 def test_a_kernel_that_refuses_our_packing_is_served_by_the_program(tables, monkeypatch, capfd):
     monkeypatch.setattr(iptables, "_refused", False)
-    monkeypatch.setattr(iptables, "blob", lambda rule: iptables_blob(rule).replace(b"comment", b"commenx"))
-    tables.replace(EVERYTHING)
+    monkeypatch.setattr(iptables_mould, "pack", lambda rule: pack(rule).replace(b"comment", b"commenx"))
+    rules = example("nodeport-0", "source-ranges")
+    for held in rules.tables:
+        for part in held.parts:
+            monkeypatch.setattr(part, "packed", None)
+    tables.replace(rules)
     assert "this kernel refuses packed rules" in capfd.readouterr().err
-    assert raw_save() == render(EVERYTHING)
-    assert tables.matches(EVERYTHING)
-
-
-def iptables_blob(rule):
-    from netlab.kernel.iptables_pack import blob
-    return blob(rule)
+    assert raw_save() == render(rules)
+    assert tables.matches(rules)
 
 
 def test_rules_that_are_wrong_are_an_error_and_change_nothing(tables):
@@ -186,3 +186,50 @@ def test_tables_are_kept_apart_by_their_netns(tables):
         subprocess.run(["ip", "netns", "del", other.netns], check=True)
 
 
+@pytest.fixture
+def second(tables):
+    other = NodeTables(f"{NAME}b")
+    subprocess.run(["ip", "netns", "add", other.netns], check=True)
+    try:
+        yield other
+    finally:
+        subprocess.run(["ip", "netns", "del", other.netns], check=True)
+
+
+def test_a_further_node_gets_the_same_table_at_once(tables, second, monkeypatch):
+    rules = example(*WORKED)
+    tables.replace(rules)
+    inside("iptables-legacy", "-A", "FORWARD", "-j", "ACCEPT")  # the first node's own business
+    commits = []
+    monkeypatch.setattr(iptables, "_commit", commits.append)
+    for _ in range(2):  # into an empty netns, and over what is there
+        second.replace(rules)
+        assert commits == []
+        assert second.save() == render(rules)
+        assert second.matches(rules)
+    assert not tables.matches(rules)
+
+
+def test_a_table_that_cannot_be_put_at_once_is_written_rule_by_rule(tables, second, monkeypatch):
+    rules = example("clusterip-3")
+    tables.replace(rules)
+
+    def put(table):
+        raise OSError(11, "changed meanwhile")
+
+    monkeypatch.setattr(iptables_raw, "put", put)
+    second.replace(rules)
+    assert second.matches(rules)
+
+
+def test_traffic_passes_a_table_that_was_put_at_once(tables, second):
+    rules = example("nodeport-0")
+    tables.replace(rules)
+    second.replace(rules)
+    for netns in (NAME, second.netns):
+        subprocess.run(["ip", "-n", netns, "link", "set", "lo", "up"], check=True)
+        answer = subprocess.run(["ip", "netns", "exec", netns, "iptables-legacy", "-t", "nat", "-Z"], check=False)
+        assert answer.returncode == 0
+        subprocess.run(["ip", "netns", "exec", netns, "ping", "-c", "1", "-W", "1", "127.0.0.1"], check=True,
+                       capture_output=True)
+    assert second.matches(rules)

@@ -11,7 +11,7 @@ import pytest
 
 from netlab.kernel import lock, netns, process, sweep, wiring
 from netlab.model.errors import LabError
-from netlab.model.lab_spec import parse
+from netlab.model.lab_settings import parse
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
 
@@ -28,7 +28,7 @@ import os, subprocess, sys
 from ipaddress import IPv4Address
 from pathlib import Path
 from netlab.kernel import lock, netlink, process, wiring
-from netlab.model.lab_spec import parse
+from netlab.model.lab_settings import parse
 from netlab.topology import names
 from netlab.topology.plan import plan_lab, plan_pod
 lab = sys.argv[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netlab.kernel import netns, wiring
-from netlab.model.lab_spec import parse
+from netlab.model.lab_settings import parse
 from netlab.topology.names import pod_netns
 from netlab.topology.plan import plan_lab, plan_pod
 from netlab.topology.wiring import Route, Sysctl, Wiring

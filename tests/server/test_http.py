@@ -150,7 +150,7 @@ def test_a_watcher_that_does_not_read_costs_no_memory(running, client):
             changed = big | {"data": {"x": "y" * 500_000, "n": str(number)}}
             running.do(running.registry.update, "configmaps", changed)
             client.get("/version")  # the server goes on
-        kept = running.do(lambda: max(c._transport.get_write_buffer_size() for c in running.server.connections))
+        kept = running.do(lambda: max(c._out.transport.get_write_buffer_size() for c in running.server.connections))
         assert kept < 4_000_000
 
 

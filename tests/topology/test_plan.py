@@ -2,7 +2,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from netlab.model.lab_spec import parse
+from netlab.model.lab_settings import parse
 from netlab.topology.names import is_of_lab, pod_netns
 from netlab.topology.plan import node_mac, plan_lab, plan_pod, pod_link, pod_mac
 from netlab.topology.wiring import Veth, Wiring, in_order

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from netlab.api.columns import NONE, age, joined
-from netlab.api.columns import since as ago
 from netlab.api.decode import copy
 from netlab.api.pod_defaults import default_pod_spec, fill
 from netlab.api.pod_rules import pod_spec_errors
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Resource
+from netlab.api.resources.pod_row import COLUMNS, row
 from netlab.api.service_accounts import give_token
-from netlab.model import meta
 from netlab.model.errors import FieldError, forbidden
 from netlab.model.meta import Manifest
 
@@ -78,79 +75,6 @@ def _fixed_part(pod: Manifest, old: Manifest) -> dict[str, Any]:
     return spec
 
 
-COLUMNS = (Column("Name"), Column("Ready"), Column("Status"), Column("Restarts"), Column("Age"), Column("IP", 1),
-           Column("Node", 1), Column("Nominated Node", 1), Column("Readiness Gates", 1))
-
-
-def status_word(pod: Manifest) -> str:
-    """The STATUS that kubectl prints: the phase, or what holds the pod up."""
-    status, spec = meta.status(pod), meta.spec(pod)
-    word = status.get("reason") or status.get("phase") or "Unknown"
-    initializing = False
-    declared = spec.get("initContainers") or []
-    for index, container in enumerate(status.get("initContainerStatuses") or ()):
-        state = container.get("state") or {}
-        ended, waiting = state.get("terminated"), state.get("waiting") or {}
-        always = index < len(declared) and declared[index].get("restartPolicy") == "Always"
-        if (ended is not None and ended.get("exitCode", 0) == 0) or (always and container.get("started")):
-            continue
-        if ended is not None:
-            word = f"Init:{_end_word(ended)}"
-        elif waiting.get("reason") not in (None, "", "PodInitializing"):
-            word = f"Init:{waiting['reason']}"
-        else:
-            word = f"Init:{index}/{len(declared)}"
-        initializing = True
-        break
-    if not initializing:
-        running = False
-        for container in reversed(status.get("containerStatuses") or ()):
-            state = container.get("state") or {}
-            if (state.get("waiting") or {}).get("reason"):
-                word = state["waiting"]["reason"]
-            elif state.get("terminated") is not None:
-                word = _end_word(state["terminated"])
-            elif container.get("ready") and "running" in state:
-                running = True
-        if word == "Completed" and running:
-            ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
-            word = "Running" if ready else "NotReady"
-    if meta.is_deleting(pod):
-        if status.get("reason") == "NodeLost":
-            word = "Unknown"
-        elif status.get("phase") not in ("Succeeded", "Failed"):
-            word = "Terminating"
-    return str(word)
-
-
-def _end_word(terminated: dict[str, Any]) -> str:
-    if terminated.get("reason"):
-        return str(terminated["reason"])
-    return f"Signal:{terminated['signal']}" if terminated.get("signal") else f"ExitCode:{terminated.get('exitCode', 0)}"
-
-
-def _restarts(pod: Manifest, now: datetime) -> str:
-    statuses = [s for f in ("initContainerStatuses", "containerStatuses") for s in meta.status(pod).get(f) or ()]
-    if meta.status(pod).get("containerStatuses"):
-        statuses = list(meta.status(pod)["containerStatuses"])
-    count = sum(s.get("restartCount", 0) for s in statuses)
-    ends = [e for s in statuses if (e := ((s.get("lastState") or {}).get("terminated") or {}).get("finishedAt"))]
-    return f"{count} ({ago(max(ends), now)} ago)" if count and ends else str(count)
-
-
-def _row(pod: Manifest, now: datetime) -> list[Any]:
-    spec, status = meta.spec(pod), meta.status(pod)
-    ready = sum(bool(c.get("ready")) for c in status.get("containerStatuses") or ())
-    gates = spec.get("readinessGates") or []
-    conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or ()}
-    open_gates = sum(conditions.get(g.get("conditionType")) == "True" for g in gates)
-    return [meta.name(pod), f"{ready}/{len(spec.get('containers') or ())}", status_word(pod), _restarts(pod, now),
-            age(pod, now),
-            joined([p.get("ip", "") for p in status.get("podIPs") or ()][:1], status.get("podIP") or NONE),
-            spec.get("nodeName") or NONE, status.get("nominatedNodeName") or NONE,
-            f"{open_gates}/{len(gates)}" if gates else NONE]
-
-
 PODS = Resource("pods", "Pod", short_names=("po",), categories=("all",),
                 subresources=("status", "log", "binding", "eviction", "ephemeralcontainers"),
-                default=_default, prepare=_prepare, validate=_validate, columns=COLUMNS, row=_row)
+                default=_default, prepare=_prepare, validate=_validate, columns=COLUMNS, row=row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -22,7 +22,10 @@ from netlab.topology import names
 
 @dataclass
 class NodeContext:
-    """A node and the doors that its pods go through. `which` finds a program on the machine."""
+    """A node and the doors that its pods go through. `which` finds a program on the machine.
+
+    `unrouted` returns when no rule leads new connections to pods whose deletion the store knows of.
+    """
 
     registry: Registry
     node: str
@@ -33,6 +36,7 @@ class NodeContext:
     recorder: Recorder
     claims: Claims
     which: Callable[[str], str | None]
+    unrouted: Callable[[], Awaitable[None]] | None = None
     book: AddressBook = field(default_factory=AddressBook)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -36,14 +36,15 @@ class Kubelet(Controller):
 
     def __init__(self, registry: Registry, *, node: str, runtime: Runtime, catalogue: Catalogue, recorder: Recorder,
                  network: Network | None = None, run_dir: Path | None = None, claims: Claims | None = None,
-                 which: Callable[[str], str | None] = shutil.which) -> None:
+                 which: Callable[[str], str | None] = shutil.which,
+                 unrouted: Callable[[], Awaitable[None]] | None = None) -> None:
         super().__init__(registry)
         self.name = f"kubelet/{node}"
         self.node = node
         self._pods_dir = (run_dir or names.run_dir(registry.spec.name)) / "pods"
         self._context = NodeContext(
             registry=registry, node=node, runtime=runtime, network=network or LabNetwork(registry.spec),
-            catalogue=catalogue, which=which, pods_dir=self._pods_dir, recorder=recorder,
+            catalogue=catalogue, which=which, pods_dir=self._pods_dir, recorder=recorder, unrouted=unrouted,
             claims=claims if claims is not None else Claims(records.read_all(self._pods_dir)))
         self._workers: dict[str, PodWorker] = {}
         self._adopted = False
@@ -130,8 +131,10 @@ class Kubelet(Controller):
 
 
 def kubelets(registry: Registry, *, runtime: Runtime, catalogue: Catalogue, recorder: Callable[[str], Recorder],
-             network: Network | None = None, run_dir: Path | None = None, nodes: Iterable[str] = ()) -> list[Kubelet]:
+             network: Network | None = None, run_dir: Path | None = None, nodes: Iterable[str] = (),
+             unrouted: Callable[[], Awaitable[None]] | None = None) -> list[Kubelet]:
     """The kubelets of a lab's nodes; `recorder` gives the recorder of a node."""
     claims = Claims(records.read_all((run_dir or names.run_dir(registry.spec.name)) / "pods"))
     return [Kubelet(registry, node=node, runtime=runtime, network=network, catalogue=catalogue, run_dir=run_dir,
-                    recorder=recorder(node), claims=claims) for node in (nodes or registry.spec.nodes)]
+                    recorder=recorder(node), claims=claims, unrouted=unrouted)
+            for node in (nodes or registry.spec.nodes)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from netlab.controllers.kubelet.expand import expand
+from netlab.controllers.kubelet.resource_fields import resource_value
 from netlab.controllers.kubelet.service_env import service_variables
 from netlab.model import meta
 from netlab.model.meta import Manifest
@@ -21,10 +23,11 @@ class ConfigError(Exception):
 
 
 def environment(pod: Manifest, container: Mapping[str, Any], *, services: Iterable[Mapping[str, Any]],
-                find: Find) -> dict[str, str]:
+                find: Find, allocatable: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
     """The variables of a container about to start; entries of `env` win over envFrom, these over Services.
 
-    `pod` must carry the status that field references read. Raises ConfigError.
+    `pod` must carry the status that field references read; `allocatable` is what its node has of each resource.
+    Raises ConfigError.
     """
     links = meta.spec(pod).get("enableServiceLinks") is not False
     linked = service_variables(services, meta.namespace(pod), links=links)
@@ -33,14 +36,14 @@ def environment(pod: Manifest, container: Mapping[str, Any], *, services: Iterab
         for key, value in _source(source, find, meta.namespace(pod)).items():
             result[(source.get("prefix") or "") + key] = value
     for item in container.get("env") or ():
-        text = _value(item, pod, container, find, linked | result)
+        text = _value(item, pod, container, find, linked | result, allocatable)
         if text is not None:
             result[item["name"]] = text
     return result | {key: value for key, value in linked.items() if key not in result}
 
 
 def _value(item: Mapping[str, Any], pod: Manifest, container: Mapping[str, Any], find: Find,
-           known: Mapping[str, str]) -> str | None:
+           known: Mapping[str, str], allocatable: Mapping[str, str]) -> str | None:
     if item.get("value"):
         return expand(str(item["value"]), known)
     source = item.get("valueFrom")
@@ -49,7 +52,10 @@ def _value(item: Mapping[str, Any], pod: Manifest, container: Mapping[str, Any],
     if "fieldRef" in source:
         return field_value(pod, source["fieldRef"].get("fieldPath", ""))
     if "resourceFieldRef" in source:
-        return _resource(container, source["resourceFieldRef"].get("resource", ""))
+        try:
+            return resource_value(container, source["resourceFieldRef"], allocatable)
+        except ValueError as error:
+            raise ConfigError(f"environment variable {item['name']}: {error}") from None
     for kind in ("configMapKeyRef", "secretKeyRef"):
         if kind in source:
             return _key(source[kind], kind, find, meta.namespace(pod))
@@ -125,15 +131,3 @@ def field_value(pod: Manifest, path: str) -> str:
 
 def _quoted(value: Any) -> str:
     return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _resource(container: Mapping[str, Any], name: str) -> str:
-    kind, _, resource = name.partition(".")
-    quantity = str(((container.get("resources") or {}).get(kind) or {}).get(resource) or "0")
-    units = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "k": 10**3, "M": 10**6, "G": 10**9, "m": 1e-3}
-    suffix = next((unit for unit in units if quantity.endswith(unit)), "")
-    try:
-        amount = float(quantity[: len(quantity) - len(suffix)]) * units.get(suffix, 1)
-    except ValueError:
-        raise ConfigError(f"unsupported quantity {quantity!r} of {name}") from None
-    return str(-int(-amount // 1))  # rounded up, as the divisor "1" does

@@ -145,8 +145,10 @@ class Observer:
 
     def environment(self, pod: Manifest, container: Mapping[str, Any], context: NodeContext) -> dict[str, str]:
         """The variables for a start now. Raises ConfigError."""
+        node = context.registry.find("nodes", context.node) or {}
         return env.environment(pod, container, services=context.registry.list("services"),
-                               find=context.finder(meta.namespace(pod)))
+                               find=context.finder(meta.namespace(pod)),
+                               allocatable=meta.status(node).get("allocatable") or {})
 
 
 def _unix(text: str) -> float:

@@ -39,11 +39,19 @@ def phase(spec: Mapping[str, Any], init: Mapping[str, ContainerState], main: Map
     running = sum(1 for state in states if state and state.running)
     if len(ended) + running < len(states):
         return "Pending"
-    if running or policy == "Always":
+    if not over(spec, main) or any(state.running for state in init.values()):  # sidecars are the last to go
         return "Running"
     if all(end.code == 0 for end in ended):
         return "Succeeded"
-    return "Failed" if policy == "Never" else "Running"
+    return "Failed"
+
+
+def over(spec: Mapping[str, Any], main: Mapping[str, ContainerState]) -> bool:
+    """Whether all containers have ended and none will be started again."""
+    policy = spec.get("restartPolicy") or "Always"
+    states = [main.get(container["name"]) for container in spec.get("containers") or ()]
+    ended = [state.ended for state in states if state and state.ended and not state.running]
+    return policy != "Always" and len(ended) == len(states) and (policy == "Never" or all(e.code == 0 for e in ended))
 
 
 def initialized(spec: Mapping[str, Any], init: Mapping[str, ContainerState]) -> list[str]:

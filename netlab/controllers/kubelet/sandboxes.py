@@ -35,6 +35,7 @@ def make(pod: Manifest, record: PodRecord, planned: tuple[Volume, ...], context:
     for name, text in files.items():
         path = directory / f"etc-{name}"
         path.write_text(text)
+        path.chmod(0o644)  # whatever the umask is: programs in the pod may run as other users
         mounts.append(Mount(str(path), f"/etc/{name}", read_only=False))
     if record.netns:
         context.network.attach(node=context.node, netns=record.netns, address=IPv4Address(record.address))

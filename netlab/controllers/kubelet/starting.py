@@ -12,7 +12,7 @@ from netlab.controllers.kubelet.attaching import Interactive, announce
 from netlab.controllers.kubelet.containers import ContainerState
 from netlab.controllers.kubelet.environment import ConfigError
 from netlab.controllers.kubelet.launching import INTERACTIVE, plan_process
-from netlab.controllers.kubelet.pulling import Pulls
+from netlab.controllers.kubelet.pulling import Pulls, backing_off
 from netlab.controllers.kubelet.restarts import Backoff, duration, should_restart
 from netlab.controllers.kubelet.threads import blocking
 from netlab.kernel.pod_spec import Process
@@ -96,17 +96,26 @@ class Starter:
         blocked = self._pulls.waiting(name, image)
         if blocked:
             worker.observer.hold(name, *blocked[:2])
-            worker.tell_once(pod, f"{name} {image} pull", "Normal", "BackOff", blocked[1])
+            worker.tell_once(pod, f"{name} {image} pull", "Normal", "BackOff", backing_off(image))
             worker.tell_once(pod, f"{name} {image} error", "Warning", "Failed", "Error: ImagePullBackOff")
             return blocked[2]
         try:
+            context.catalogue.present(image, context.which)
+            pulled = f'Container image "{image}" already present on machine'
+            context.recorder.event(pod, "Normal", "Pulled", pulled)
             process = self._plan(pod, container, state.attempt + 1)
         except MissingImage as error:
+            if container.get("imagePullPolicy") == "Never":
+                text = f'Container image "{image}" is not present with pull policy of Never'
+                worker.tell_once(pod, f"{name} {image} never", "Warning", "ErrImageNeverPull", text)
+                worker.observer.hold(name, "ErrImageNeverPull", text)
+                return CONFIG_RETRY
             text = f'failed to pull and unpack image "{image}": {error}'
+            context.recorder.event(pod, "Normal", "Pulling", f'Pulling image "{image}"')
             context.recorder.event(pod, "Warning", "Failed", f'Failed to pull image "{image}": {text}')
             context.recorder.event(pod, "Warning", "Failed", "Error: ErrImagePull")
             worker.observer.hold(name, "ErrImagePull", text)
-            return self._pulls.failed(name, image)
+            return self._pulls.failed(name, image, text)
         except (ConfigError, volumes.MountError) as error:
             worker.observer.hold(name, "CreateContainerConfigError", str(error))
             worker.tell_once(pod, f"{name} {error}", "Warning", "Failed", f"Error: {error}")
@@ -133,8 +142,6 @@ class Starter:
                 announce(directory, name, Interactive(process.argv[2:], record.netns or context.netns, process.argv[1]))
             handle.run(process)
 
-        present = f'Container image "{container.get("image") or ""}" already present on machine'
-        context.recorder.event(pod, "Normal", "Pulled", present)
         context.recorder.event(pod, "Normal", "Created", f"Created container: {name}")
         try:
             await blocking(run)

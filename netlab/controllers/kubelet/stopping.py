@@ -85,6 +85,9 @@ class Stopper:
                                         address=self._worker.record.address, limit=limit)
             if not done:
                 self._worker.event("Warning", "FailedPreStopHook", f"PreStopHook failed: {text}")
+        if self._worker.context.unrouted and deadline > time.monotonic():
+            # Servers that close their ports at SIGTERM would refuse clients which old rules still send here.
+            await self._worker.context.unrouted()
         handle = self._worker.handle
         if handle is not None:
             with contextlib.suppress(OSError):

@@ -15,6 +15,7 @@ from netlab.model.meta import Manifest
 
 TokenSource = Callable[[Mapping[str, Any]], str]
 """Gives the token that a serviceAccountToken source asks for; "" when it cannot be had yet."""
+READABLE_FILE, READABLE_DIRECTORY = 0o644, 0o755  # whatever the umask is: a container's user may be another than root
 
 
 class MountError(Exception):
@@ -60,6 +61,7 @@ def write(planned: Iterable[Volume]) -> None:
     for volume in planned:
         if volume.files is not None:
             volume.path.mkdir(parents=True, exist_ok=True)
+            volume.path.chmod(READABLE_DIRECTORY)
             _write(volume.path, volume.files)
         elif not volume.path.exists():
             if not volume.make:
@@ -81,12 +83,22 @@ def mounts(pod: Manifest, container: Mapping[str, Any], planned: Iterable[Volume
             below = PurePosixPath(mount["subPath"])
             if below.is_absolute() or ".." in below.parts:
                 raise MountError(f'subPath "{below}" of container "{container["name"]}" must stay inside of the volume')
-            source = source / below
+            source = _below(source, below)
             if kinds[mount["name"]] == "emptyDir":
                 source.mkdir(parents=True, exist_ok=True)
         writable = kinds[mount["name"]] == "emptyDir" and not mount.get("readOnly")
         result.append(Mount(str(source), mount["mountPath"], read_only=not writable))
     return tuple(result)
+
+
+def _below(volume: Path, below: PurePosixPath) -> Path:
+    """A path in the volume. What a pod wrote there must not lead elsewhere on the machine: no link is followed."""
+    path = volume
+    for part in below.parts:
+        path = path / part
+        if path.is_symlink():
+            raise MountError(f'subPath "{below}" leads through the symbolic link {path.relative_to(volume)}')
+    return path
 
 
 def _files(volume: Mapping[str, Any], pod: Manifest, find: Find, token: TokenSource) -> dict[str, bytes] | None:
@@ -140,13 +152,16 @@ def _write(directory: Path, files: Mapping[str, bytes]) -> None:
     # Files are replaced by rename, so a reader in the pod sees the old or the new text, never a part.
     for name, data in files.items():
         path = directory / PurePosixPath(name)
-        if ".." in path.parts:
+        if ".." in path.parts or name.startswith("/"):
             raise MountError(f"the path {name!r} must stay inside of the volume")
         if path.is_file() and path.read_bytes() == data:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
+        for parent in path.parents[:len(PurePosixPath(name).parts) - 1]:
+            parent.chmod(READABLE_DIRECTORY)
         temporary = path.with_name(f".{path.name}.new")
         temporary.write_bytes(data)
+        temporary.chmod(READABLE_FILE)
         temporary.rename(path)
     for folder, _, names in os.walk(directory):
         for name in names:

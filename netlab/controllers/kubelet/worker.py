@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import signal
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,6 +11,7 @@ from collections.abc import Callable, Mapping
 from netlab.controllers.kubelet import pod_status, sandboxes, volumes
 from netlab.controllers.kubelet.context import NodeContext
 from netlab.controllers.kubelet.doors import Exited, PodHandle
+from netlab.controllers.kubelet.ending import Ender
 from netlab.controllers.kubelet.observing import Observer
 from netlab.controllers.kubelet.pod_probes import PodProbes
 from netlab.controllers.kubelet.records import PodRecord
@@ -20,7 +19,7 @@ from netlab.controllers.kubelet.starting import Starter
 from netlab.controllers.kubelet.stopping import Stopper
 from netlab.controllers.kubelet.threads import blocking
 from netlab.model import meta
-from netlab.model.errors import ApiError, LabError
+from netlab.model.errors import LabError
 from netlab.model.meta import Manifest
 
 TERMINAL = ("Succeeded", "Failed")
@@ -44,11 +43,11 @@ class PodWorker:
         self.observer = Observer(record.uid)
         self._on_progress = on_progress
         self.volumes: tuple[volumes.Volume, ...] = ()
-        self._attached = False
+        self.attached = False
         self.stopper = Stopper(self)
         self._starter = Starter(self)
         self._probes = PodProbes(self)
-        self._ends_at: float | None = None
+        self._ender = Ender(self)
         self._in_turn = True
         self._told: set[str] = set()
         self._wake = asyncio.Event()
@@ -67,7 +66,7 @@ class PodWorker:
     def uses_objects(self) -> bool:
         """Whether a change of ConfigMaps or Secrets may concern it."""
         waits = any(state.waiting[0] == "CreateContainerConfigError" for state in self.observer.states.values())
-        return waits or not self._attached or any(volume.files is not None for volume in self.volumes)
+        return waits or not self.attached or any(volume.files is not None for volume in self.volumes)
 
     @property
     def title(self) -> str:
@@ -95,7 +94,7 @@ class PodWorker:
                     delay = RETRY[min(failures, len(RETRY) - 1)]
                     failures += 1
                 self._watch(self.handle)
-                self._working = self._ends_at is not None or not self._in_turn
+                self._working = self._ender.begun or not self._in_turn
                 self._on_progress()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), 0.0 if self.done else delay)
@@ -133,14 +132,15 @@ class PodWorker:
     async def _sync(self) -> float | None:
         pod = self.seen = self.manifest()
         if pod is None:
-            return await self._end(pod, FORCED_GRACE)
+            return await self._ender.end(pod, FORCED_GRACE)
         if meta.status(pod).get("phase") in TERMINAL:
-            await self._take_down()
+            await self._ender.take_down()
+            self._ender.tell(pod)
             if meta.is_deleting(pod):
-                self._forget_object(pod)
+                self._ender.forget_object(pod)
             return None
         if meta.is_deleting(pod):
-            return await self._end(pod, float(meta.metadata(pod).get("deletionGracePeriodSeconds") or 0))
+            return await self._ender.end(pod, float(meta.metadata(pod).get("deletionGracePeriodSeconds") or 0))
         return await self._progress(pod)
 
     async def _progress(self, pod: Manifest) -> float | None:
@@ -151,7 +151,7 @@ class PodWorker:
         try:
             planned = volumes.plan(pod, self.context.directory(self.record.uid),
                                    self.context.finder(self.record.namespace), self.context.token_source(pod))
-            if not self._attached or self.handle is None:
+            if not self.attached or self.handle is None:
                 self.volumes = planned
                 await self._attach(pod)
             elif planned != self.volumes:
@@ -163,37 +163,63 @@ class PodWorker:
             self._blocked(pod, "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             raise
         assert self.handle is not None
-        if not await self._observe(pod):
+        if not await self.observe(pod):
             self.context.recorder.event(pod, "Normal", "SandboxChanged",
                                         "Pod sandbox changed, it will be killed and re-created.")
-            self._write(pod)
+            self.write(pod)
             return 0.0
-        delays = [self.stopper.enforce(self.observer.states), *await self._starter.advance(pod)]
-        self._probes.update(pod)
-        self._write(pod)
+        delays = [self.stopper.enforce(self.observer.states)]
+        if self._only_sidecars_run(pod):
+            grace = float(meta.spec(pod).get("terminationGracePeriodSeconds", 30))
+            self.stopper.stop_all(pod, self.observer.states, time.monotonic() + grace)
+        else:
+            delays += await self._starter.advance(pod)
+        self.update_probes(pod)
+        self.write(pod)
         return min((delay for delay in delays if delay is not None), default=None)
+
+    def _only_sidecars_run(self, pod: Manifest) -> bool:
+        states, spec = self.observer.states, meta.spec(pod)
+        sidecars = [c["name"] for c in spec.get("initContainers") or () if pod_status.is_sidecar(c)]
+        return any(states[name].running for name in sidecars) and pod_status.over(spec, states)
 
     def _blocked(self, pod: Manifest, reason: str, message: str) -> float:
         if message not in self._told:
             self._told.add(message)
             self.context.recorder.event(pod, "Warning", reason, message)
         self.observer.look(pod, frozenset(), {})
-        self._write(pod)
+        self.write(pod)
         return CONFIG_RETRY
 
     async def _attach(self, pod: Manifest) -> None:
-        directory = str(self.context.directory(self.record.uid))
-        if not self._attached:
+        if not self.attached:
             self.observer.recall(pod)
-            self.handle = await blocking(lambda: self.context.runtime.attach(directory))
-            self._attached = True
+            await self.adopt()
         if self.handle is None:
             planned = self.volumes
             self.handle, cut = await blocking(lambda: sandboxes.make(pod, self.record, planned, self.context))
             for message in cut:
                 self.context.recorder.event(pod, "Warning", "DNSConfigForming", message)
 
-    async def _observe(self, pod: Manifest) -> bool:
+    async def adopt(self) -> None:
+        """Finds the pod's init that a former daemon has left, if there is one; looks once."""
+        if self.handle is None and not self.attached:
+            directory = str(self.context.directory(self.record.uid))
+            self.handle = await blocking(lambda: self.context.runtime.attach(directory))
+        self.attached = True
+
+    def release(self) -> PodHandle | None:
+        """Stops looking at the pod's init, and gives it away."""
+        self._probes.stop()
+        self._watch(None)
+        handle, self.handle = self.handle, None
+        return handle
+
+    def update_probes(self, pod: Manifest) -> None:
+        """Starts and stops probes as the containers' states want it."""
+        self._probes.update(pod)
+
+    async def observe(self, pod: Manifest) -> bool:
         """Looks at the processes; False when the pod's init has died, and with it all of them."""
         handle = self.handle
         if handle is None:
@@ -214,89 +240,9 @@ class PodWorker:
         self.observer.look(pod, running, exits)
         return self.handle is not None
 
-    # The end
-
-    async def _end(self, pod: Manifest | None, grace: float) -> float | None:
-        """Stops the containers within `grace` seconds of the first call, then removes everything."""
-        now = time.monotonic()
-        if self._ends_at is None:
-            self._ends_at = now
-            if not self._attached and pod is not None:
-                self.observer.recall(pod)
-        if self.handle is None and not self._attached:
-            directory = str(self.context.directory(self.record.uid))
-            self.handle = await blocking(lambda: self.context.runtime.attach(directory))
-            self._attached = True
-        running = await self._stop_all(pod, self._ends_at + grace)
-        if running:
-            if pod is not None:
-                self._probes.update(pod)
-                self._write(pod)
-            return max(0.01, self._ends_at + grace - now)
-        await self._take_down()
-        if pod is not None:
-            if meta.metadata(pod).get("finalizers"):
-                self._write(pod)
-            self._forget_object(pod)
-            if self.manifest() is not None:  # finalizers hold it: nothing is left to do here until they are gone
-                self._ends_at = None
-                return None
-        directory_path = self.context.directory(self.record.uid)
-        await blocking(lambda: shutil.rmtree(directory_path, ignore_errors=True))
-        self.done = True
-        return None
-
-    async def _stop_all(self, pod: Manifest | None, deadline: float) -> bool:
-        handle = self.handle
-        if handle is None:
-            return False
-        if pod is not None:
-            if not await self._observe(pod):
-                return False
-            return self.stopper.stop_all(pod, self.observer.states, deadline)
-        try:
-            running, _ = await blocking(lambda: (handle.running(), handle.exits()))
-            for process in running:
-                number = signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL
-                if (process, number) not in self.stopper.sent:
-                    self.stopper.sent.add((process, number))
-                    handle.signal(process, number)
-        except ConnectionError:
-            return False
-        return bool(running) and time.monotonic() < deadline
-
-    async def _take_down(self) -> None:
-        """Ends the sandbox and gives back network, name and address; repeatable. The directory stays, for logs."""
-        handle, record, context = self.handle, self.record, self.context
-        if handle is None and not self._attached:
-            directory = str(context.directory(record.uid))
-            handle = await blocking(lambda: context.runtime.attach(directory))
-            self._attached = True
-        self._probes.stop()
-        self._watch(None)
-        self.handle = None
-
-        def work() -> None:
-            if handle is not None:
-                handle.kill()
-            if record.netns:
-                context.network.detach(record.netns)
-
-        if handle is not None or context.claims.take(record.netns, record.uid):
-            await blocking(work)
-        context.claims.release(record.netns, record.uid)
-        context.book.by_uid.pop(record.uid, None)
-
-    def _forget_object(self, pod: Manifest) -> None:
-        if meta.metadata(pod).get("deletionGracePeriodSeconds") == 0 and meta.metadata(pod).get("finalizers"):
-            return
-        with contextlib.suppress(ApiError):
-            self.context.registry.delete("pods", self.record.name, namespace=self.record.namespace, grace_period=0)
-        self.wake()
-
     # What it writes
 
-    def _write(self, pod: Manifest) -> None:
+    def write(self, pod: Manifest) -> None:
         """Writes the status if it changed; the pod's object may have changed meanwhile, so it is read again."""
         current = self.manifest()
         if current is None:

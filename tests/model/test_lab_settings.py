@@ -3,7 +3,8 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from netlab.model.lab_spec import DEFAULT_NODES, LabSpec, SpecError, parse
+from netlab.model.lab_settings import SpecError, parse
+from netlab.model.lab_spec import DEFAULT_NODES, LabSpec
 
 
 def messages(spec, name="lab"):

@@ -1,0 +1,73 @@
+"""The shapes that most Services share: the same rules, but for names, addresses and ports.
+
+A lab with a thousand Services has a handful of shapes. A shape's rules are made once, with words of our own, as a
+sample; what the other Services put in their places is all that is computed for them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from netlab.netfilter.part import Chain, Part, Shape, Words, part
+from netlab.proxy.backends import Backend, Choice
+from netlab.proxy.frontends import Portal
+from netlab.proxy.iptables_port import port_rules
+from netlab.proxy.names import chain_hash
+from netlab.proxy.snapshot import NodeView
+
+MAX_SHAPES = 500
+_samples: dict[tuple[object, ...], Part | None] = {}  # None: seen once, and not worth a sample yet
+
+
+def shaped(portal: Portal, choice: Choice, node: NodeView, *, large: bool) -> Part | None:
+    """What the port adds to nat, as a sample and words; None if it is not of a common shape."""
+    if not choice.cluster or portal.uses_local or portal.health_check_node_port or node.masquerade_all:
+        return None
+    port = choice.cluster[0].port
+    for backend in choice.cluster:
+        if backend.port != port:
+            return None
+    kinds: list[str] = []
+    for row in portal.frontends:
+        if row.source_ranges:
+            return None
+        kinds.append(row.kind)
+    key = (portal.protocol, portal.affinity_seconds, len(choice.cluster), large, node.cluster_cidr, *kinds)
+    sample = _samples.get(key)
+    if sample is None:
+        if key not in _samples:
+            if len(_samples) >= MAX_SHAPES:
+                _samples.clear()
+            _samples[key] = None
+            return None
+        sample = _samples[key] = _sample(portal, len(choice.cluster), node, large)
+    return Part(partial(_chains, portal, choice, node, large), shape=Shape(sample, _words(portal, choice.cluster)))
+
+
+def _chains(portal: Portal, choice: Choice, node: NodeView, large: bool) -> tuple[Chain, ...]:
+    return port_rules(portal, choice, node, large=large).nat
+
+
+def _words(portal: Portal, backends: tuple[Backend, ...]) -> Words:
+    key = portal.name + portal.protocol.lower()
+    port = backends[0].port
+    return Words((portal.name,),
+                 (chain_hash(key), *[chain_hash(f"{key}{backend.address}:{port}") for backend in backends]),
+                 (*[row.address for row in portal.frontends if row.address], *[b.address for b in backends]),
+                 (*[row.port for row in portal.frontends], port))
+
+
+def _sample(portal: Portal, count: int, node: NodeView, large: bool) -> Part:
+    """The shape's rules with words that are found nowhere else in them: all of one length, and all different."""
+    frontends = tuple(row._replace(address=row.address and _address(500 + n), port=61000 + 7 * n, policy="Cluster")
+                      for n, row in enumerate(portal.frontends))
+    name = "<namespace>/<service>:<port>"
+    same = Portal(name, portal.protocol, "", "", "", frontends, portal.affinity_seconds)
+    backends = tuple(Backend(_address(1000 + n), 64123) for n in range(count))
+    choice = Choice(backends, (), any=True)
+    return part(_chains(same, choice, node, large), words=_words(same, backends))
+
+
+def _address(number: int) -> str:
+    """An address with three digits in each place."""
+    return f"203.{100 + number // 22500 % 150}.{100 + number // 150 % 150}.{100 + number % 150}"

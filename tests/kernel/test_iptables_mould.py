@@ -1,0 +1,109 @@
+"""What is cast from a sample is what the general packer makes of the rules, byte for byte."""
+
+import pytest
+
+from netlab.kernel.iptables_mould import packed
+from netlab.kernel.iptables_table import PackedTable
+from netlab.netfilter import render
+from netlab.netfilter.part import part
+from netlab.netfilter.ruleset import Ruleset, Table
+from netlab.proxy import iptables_shape
+from netlab.proxy.iptables import compile as compile_rules
+from netlab.proxy.snapshot import NodeView, Snapshots
+from tests.proxy.manifests import endpoint, endpoint_slice, port, service
+from tests.proxy.worked import WORKED
+
+NODE = NodeView("n1", ("172.18.0.2",), "", "10.244.0.0/16")
+
+
+def service_of(kind, n, endpoints, **more):
+    name = "a" * (n % 7) + f"s{n}"
+    ports = [{"name": "", "port": 8000 + n, "protocol": more.get("protocol", "TCP")}]
+    node_port = 30000 + n if kind != "ClusterIP" else 0
+    exposed = port(80 + n, 8000 + n, protocol=more.pop("protocol", "TCP"), node_port=node_port)
+    if kind == "LoadBalancer":
+        more |= {"ingress": [{"ip": f"192.0.2.{n}"}], "externalIPs": [f"198.51.100.{n}"]}
+    ends = [endpoint(f"10.244.{n}.{end}") for end in range(1, endpoints + 1)]
+    return (service(name, f"10.96.{n}.{n}", exposed, type=kind, **more), endpoint_slice(name, *ends, ports=ports))
+
+
+def compiled(pairs, node=NODE):
+    services, slices = zip(*pairs, strict=True)
+    return compile_rules(Snapshots().take(services, slices), node)
+
+
+def general(ruleset):
+    """The same rules, without shapes."""
+    return Ruleset(tuple(Table(table.name, [part(one.chains) for one in table.parts]) for table in ruleset.tables))
+
+
+def cast(ruleset):
+    return [one for table in ruleset.tables for one in table.parts if one.shape]
+
+
+@pytest.fixture(autouse=True)
+def no_shapes_yet():
+    iptables_shape._samples.clear()
+
+
+@pytest.mark.parametrize("more", [{}, {"sessionAffinity": "ClientIP"}, {"protocol": "UDP"}, {"protocol": "SCTP"}],
+                         ids=str)
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort", "LoadBalancer"])
+@pytest.mark.parametrize("endpoints", [1, 2, 5, 40])
+def test_services_of_one_shape_are_packed_as_their_rules_say(kind, endpoints, more):
+    rules = compiled([service_of(kind, n, endpoints, **more) for n in range(6)])
+    assert len(cast(rules)) == 5  # the first one of a shape shows only that there is such a shape
+    slow = general(rules)
+    for table, other in zip(rules.tables, slow.tables, strict=True):
+        fast, right = PackedTable(table), PackedTable(other)
+        assert [(name, list(blobs)) for name, blobs in fast.chains] == [(n, list(blobs)) for n, blobs in right.chains]
+        assert fast.image == right.image
+        assert (fast.entries, fast.size) == (len(fast.image.offsets), len(fast.image.data))
+    assert slow == rules
+
+
+def test_without_comments_too():
+    rules = compiled([service_of("ClusterIP", n, 250) for n in range(6)])
+    assert "-> 10.244.1.1" not in render(rules)
+    assert cast(rules)
+    assert PackedTable(rules.table("nat")).image == PackedTable(general(rules).table("nat")).image
+
+
+def test_all_worked_examples_together():
+    for name, (services, slices) in WORKED.items():
+        rules = compile_rules(Snapshots().take(services, slices), NODE)
+        again = compile_rules(Snapshots().take(services, slices), NODE)
+        for table, other in zip(again.tables, rules.tables, strict=True):
+            assert PackedTable(table).image == PackedTable(other).image, name
+        assert render(again) == render(rules)
+
+
+@pytest.mark.parametrize("name", ["203.100.100.100", "{0}", "61000", "a/{}", "203.103.128.100:61000 ->"])
+def test_a_service_may_be_called_like_the_samples_words(name):
+    pairs = [service_of("NodePort", n, 2) for n in range(3)]
+    pairs[2][0]["metadata"]["name"] = name
+    pairs[2][1]["metadata"]["labels"]["kubernetes.io/service-name"] = name
+    rules = compiled(pairs)
+    assert len(cast(rules)) == 2
+    assert any(name in line for line in render(rules).splitlines())
+    assert PackedTable(rules.table("nat")).image == PackedTable(general(rules).table("nat")).image
+
+
+@pytest.mark.parametrize("pair", [
+    service_of("LoadBalancer", 9, 2, externalTrafficPolicy="Local", healthCheckNodePort=30999),
+    service_of("LoadBalancer", 9, 2, loadBalancerSourceRanges=["203.0.113.0/24"]),
+    service_of("ClusterIP", 9, 2, internalTrafficPolicy="Local"),
+    service_of("ClusterIP", 9, 0),
+], ids=["traffic policy", "source ranges", "internal policy", "no endpoints"])
+def test_what_is_not_common_is_packed_rule_by_rule(pair):
+    assert all(not cast(compiled([pair])) for _ in range(3))
+
+
+def test_a_comment_that_is_too_long_is_an_error_in_a_cast_as_well():
+    pairs = [service_of("ClusterIP", n, 2) for n in range(3)]
+    pairs[2][0]["metadata"]["name"] = pairs[2][1]["metadata"]["labels"]["kubernetes.io/service-name"] = "x" * 250
+    (one,) = [one for one in cast(compiled(pairs)) if "x" * 250 in one.words.names[0]]
+    with pytest.raises(ValueError, match="at most 255 bytes"):
+        packed(one)
+    with pytest.raises(ValueError, match="at most 255 bytes"):
+        packed(part(one.chains))
