@@ -23,9 +23,12 @@ def check(registry: Registry, user: User, plural: str, new: Manifest) -> None:
     space, name = meta.namespace(new), meta.name(new)
     old = registry.find(plural, name, space)
     if plural in ("roles", "clusterroles"):
-        if old is not None and old.get("rules") == new.get("rules"):
+        fields = ("rules", "aggregationRule")
+        if old is not None and all(old.get(field) == new.get(field) for field in fields):
             return
         granted, verb, role = list(new.get("rules") or ()), "escalate", (plural, name)
+        if new.get("aggregationRule"):  # it takes in rules of others, now and later
+            granted.append({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]})
     else:
         if old is not None and (old.get("subjects"), old["roleRef"]) == (new.get("subjects"), new["roleRef"]):
             return

@@ -12,6 +12,7 @@ from netlab.api.attributes import Attributes, refusal
 from netlab.api.users import ACCOUNT_PREFIX, User
 from netlab.model import meta
 from netlab.model.meta import Manifest
+from netlab.model.selectors import from_manifest
 
 GROUP = "rbac.authorization.k8s.io"
 Rule = dict[str, Any]
@@ -53,10 +54,22 @@ def rules_of(policy: Policy, user: User, namespace: str) -> list[Rule]:
 
 
 def role_rules(policy: Policy, reference: dict[str, Any], namespace: str) -> list[Rule] | None:
-    """The rules of the role that a binding of `namespace` refers to, None when there is no such role."""
+    """The rules of the role that a binding of `namespace` refers to, None when there is no such role.
+
+    Those of a ClusterRole with an aggregationRule are looked up here; upstream's controller copies them into it.
+    """
     cluster = reference.get("kind") == "ClusterRole"
     role = policy.find("clusterroles" if cluster else "roles", reference.get("name", ""), "" if cluster else namespace)
-    return None if role is None else list(role.get("rules") or ())
+    if role is None:
+        return None
+    rules = list(role.get("rules") or ())
+    aggregated = (role.get("aggregationRule") or {}).get("clusterRoleSelectors")
+    if cluster and aggregated:
+        chosen = [from_manifest(selector) for selector in aggregated]
+        rules += [rule for other in policy.list("clusterroles") if other is not role
+                  and any(selector.matches(meta.labels(other)) for selector in chosen)
+                  for rule in other.get("rules") or ()]
+    return rules
 
 
 def matches(rule: Rule, wanted: Attributes) -> bool:

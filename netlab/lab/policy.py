@@ -49,7 +49,11 @@ def roles() -> Iterator[tuple[str, Manifest]]:
         "system:coredns": _rules(["list", "watch"], {"": ["endpoints", "services", "pods", "namespaces"],
                                                      "discovery.k8s.io": ["endpointslices"]})}
     for name, rules in found.items():
-        yield "clusterroles", {"metadata": {"name": name, "labels": _LABELS}, "rules": rules}
+        role: Manifest = {"metadata": {"name": name, "labels": _LABELS}, "rules": rules}
+        if name in ("admin", "edit", "view"):
+            label = f"rbac.authorization.k8s.io/aggregate-to-{name}"
+            role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}
+        yield "clusterroles", role
     for name, group in (("cluster-admin", MASTERS), ("system:discovery", AUTHENTICATED),
                         ("system:public-info-viewer", AUTHENTICATED), ("system:basic-user", AUTHENTICATED)):
         yield _binding(name, {"kind": "Group", "name": group})

@@ -70,6 +70,17 @@ def test_a_binding_to_a_role_that_is_not_there_says_so(policy):
         False, 'RBAC: role.rbac.authorization.k8s.io "reader" not found')
 
 
+def test_a_role_that_aggregates_takes_in_the_rules_of_others(policy):
+    policy.create("clusterroles", {"metadata": {"name": "view"}, "rules": [], "aggregationRule": {
+        "clusterRoleSelectors": [{"matchLabels": {"to-view": "true"}}]}})
+    policy.create("rolebindings", {
+        "metadata": {"name": "views", "namespace": "shop"}, "roleRef": {"kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "User", "name": "ann"}]})
+    assert not rbac.decide(policy, User("ann"), wish("list"))[0]
+    policy.create("clusterroles", {"metadata": {"name": "pods", "labels": {"to-view": "true"}}, "rules": [READ_PODS]})
+    assert rbac.decide(policy, User("ann"), wish("list"))[0]
+
+
 def test_who_allowed_it_is_told(policy):
     assert rbac.decide(policy, APP, wish("list"))[1] == (
         'RBAC: allowed by RoleBinding "app-reads/shop" of Role "reader" to ServiceAccount "app/shop"')
