@@ -20,6 +20,7 @@ setup_system() {
     command -v curl >/dev/null || need="$need curl"
     command -v dig  >/dev/null || need="$need bind9-dnsutils"
     command -v ping >/dev/null || need="$need iputils-ping"
+    command -v openssl >/dev/null || need="$need openssl"
     for pair in "$@"; do command -v "${pair%%:*}" >/dev/null || need="$need ${pair#*:}"; done
     # python-iptables is built here: a compiler, libc's and Python's headers; venv for the environment itself.
     if [ ! -e "$VENV/.ready" ] && [ -z "${NETLAB_PYTHON:-}" ]; then

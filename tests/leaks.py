@@ -14,6 +14,7 @@ def snapshot():
         "netns": _names("/run/netns"),
         "etc netns": _names("/etc/netns"),
         "run": [name for name in _names("/run/netlab") if not name.startswith(".")],
+        "kubeconfigs": _names(os.path.expanduser("~/.kube/netlab")),
         "mounts": sorted({line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}),
         "processes": _processes(),
     }

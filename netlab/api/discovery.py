@@ -22,11 +22,16 @@ _SUBRESOURCES: dict[str, tuple[dict[str, str], list[str]]] = {
     "attach": ({"kind": "PodAttachOptions"}, ["create", "get"]),
     "portforward": ({"kind": "PodPortForwardOptions"}, ["create", "get"]),
     "proxy": ({}, ["create", "delete", "get", "patch", "update"]), "binding": ({"kind": "Binding"}, ["create"]),
+    "token": ({"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}, ["create"]),
     "eviction": ({"group": "policy", "version": "v1", "kind": "Eviction"}, ["create"])}
-_REVIEWS = {"authorization.k8s.io": ("selfsubjectaccessreviews", "selfsubjectrulesreviews"),
-            "authentication.k8s.io": ("selfsubjectreviews",)}
-REVIEWS = {"selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrulesreviews": "SelfSubjectRulesReview",
-           "selfsubjectreviews": "SelfSubjectReview"}
+_REVIEWS = {"authorization.k8s.io": ("localsubjectaccessreviews", "selfsubjectaccessreviews",
+                                     "selfsubjectrulesreviews", "subjectaccessreviews"),
+            "authentication.k8s.io": ("selfsubjectreviews", "tokenreviews")}
+REVIEWS = {"localsubjectaccessreviews": "LocalSubjectAccessReview",
+           "selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrulesreviews": "SelfSubjectRulesReview",
+           "subjectaccessreviews": "SubjectAccessReview", "selfsubjectreviews": "SelfSubjectReview",
+           "tokenreviews": "TokenReview"}
+_LOCAL = "localsubjectaccessreviews"
 
 
 @cache
@@ -93,7 +98,7 @@ def _resource_list(group: str) -> dict[str, Any]:
                 extra = {"kind": f"{kind.kind}ProxyOptions"}
             found.append({"name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced,
                           "kind": kind.kind, "verbs": verbs} | extra)
-    found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": False, "kind": REVIEWS[name],
+    found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": name == _LOCAL, "kind": REVIEWS[name],
                "verbs": ["create"]} for name in _REVIEWS.get(group, ())]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/v1" if group else "v1",
             "resources": found}
@@ -104,7 +109,8 @@ def _aggregated(names: tuple[str, ...], version: str) -> dict[str, Any]:
     for group in names:
         resources = [_aggregated_resource(kind) for kind in _kinds(group)]
         resources += [{"resource": name, "responseKind": {"group": group, "version": "v1", "kind": REVIEWS[name]},
-                       "scope": "Cluster", "singularResource": REVIEWS[name].lower(), "verbs": ["create"]}
+                       "scope": "Namespaced" if name == _LOCAL else "Cluster",
+                       "singularResource": REVIEWS[name].lower(), "verbs": ["create"]}
                       for name in _REVIEWS.get(group, ())]
         items.append({"metadata": {"name": group} if group else {},
                       "versions": [{"version": "v1", "freshness": "Current", "resources": resources}]})

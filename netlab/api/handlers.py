@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from netlab.api import discovery, openapi, reviews, routes, scale
+from netlab.api import attributes, discovery, escalation, openapi, rbac, reviews, routes, scale
 from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
 from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
@@ -17,6 +18,7 @@ from netlab.api.request import Request, parse_json, parse_yaml
 from netlab.api.resource import Resource
 from netlab.api.response import Answer, Response, dump, error_response, json_response
 from netlab.api.routes import Route, no_such_method, unknown_path
+from netlab.api.service_accounts import token_request
 from netlab.api.table import TableView
 from netlab.api.watch import View, Watch
 from netlab.model import meta
@@ -54,7 +56,13 @@ class Api:
             self.on_bug(error)
             return error_response(internal_error(f"{type(error).__name__}: {error}"))
 
+    def authorize(self, request: Request) -> None:
+        """Nothing when the user of the request may make it; ApiError 403 when not."""
+        if not request.user.is_master:
+            rbac.check(self.registry, request.user, attributes.of(request))
+
     def _handle(self, request: Request) -> Answer:
+        self.authorize(request)
         if request.method in READING:
             answer = discovery.respond(request) or openapi.respond(request.path)
             if answer:
@@ -64,7 +72,7 @@ class Api:
             raise forbidden_request(route.kind.plural if route else request.path, route.name if route else "",
                                     "this socket is read-only", route.kind.group if route else "")
         if route is None:
-            answer = reviews.respond(request)
+            answer = reviews.respond(request, self.registry)
             if answer is None:
                 raise unknown_path()
             return answer
@@ -73,6 +81,13 @@ class Api:
         act = (self._object_verbs if route.name else self._collection_verbs).get(request.method)
         if act is None or (request.method == "POST" and route.namespace is None):
             raise no_such_method()
+        if route.kind.group == rbac.GROUP and request.method in ("POST", "PUT", "PATCH") \
+                and not request.user.is_master:
+            # What it would store is known only when all has been merged, defaulted and validated.
+            trial = act(self, replace(request, query={**request.query, "dryRun": ("All",)},
+                                      headers={**request.headers, "accept": "application/json"}), route)
+            assert isinstance(trial, Response)
+            escalation.check(self.registry, request.user, route.kind.plural, parse_json(trial.body))
         return act(self, request, route)
 
     # Collections
@@ -160,6 +175,9 @@ class Api:
     def _apply(self, request: Request, route: Route) -> Answer:
         manifest, warnings = self._decode(request, route.kind, parse_yaml(request.body))
         self._place(manifest, route)
+        plural, space = route.kind.plural, route.namespace or ""
+        if not request.user.is_master and self.registry.find(plural, route.name, space) is None:
+            rbac.check(self.registry, request.user, replace(attributes.of(request), verb="create"))
         new, created = self.registry.apply(route.kind.plural, manifest, namespace=route.namespace or "",
                                            subresource=route.subresource, dry_run=request.dry_run)
         return self._one(request, route.kind, new, 201 if created else 200, warnings)
@@ -192,6 +210,10 @@ class Api:
             return evict(self.registry, request, route)
         if name == "binding" and method == "POST":
             return bind(self.registry, request, route)
+        if name == "token" and method == "POST" and self.registry.issuer:
+            account = self.registry.get(kind.plural, route.name, route.namespace or "")
+            return json_response(token_request(self.registry, self.registry.issuer, account, request.json(),
+                                               dry_run=request.dry_run), 201)
         if name == "scale":
             return self._scale(request, route)
         if name in ("status", "finalize", "ephemeralcontainers"):

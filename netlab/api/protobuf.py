@@ -1,7 +1,8 @@
 """Kubernetes' protobuf bodies: what `kubectl create` of 1.32 and later sends instead of JSON. Only reading.
 
 A body is the bytes `k8s\\0` and a message `Unknown` {1 TypeMeta {1 apiVersion, 2 kind}, 2 raw}. The numbers below are
-those of the published generated.proto files; the types of the fields are those of `shapes`.
+those of the published generated.proto files; the types of the fields are those of `shapes`. `=Type` is a message whose
+fields stand in the one around it in JSON.
 """
 
 from __future__ import annotations
@@ -56,6 +57,37 @@ ContainerPort: 1 name, 2 hostPort, 3 containerPort, 4 protocol, 5 hostIP
 EnvVar: 1 name, 2 value
 ResourceRequirements: 1 limits, 2 requests
 VolumeMount: 1 name, 2 readOnly, 3 mountPath, 4 subPath
+ResourceQuota: 1 metadata, 2 spec
+ResourceQuotaSpec: 1 hard, 2 scopes
+Ingress: 1 metadata, 2 spec
+IngressSpec: 1 defaultBackend, 2 tls, 3 rules, 4 ingressClassName
+IngressBackend: 3 resource, 4 service
+TypedLocalObjectReference: 1 apiGroup, 2 kind, 3 name
+IngressServiceBackend: 1 name, 2 port
+ServiceBackendPort: 1 name, 2 number
+IngressTLS: 1 hosts, 2 secretName
+IngressRule: 1 host, 2 =IngressRuleValue
+IngressRuleValue: 1 http
+HTTPIngressRuleValue: 1 paths
+HTTPIngressPath: 1 path, 2 backend, 3 pathType
+Role: 1 metadata, 2 rules
+ClusterRole: 1 metadata, 2 rules, 3 aggregationRule
+AggregationRule: 1 clusterRoleSelectors
+PolicyRule: 1 verbs, 2 apiGroups, 3 resources, 4 resourceNames, 5 nonResourceURLs
+RoleBinding: 1 metadata, 2 subjects, 3 roleRef
+ClusterRoleBinding: 1 metadata, 2 subjects, 3 roleRef
+Subject: 1 kind, 2 apiGroup, 3 name, 4 namespace
+RoleRef: 1 apiGroup, 2 kind, 3 name
+TokenRequest: 1 metadata, 2 spec
+TokenRequestSpec: 1 audiences, 3 boundObjectRef, 4 expirationSeconds
+BoundObjectReference: 1 kind, 2 apiVersion, 3 name, 4 uid
+SelfSubjectAccessReview: 1 metadata, 2 spec
+SelfSubjectAccessReviewSpec: 1 resourceAttributes, 2 nonResourceAttributes
+ResourceAttributes: 1 namespace, 2 verb, 3 group, 4 version, 5 resource, 6 subresource, 7 name
+NonResourceAttributes: 1 path, 2 verb
+SelfSubjectRulesReview: 1 metadata, 2 spec
+SelfSubjectRulesReviewSpec: 1 namespace
+SelfSubjectReview: 1 metadata
 """
 
 
@@ -78,8 +110,6 @@ def decode(body: bytes) -> Manifest:
         names = dict(_read(_bytes(unknown.get(1, b""))))
         api_version, kind = (_bytes(names.get(number, b"")).decode() for number in (1, 2))
         head = {"apiVersion": api_version, "kind": kind}
-        if kind.endswith("Review"):  # what is asked does not matter: the answer is always the same
-            return head
         if kind == "DeleteOptions":
             return _delete_options(dict(_read(_bytes(unknown.get(2, b"")))))
         if kind not in _table():
@@ -95,6 +125,9 @@ def _message(data: bytes, name: str) -> dict[str, Any]:
     for number, value in _read(data):
         field = numbers.get(number)
         if field is None:
+            continue
+        if field.startswith("="):
+            result |= _message(_bytes(value), field[1:])
             continue
         shape = shapes[field]
         if shape.form == "list" and shape.element:

@@ -17,6 +17,7 @@ from netlab.api.patch import MERGE, apply_patch
 from netlab.api.resource import Resource
 from netlab.api.resources import RESOURCES
 from netlab.api.resources.namespaces import PROTECTED, SYSTEM
+from netlab.api.tokens import Issuer
 from netlab.model import meta
 from netlab.model.errors import (
     already_exists,
@@ -35,13 +36,16 @@ from netlab.store import Store
 class Registry:
     """The lab's objects behind the API's rules. `clock` gives the present moment in UTC.
 
-    The namespaces that every cluster has exist from the start.
+    The namespaces that every cluster has exist from the start. With an `issuer`, ServiceAccounts have tokens, and pods
+    get one.
     """
 
-    def __init__(self, store: Store, spec: LabSpec, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, store: Store, spec: LabSpec, clock: Callable[[], datetime] = lambda: datetime.now(UTC), *,
+                 issuer: Issuer | None = None) -> None:
         self.store = store
         self.spec = spec
         self.clock = clock
+        self.issuer = issuer
         for name in SYSTEM:
             if self.find("namespaces", name) is None:
                 self.create("namespaces", {"metadata": {"name": name}})

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from netlab.api import protobuf
 from netlab.api.patch import APPLY, TYPES
+from netlab.api.users import ADMIN, User
 from netlab.model.errors import ApiError, bad_request, unsupported_media_type
 
 BODY_LIMIT = 3 * 1024 * 1024  # bytes, as upstream
@@ -27,10 +28,11 @@ class Request:
     body: bytes = b""
     read_only: bool = False  # it came by a socket that may only read
     target: str = ""  # path and query as they were sent
+    user: User = ADMIN  # who comes by a unix socket is root
 
     @classmethod
     def from_target(cls, method: str, target: str, headers: Mapping[str, str], body: bytes = b"", *,
-                    read_only: bool = False) -> Request:
+                    read_only: bool = False, user: User = ADMIN) -> Request:
         """The request for a request line's target, such as `/api/v1/pods?watch=true`."""
         try:
             parts = urlsplit(target)
@@ -39,7 +41,7 @@ class Request:
             raise bad_request(f"the request's target cannot be read: {error}") from None
         path = unquote(parts.path).rstrip("/") or "/"
         return cls(method, path, {key: tuple(values) for key, values in query.items()}, headers, body, read_only,
-                   target)
+                   target, user)
 
     def text(self, name: str, default: str = "") -> str:
         """A query parameter, the last one when it is given several times."""

@@ -151,6 +151,69 @@ Event: involvedObject ObjectReference, reason string, message string, source Eve
   lastTimestamp time, count int32, type string, eventTime time, series object, action string, related ObjectReference,
   reportingComponent string, reportingInstance string
 EventSource: component string, host string
+
+ResourceQuota: spec ResourceQuotaSpec, status ResourceQuotaStatus
+ResourceQuotaSpec: hard {}quantity, scopes []string, scopeSelector object
+ResourceQuotaStatus: hard {}quantity, used {}quantity
+LimitRange: spec LimitRangeSpec
+LimitRangeSpec: limits []LimitRangeItem
+LimitRangeItem: type string, max {}quantity, min {}quantity, default {}quantity, defaultRequest {}quantity,
+  maxLimitRequestRatio {}quantity
+Lease: spec LeaseSpec
+LeaseSpec: holderIdentity string, leaseDurationSeconds int32, acquireTime time, renewTime time,
+  leaseTransitions int32, strategy string, preferredHolder string
+
+Ingress: spec IngressSpec, status IngressStatus
+IngressSpec: ingressClassName string, defaultBackend IngressBackend, tls []IngressTLS, rules []IngressRule
+IngressBackend: service IngressServiceBackend, resource TypedLocalObjectReference
+TypedLocalObjectReference: apiGroup string, kind string, name string
+IngressServiceBackend: name string, port ServiceBackendPort
+ServiceBackendPort: name string, number int32
+IngressTLS: hosts []string, secretName string
+IngressRule: host string, http HTTPIngressRuleValue
+IngressRuleValue: http HTTPIngressRuleValue
+HTTPIngressRuleValue: paths []HTTPIngressPath
+HTTPIngressPath: path string, pathType string, backend IngressBackend
+IngressStatus: loadBalancer LoadBalancerStatus
+IngressClass: spec IngressClassSpec
+IngressClassSpec: controller string, parameters IngressClassParameters
+IngressClassParameters: apiGroup string, kind string, name string, scope string, namespace string
+NetworkPolicy: spec NetworkPolicySpec
+NetworkPolicySpec: podSelector LabelSelector, ingress []NetworkPolicyIngressRule, egress []NetworkPolicyEgressRule,
+  policyTypes []string
+NetworkPolicyIngressRule: ports []NetworkPolicyPort, from []NetworkPolicyPeer
+NetworkPolicyEgressRule: ports []NetworkPolicyPort, to []NetworkPolicyPeer
+NetworkPolicyPort: protocol string, port intstr, endPort int32
+NetworkPolicyPeer: podSelector LabelSelector, namespaceSelector LabelSelector, ipBlock IPBlock
+IPBlock: cidr string, except []string
+
+Role: rules []PolicyRule
+ClusterRole: rules []PolicyRule, aggregationRule AggregationRule
+AggregationRule: clusterRoleSelectors []LabelSelector
+PolicyRule: verbs []string, apiGroups []string, resources []string, resourceNames []string, nonResourceURLs []string
+RoleBinding: subjects []Subject, roleRef RoleRef
+ClusterRoleBinding: subjects []Subject, roleRef RoleRef
+Subject: kind string, apiGroup string, name string, namespace string
+RoleRef: apiGroup string, kind string, name string
+
+TokenRequest: spec TokenRequestSpec, status TokenRequestStatus
+TokenRequestSpec: audiences []string, expirationSeconds int64, boundObjectRef BoundObjectReference
+BoundObjectReference: kind string, apiVersion string, name string, uid string
+TokenRequestStatus: token string, expirationTimestamp time
+TokenReview: spec TokenReviewSpec, status object
+TokenReviewSpec: token string, audiences []string
+SelfSubjectAccessReview: spec SelfSubjectAccessReviewSpec, status object
+SelfSubjectAccessReviewSpec: resourceAttributes ResourceAttributes, nonResourceAttributes NonResourceAttributes
+SubjectAccessReview: spec SubjectAccessReviewSpec, status object
+LocalSubjectAccessReview: spec SubjectAccessReviewSpec, status object
+SubjectAccessReviewSpec: resourceAttributes ResourceAttributes, nonResourceAttributes NonResourceAttributes,
+  user string, groups []string, extra object, uid string
+ResourceAttributes: namespace string, verb string, group string, version string, resource string, subresource string,
+  name string, fieldSelector object, labelSelector object
+NonResourceAttributes: path string, verb string
+SelfSubjectRulesReview: spec SelfSubjectRulesReviewSpec, status object
+SelfSubjectRulesReviewSpec: namespace string
+SelfSubjectReview: status object
 """
 
 
@@ -191,7 +254,8 @@ def _table() -> dict[str, dict[str, Shape]]:
     return found
 
 
-_WHOLE_OBJECTS = frozenset({"Endpoints", "EndpointSlice", "ConfigMap", "Secret", "ServiceAccount", "Event"})
+_WHOLE_OBJECTS = frozenset({"Endpoints", "EndpointSlice", "ConfigMap", "Secret", "ServiceAccount", "Event", "Role",
+                            "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 
 
 def fields(name: str) -> dict[str, Shape]:

@@ -41,6 +41,7 @@ class Command(NamedTuple):
     options: tuple[Option, ...] = ()
     program: bool = False  # takes a program after `--`
     details: str = ""
+    raw: bool = False  # all that follows its name is another program's
 
 
 class Arguments(NamedTuple):

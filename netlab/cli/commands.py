@@ -16,8 +16,8 @@ GRACE = Option(("--grace-period",), "seconds that a pod gets to end", "SECONDS",
 
 
 def _command(name: str, help: str, run: str, operands: str = "", *, least: int = 0, most: int | None = 0,
-             options: tuple[Option, ...] = (), program: bool = False, details: str = "") -> Command:
-    return Command(name, help, run, operands, least, most, (*options, *SHARED), program, details)
+             options: tuple[Option, ...] = (), program: bool = False, details: str = "", raw: bool = False) -> Command:
+    return Command(name, help, run, operands, least, most, (*options, *SHARED), program, details, raw)
 
 
 GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
@@ -60,6 +60,18 @@ settings is left as it is. Needs root, and answers when the API and the cluster'
         _command("scale", "Set the number of pods of a Deployment or ReplicaSet.", "objects:scale",
                  "KIND NAME --replicas=NUMBER | KIND/NAME --replicas=NUMBER", least=1, most=2,
                  options=(NAMESPACE, Option(("--replicas",), "the number", "NUMBER", convert=int))),
+    )),
+    ("kubectl", (
+        _command("kubectl", "Run the real kubectl on the lab.", "kubectl:kubectl", "[ARGUMENT...]", raw=True,
+                 details="""
+Everything after `kubectl` is kubectl's own. The lab is chosen before it: netlab --name LAB kubectl get pods
+"""),
+        _command("env", "Print how a shell points its own kubectl at the lab.", "kubectl:env", options=(
+            Option(("--unset",), "point it away again"),
+        ), details="""
+  eval "$(netlab env)"              # sets KUBECONFIG
+  eval "$(netlab env --unset)"
+"""),
     )),
     ("Inside", (
         _command("exec", "Run a program in a node, in the client, or in a pod.", "execute:execute", "[-it] TARGET",

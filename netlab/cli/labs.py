@@ -35,6 +35,7 @@ def up(arguments: Arguments) -> int:
         with suppress(OSError):  # the terminal may be gone
             sys.stderr.write(f"stopped by {error}\n")
         return error.exit_code
+    path = _kubeconfig(lab.name)
     if arguments.flag("quiet"):
         print(lab.name)
         return 0
@@ -42,8 +43,22 @@ def up(arguments: Arguments) -> int:
     sys.stderr.write(f"lab {lab.name} is up ({time.monotonic() - started:.2f} s): {nodes}\n")
     named = "" if lab.name == DEFAULT_NAME else f" --name {lab.name}"
     print(f"netlab{named} get nodes -o wide\nnetlab{named} apply -f FILE\nnetlab{named} exec client -- curl ADDRESS\n"
-          f"netlab down{named}")
+          f"netlab{named} kubectl get pods -A")
+    if path:
+        print(f'eval "$(netlab{named} env)"   # KUBECONFIG={path}')
+    print(f"netlab down{named}")
     return 0
+
+
+def _kubeconfig(lab: str) -> str:
+    """Where the invoking user has it now; "" with a warning when it cannot be written."""
+    from netlab.lab import kubeconfig
+
+    try:
+        return str(kubeconfig.give(lab))
+    except OSError as error:
+        sys.stderr.write(f"warning: no kubeconfig for the user who typed this: {error}\n")
+        return ""
 
 
 def down(arguments: Arguments) -> int:

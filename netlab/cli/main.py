@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from netlab.cli.arguments import Arguments, command_help, did_you_mean, parse
+from netlab.cli.arguments import Arguments, Command, command_help, did_you_mean, parse
 from netlab.cli.commands import COMMANDS, SHARED, overview
 from netlab.cli.failures import explain, interrupted
 from netlab.model.errors import ApiError, LabError
@@ -67,10 +67,16 @@ def _run(given: list[str]) -> int:
     command = COMMANDS.get(name)
     if command is None:
         raise LabError(f'unknown command "{name}"{did_you_mean(name, list(COMMANDS))}', hint="netlab --help")
+    if command.raw and rest not in (["--help"], ["-h"]):
+        return _function(command)(parse(command, before)._replace(program=rest))
     own = rest[: rest.index("--")] if "--" in rest else rest
     if "--help" in own or "-h" in own:
         sys.stdout.write(command_help(command, SHARED))
         return 0
+    return _function(command)(parse(command, before + rest))
+
+
+def _function(command: Command) -> Callable[[Arguments], int]:
     module, _, function = command.run.partition(":")
-    run: Callable[[Arguments], int] = getattr(import_module(f"netlab.cli.{module}"), function)
-    return run(parse(command, before + rest))
+    found: Callable[[Arguments], int] = getattr(import_module(f"netlab.cli.{module}"), function)
+    return found

@@ -7,6 +7,7 @@ from netlab.controllers.deployments import Deployments
 from netlab.controllers.endpoints import Endpoints
 from netlab.controllers.endpointslice_mirroring import EndpointSliceMirroring
 from netlab.controllers.endpointslices import EndpointSlices
+from netlab.controllers.every_namespace import root_certificates, service_accounts
 from netlab.controllers.garbage_collector import GarbageCollector
 from netlab.controllers.kubernetes_service import KubernetesService
 from netlab.controllers.namespaces import Namespaces
@@ -15,10 +16,15 @@ from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
 
 
-def control_plane(registry: Registry, *, api_address: str, api_port: int) -> list[Controller]:
-    """All of them, not started. `api_address` and `api_port` are where the API server answers inside of the lab."""
+def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: str = "") -> list[Controller]:
+    """All of them, not started.
+
+    `api_address` and `api_port` are where the API server answers inside of the lab, `ca` the certificate of its
+    authority.
+    """
     return [
         Namespaces(registry), GarbageCollector(registry),
+        service_accounts(registry), *([root_certificates(registry, ca)] if ca else []),
         KubernetesService(registry, address=api_address, port=api_port),
         Deployments(registry), ReplicaSets(registry), Scheduler(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),

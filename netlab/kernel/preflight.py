@@ -23,7 +23,7 @@ MS_PRIVATE = 1 << 18
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 FILES = 4096
 SPACE = 8 << 20  # bytes: a lab of a few pods takes one, its logs grow
-PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)"}
+PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)", "openssl": "openssl"}
 PRIVILEGES = ("run it on the machine itself, or in a container with --privileged (or --cap-add "
               "SYS_ADMIN,NET_ADMIN,NET_RAW beside the usual ones, with seccomp and AppArmor unconfined)")
 

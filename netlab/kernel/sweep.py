@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from netlab.kernel import netns, process, wiring
+from netlab.kernel import netns, process, user_files, wiring
 from netlab.kernel.lock import Lock, all_pids, holders, is_held, is_private, last_holder
 from netlab.model.errors import LabError
 from netlab.topology import names
@@ -47,6 +47,7 @@ def sweep(lab: str, *, lock: Lock | None = None, limit: float = 15.0) -> None:
             netns.delete(name)
         for name in _etc_of(lab):
             wiring.remove_etc(name)
+        user_files.remove_remembered(names.run_dir(lab))
         _remove_tree(names.run_dir(lab))
     except BaseException:
         if own is not lock:

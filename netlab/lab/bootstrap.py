@@ -6,6 +6,7 @@ import os
 
 from netlab import __version__
 from netlab.api.registry import Registry
+from netlab.lab import policy
 from netlab.model import meta
 from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest
@@ -29,6 +30,9 @@ def bootstrap(registry: Registry) -> None:
         _ensure(registry, "nodes", node_manifest(registry.spec, node))
         registry.update("nodes", registry.get("nodes", node) | {"status": node_status(registry, node)},
                         subresource="status")
+    for resource, manifest in policy.roles():
+        _ensure(registry, resource, manifest)
+    _ensure(registry, "serviceaccounts", {"metadata": {"name": "coredns", "namespace": "kube-system"}})
     _ensure(registry, "services", dns_service(registry.spec))
     _ensure(registry, "deployments", dns_deployment(registry.spec))
     _ensure(registry, "configmaps", settings(registry.spec))
@@ -100,7 +104,8 @@ def dns_deployment(spec: LabSpec) -> Manifest:
                           "timeoutSeconds": 5, "successThreshold": 1, "failureThreshold": 5},
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}},
     }
-    pod = {"priorityClassName": "system-cluster-critical", "dnsPolicy": "Default", "containers": [container],
+    pod = {"priorityClassName": "system-cluster-critical", "dnsPolicy": "Default", "serviceAccountName": "coredns",
+           "containers": [container],
            "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"},
                            {"key": CONTROL_PLANE, "effect": "NoSchedule"}]}
     return {"metadata": {"name": "coredns", "namespace": "kube-system", "labels": DNS_LABELS},

@@ -21,10 +21,13 @@ from netlab.controllers.kubelet.streaming import PodStreams
 from netlab.controllers.runtime import Controller, Manager
 from netlab.kernel import bin_directory, netns, sockets, wiring
 from netlab.kernel.iptables import NodeTables
+from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
 from netlab.model.lab_spec import CLIENT, LabSpec
+from netlab.server import tls
+from netlab.server.door import Door
 from netlab.server.http import ApiServer
 from netlab.server.proxy import Proxy
 from netlab.server.streams import Streams
@@ -49,11 +52,14 @@ class Cluster:
     async def start(self) -> None:
         """Builds or adopts the wiring and the lab init, then serves and reconciles."""
         init = asyncio.create_task(asyncio.to_thread(self.runtime.start))
+        access = asyncio.create_task(asyncio.to_thread(Access, self.spec))
         self.store = Store(self.directory / "state.db")
         if self.store.warning:
             print(f"WARNING: {self.store.warning}", flush=True)
         self.registry = Registry(self.store, self.spec)
         await asyncio.to_thread(self._build)
+        self.access = await access
+        self.registry.issuer = self.access.issuer()
         bootstrap(self.registry)
         self.manager = Manager(self._controllers())
         logs = PodLogs(self.registry)
@@ -65,6 +71,7 @@ class Cluster:
         for path, read_only in ((names.api_socket, False), (names.view_socket, True)):
             path(self.spec.name).parent.mkdir(exist_ok=True)
             await self.server.start(path(self.spec.name), read_only=read_only)
+        await self._let_in(self.access)
         await init
         self.manager.start()
         await self._dns_answers()
@@ -83,6 +90,16 @@ class Cluster:
         if hasattr(self, "store"):
             self.store.close()
 
+    async def _let_in(self, access: Access) -> None:
+        """HTTPS on the machine's loopback, and inside of the lab where default/kubernetes leads to."""
+        context = tls.context(access.certificate, access.key)
+        door = Door(self.registry, token=access.token, hosts=hosts(self.spec))
+        control_plane_node = self.spec.nodes[0]
+        inside = sockets.listen(names.node_netns(self.spec.name, control_plane_node),
+                                str(self.spec.node_ip(control_plane_node)), API_PORT, backlog=1024)
+        for listener in (access.listen(), inside):
+            await self.server.start_tls(listener, context, door)
+
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
         bin_directory.make(self.directory / "bin")
@@ -100,7 +117,7 @@ class Cluster:
     def _controllers(self) -> list[Controller]:
         spec = self.spec
         found: list[Controller] = control_plane(self.registry, api_address=str(spec.node_ip(spec.nodes[0])),
-                                                api_port=API_PORT)
+                                                api_port=API_PORT, ca=self.access.ca)
         found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)))
                   for node in spec.nodes]
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),

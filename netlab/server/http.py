@@ -1,4 +1,4 @@
-"""The API on unix sockets: HTTP/1.1 connections around `netlab.api`.
+"""The API on unix sockets and by TLS: HTTP/1.1 connections around `netlab.api`.
 
 One `asyncio.Protocol` per connection, parsed by httptools. A plain request is answered within `data_received`, without
 a task; watches, logs and extra routes are a task each, one at a time per connection.
@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netlab.api.handlers import Api
 from netlab.api.registry import Registry
@@ -24,6 +25,11 @@ from netlab.server.http_connection import Connection
 from netlab.server.proxy import Proxy
 from netlab.server.streams import Streams
 
+if TYPE_CHECKING:
+    import ssl
+
+    from netlab.server.door import Door
+
 Logs = Callable[[LogRequest], AsyncIterator[bytes]]
 """Gives the bytes of a container's log; it may raise ApiError before its first piece."""
 ExtraRoute = Callable[[Request], Awaitable[Response]]
@@ -32,7 +38,7 @@ ExtraRoute = Callable[[Request], Awaitable[Response]]
 class ApiServer:
     """The API of a registry on any number of sockets. `extra_routes` are whole paths outside of /api and /apis.
 
-    Every socket is of mode 0600 and serves root and the server's own user only, whoever could open it.
+    Every unix socket is of mode 0600 and serves root and the server's own user only, whoever could open it.
     """
 
     def __init__(self, registry: Registry, *, logs: Logs | None = None, streams: Streams | None = None,
@@ -45,6 +51,7 @@ class ApiServer:
         self.extra_routes = dict(extra_routes or {})
         self.connections: set[Connection] = set()
         self._servers: dict[Path, tuple[asyncio.Server, int]] = {}
+        self._tls: list[asyncio.Server] = []
 
     async def start(self, path: Path | str, *, read_only: bool = False) -> None:
         """Listens at `path`; what a dead server left there is replaced. LabError when a server is alive there.
@@ -60,8 +67,17 @@ class ApiServer:
                                                backlog=1024)
         self._servers[place] = server, inode
 
+    async def start_tls(self, listener: socket.socket, context: ssl.SSLContext, door: Door) -> None:
+        """Serves HTTPS to those whom the door lets in. The listener is closed with the server."""
+        loop = asyncio.get_running_loop()
+        self._tls.append(await loop.create_server(lambda: Connection(self, door=door), sock=listener, ssl=context,
+                                                  backlog=1024, ssl_handshake_timeout=10.0))
+
     async def close(self) -> None:
         """Stops listening, ends every connection, and removes the socket files."""
+        for listening in self._tls:
+            listening.close()
+        self._tls.clear()
         for place, (server, inode) in self._servers.items():
             server.close()
             if place.exists() and os.stat(place).st_ino == inode:

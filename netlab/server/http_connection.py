@@ -16,6 +16,7 @@ import httptools
 from netlab.api.request import BODY_LIMIT, Request, too_large
 from netlab.api.response import LogRequest, ProxyRequest, Response, StreamRequest, error_response
 from netlab.api.routes import no_such_method
+from netlab.api.users import ADMIN
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError, bad_request, forbidden_request, internal_error
 from netlab.server.http_writer import Writer, head_of
@@ -24,18 +25,26 @@ from netlab.server.proxy_answer import send_passed
 from netlab.server.streams import Takeover
 
 if TYPE_CHECKING:
+    from netlab.server.door import Door
     from netlab.server.http import ApiServer
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
 QUEUE_LIMIT = 64  # requests that wait on one connection
 Waiting = Watch | LogRequest | StreamRequest | ProxyRequest
+STRANGER_SECONDS = 30.0  # that a connection may last until it has shown a credential
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
-    """Parses what comes, answers in order. The methods named `on_…` are httptools' callbacks."""
+    """Parses what comes, answers in order. The methods named `on_…` are httptools' callbacks.
 
-    def __init__(self, server: ApiServer, *, read_only: bool) -> None:
+    A connection without a `door` comes by a unix socket: the kernel says who it is.
+    """
+
+    def __init__(self, server: ApiServer, *, read_only: bool = False, door: Door | None = None) -> None:
+        self._door = door
+        self._stranger: asyncio.TimerHandle | None = None
+        self._user = ADMIN
         self._server = server
         self._read_only = read_only
         self._parser = httptools.HttpRequestParser(self)
@@ -58,12 +67,16 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._out.transport = transport
         self._server.connections.add(self)
+        if self._door:
+            self._stranger = asyncio.get_running_loop().call_later(STRANGER_SECONDS, self.abort)
+            return
         uid = _peer_uid(transport.get_extra_info("socket"))
         if uid not in (0, os.geteuid()):
             self._refuse(forbidden_request("the API", "", f"user {uid} of this machine has no access to the lab"))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._out.transport = None
+        self._is_known()
         self._waiting.clear()
         self._out.writable.set()
         self._server.connections.discard(self)
@@ -111,6 +124,11 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         return self._task
 
+    def _is_known(self) -> None:
+        if self._stranger:
+            self._stranger.cancel()
+            self._stranger = None
+
     # The parser's side
 
     def on_message_begin(self) -> None:
@@ -127,6 +145,9 @@ class Connection(asyncio.Protocol):
         self._count_head(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
+        if self._door:
+            self._user = self._door.admit(self._headers)
+            self._is_known()
         length = self._headers.get("content-length", "0")
         if length.isdigit() and int(length) > BODY_LIMIT:
             raise too_large()
@@ -143,7 +164,8 @@ class Connection(asyncio.Protocol):
         keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         method = self._parser.get_method().decode("latin-1")
         target = self._target.decode("latin-1")
-        request = Request.from_target(method, target, self._headers, b"".join(self._body), read_only=self._read_only)
+        request = Request.from_target(method, target, self._headers, b"".join(self._body), read_only=self._read_only,
+                                       user=self._user)
         self._waiting.append((request, keep))
         if len(self._waiting) > QUEUE_LIMIT:
             raise ApiError(429, "TooManyRequests", "too many requests wait on this connection")
@@ -200,6 +222,7 @@ class Connection(asyncio.Protocol):
         if request.read_only:
             return error_response(forbidden_request(request.path, "", "this socket is read-only"))
         try:
+            self._server.api.authorize(request)
             return await self._server.extra_routes[request.path](request)
         except ApiError as error:
             return error_response(error)

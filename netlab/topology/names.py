@@ -7,6 +7,8 @@
         lab.json        the lab's settings          state.db      the store
         api/api.sock    the API, all verbs          view/api.sock the API, reading only (what pods may be given)
         daemon.json     process record              daemon.log
+        pki/            the API's certificates      access.json   tokens and port of the API
+        kubeconfig      root's way in               kubeconfigs.json  copies of it in homes
         init.json       process record of the lab init            init.sock
         pods/UID/       a pod: its socket, exit codes, logs, /etc files
         bin/            `iptables` and its kin, legacy variant, for the PATH of nodes and pods
@@ -41,6 +43,11 @@ def api_socket(lab: str) -> Path:
 def view_socket(lab: str) -> Path:
     """The API's unix socket that allows reading only."""
     return run_dir(lab) / "view" / "api.sock"
+
+
+def kubeconfig(lab: str) -> Path:
+    """Root's kubeconfig."""
+    return run_dir(lab) / "kubeconfig"
 
 
 def pod_dir(lab: str, uid: str) -> Path:

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,22 @@ def test_the_commands_of_daily_use_work_in_that_order(tmp_path):
                 assert "KUBE-SVC-" in done.stdout, f"{line}\n{done.stdout}"
     finally:
         subprocess.run(f"{netlab} down", shell=True, env=environment, check=True, capture_output=True)
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_the_commands_of_kubectl_work_in_one_shell(tmp_path):
+    netlab = f"{shlex.quote(sys.executable)} -P -m netlab"
+    lines = [line.replace("sudo scripts/netlab", netlab) for line in commands("kubectl")]
+    environment = os.environ | {"NETLAB_NAME": LAB, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    try:
+        done = subprocess.run(["bash", "-ec", "\n".join(lines)], env=environment, capture_output=True, text=True,
+                              check=False)
+    finally:
+        subprocess.run(f"{netlab} down", shell=True, env=environment, check=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "coredns-" in done.stdout
+    assert "no\nnot yet\n" in done.stdout
 
 
 @pytest.mark.lab

@@ -6,14 +6,20 @@ from netlab.api.resources.deployments import DEPLOYMENTS
 from netlab.api.resources.endpoints import ENDPOINTS
 from netlab.api.resources.endpointslices import ENDPOINTSLICES
 from netlab.api.resources.events import EVENTS
+from netlab.api.resources.ingresses import INGRESSCLASSES, INGRESSES
+from netlab.api.resources.leases import LEASES
+from netlab.api.resources.limits import LIMITRANGES, RESOURCEQUOTAS
 from netlab.api.resources.namespaces import NAMESPACES
+from netlab.api.resources.networkpolicies import NETWORKPOLICIES
 from netlab.api.resources.nodes import NODES
 from netlab.api.resources.pods import PODS
 from netlab.api.resources.replicasets import REPLICASETS
+from netlab.api.resources.roles import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from netlab.api.resources.services import SERVICES
 
 RESOURCES: dict[str, Resource] = {
     resource.plural: resource
     for resource in (PODS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
-                     DEPLOYMENTS, REPLICASETS, ENDPOINTSLICES)
+                     RESOURCEQUOTAS, LIMITRANGES, DEPLOYMENTS, REPLICASETS, ENDPOINTSLICES, INGRESSES, INGRESSCLASSES,
+                     NETWORKPOLICIES, ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES)
 }

@@ -63,5 +63,5 @@ CONFIGMAPS = Resource("configmaps", "ConfigMap", short_names=("cm",), subresourc
 SECRETS = Resource("secrets", "Secret", subresources=(), default=_default_secret, validate=_validate,
                    columns=(Column("Name"), Column("Type"), Column("Data", 0, "integer"), Column("Age")),
                    row=_secret_row)
-SERVICEACCOUNTS = Resource("serviceaccounts", "ServiceAccount", short_names=("sa",), subresources=(),
+SERVICEACCOUNTS = Resource("serviceaccounts", "ServiceAccount", short_names=("sa",), subresources=("token",),
                            columns=(Column("Name"), Column("Secrets", 0, "integer"), Column("Age")), row=_account_row)

@@ -9,6 +9,7 @@ from netlab.api.pod_defaults import default_pod_spec, fill
 from netlab.api.pod_rules import pod_spec_errors
 from netlab.api.resource import Resource
 from netlab.api.resources.pod_row import COLUMNS, row
+from netlab.api.service_accounts import give_token
 from netlab.model.errors import FieldError, forbidden
 from netlab.model.meta import Manifest
 
@@ -36,6 +37,8 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
     tolerations += [{"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
                     for key in _TOLERATIONS if not {key, None, ""} & covered]
     new["status"] = {"phase": "Pending", "qosClass": qos_class(new["spec"])}
+    if registry.issuer is not None:
+        give_token(registry, new)
 
 
 def qos_class(spec: dict[str, Any]) -> str:

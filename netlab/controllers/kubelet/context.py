@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 from netlab.api.registry import Registry
+from netlab.api.tokens import POD_TOKEN_SECONDS
 from netlab.controllers.kubelet import addresses, resolv_conf
 from netlab.controllers.kubelet.doors import Network, Recorder, Runtime
 from netlab.controllers.kubelet.records import AddressBook, Claims
+from netlab.model import meta
 from netlab.model.images import Catalogue
 from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest, ObjectKey
@@ -75,6 +78,21 @@ class NodeContext:
     def finder(self, namespace: str) -> Callable[[str, str], Manifest | None]:
         """Looks up ConfigMaps and Secrets of a namespace."""
         return lambda resource, name: self.registry.store.get(ObjectKey(resource, namespace, name))
+
+    def token_source(self, pod: Manifest) -> Callable[[Mapping[str, Any]], str]:
+        """Gives the pod's tokens: the same one each time, so that its file is not written again and again."""
+        def token(source: Mapping[str, Any]) -> str:
+            issuer = self.registry.issuer
+            account = self.registry.find("serviceaccounts", meta.spec(pod).get("serviceAccountName") or "default",
+                                         meta.namespace(pod))
+            if issuer is None or account is None:
+                return ""
+            begun = int(meta.parse_time(meta.metadata(pod)["creationTimestamp"]).timestamp())
+            audience = source.get("audience")
+            return issuer.issue(account, now=begun, seconds=POD_TOKEN_SECONDS, bound=pod,
+                                audiences=[audience] if audience else None)
+
+        return token
 
     def host_resolv_conf(self) -> resolv_conf.ResolvConf:
         """The node's own resolver settings; empty when it has none."""

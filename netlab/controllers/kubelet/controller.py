@@ -21,7 +21,7 @@ from netlab.model.images import Catalogue
 from netlab.model.meta import Manifest
 from netlab.topology import names
 
-OBJECTS = ("configmaps", "secrets")
+OBJECTS = ("configmaps", "secrets", "serviceaccounts")
 FULL_RETRY = 5.0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,6 +13,8 @@ from netlab.kernel.pod_spec import Mount
 from netlab.model import meta
 from netlab.model.meta import Manifest
 
+TokenSource = Callable[[Mapping[str, Any]], str]
+"""Gives the token that a serviceAccountToken source asks for; "" when it cannot be had yet."""
 READABLE_FILE, READABLE_DIRECTORY = 0o644, 0o755  # whatever the umask is: a container's user may be another than root
 
 
@@ -30,14 +32,14 @@ class Volume:
     make: bool = False
 
 
-def plan(pod: Manifest, directory: Path, find: Find) -> tuple[Volume, ...]:
+def plan(pod: Manifest, directory: Path, find: Find, token: TokenSource = lambda source: "") -> tuple[Volume, ...]:
     """The pod's volumes as they should be now. Raises MountError."""
     result = []
     for volume in meta.spec(pod).get("volumes") or ():
         name = volume["name"]
         path = directory / "volumes" / name
         try:
-            files = _files(volume, pod, find)
+            files = _files(volume, pod, find, token)
         except ConfigError as error:
             raise MountError(f'MountVolume.SetUp failed for volume "{name}" : {error}') from None
         if files is not None:
@@ -99,7 +101,7 @@ def _below(volume: Path, below: PurePosixPath) -> Path:
     return path
 
 
-def _files(volume: Mapping[str, Any], pod: Manifest, find: Find) -> dict[str, bytes] | None:
+def _files(volume: Mapping[str, Any], pod: Manifest, find: Find, token: TokenSource) -> dict[str, bytes] | None:
     if "configMap" in volume:
         return _object(volume["configMap"], "configmaps", volume["configMap"].get("name", ""), pod, find)
     if "secret" in volume:
@@ -116,6 +118,12 @@ def _files(volume: Mapping[str, Any], pod: Manifest, find: Find) -> dict[str, by
                 result |= _object(source[kind], resource, source[kind].get("name", ""), pod, find)
         if "downwardAPI" in source:
             result |= _downward(source["downwardAPI"], pod)
+        if "serviceAccountToken" in source:
+            text = token(source["serviceAccountToken"])
+            if not text:
+                account = meta.spec(pod).get("serviceAccountName", "default")
+                raise ConfigError(f'failed to fetch token: serviceaccounts "{account}" not found')
+            result[source["serviceAccountToken"]["path"]] = text.encode()
     return result
 
 

@@ -149,12 +149,14 @@ class PodWorker:
             return TURN
         self._in_turn = True
         try:
-            self.volumes = volumes.plan(pod, self.context.directory(self.record.uid),
-                                         self.context.finder(self.record.namespace))
+            planned = volumes.plan(pod, self.context.directory(self.record.uid),
+                                   self.context.finder(self.record.namespace), self.context.token_source(pod))
             if not self.attached or self.handle is None:
+                self.volumes = planned
                 await self._attach(pod)
-            elif any(volume.files is not None for volume in self.volumes):
-                await blocking(lambda: volumes.write(self.volumes))
+            elif planned != self.volumes:
+                await blocking(lambda: volumes.write(planned))
+                self.volumes = planned
         except volumes.MountError as error:
             return self._blocked(pod, "FailedMount", str(error))
         except (OSError, ValueError) as error:

@@ -1,0 +1,96 @@
+"""Tokens of ServiceAccounts: JSON Web Tokens (RFC 7519) with the claims that upstream's have, signed with HMAC-SHA256.
+
+A token is not stored. It is good as long as its ServiceAccount, and the pod that it was given to, are still the same
+objects (by uid), and until it expires.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any, Protocol
+
+from netlab.api.users import User, account_user
+from netlab.model import meta
+from netlab.model.meta import Manifest
+
+HEADER = {"alg": "HS256", "typ": "JWT"}
+POD_TOKEN_SECONDS = 365 * 24 * 3600  # what upstream makes of the 3607 seconds that pods ask for
+_PRIVATE = "kubernetes.io"
+
+
+class Objects(Protocol):
+    """Where ServiceAccounts and pods are looked up."""
+
+    def find(self, resource: str, name: str, namespace: str = "") -> Manifest | None:
+        """The object, or None."""
+
+
+class Issuer:
+    """Signs tokens, and knows its own again. `key` is secret; `name` is the issuer and the audience of its tokens."""
+
+    def __init__(self, key: bytes, name: str) -> None:
+        self._key = key
+        self.name = name
+
+    def issue(self, account: Manifest, *, now: int, seconds: int, audiences: list[str] | None = None,
+              bound: Manifest | None = None) -> str:
+        """A token of a ServiceAccount; `bound` is the pod or Secret with which it ends."""
+        space = meta.namespace(account)
+        private: dict[str, Any] = {"namespace": space,
+                                   "serviceaccount": {"name": meta.name(account), "uid": meta.uid(account)}}
+        if bound is not None:
+            private[str(bound["kind"]).lower()] = {"name": meta.name(bound), "uid": meta.uid(bound)}
+        return self._sign({"aud": audiences or [self.name], "exp": now + seconds, "iat": now, "iss": self.name,
+                           _PRIVATE: private, "nbf": now,
+                           "sub": f"system:serviceaccount:{space}:{meta.name(account)}"})
+
+    def user(self, token: str, objects: Objects, *, now: float, audiences: tuple[str, ...] = ()) -> User | None:
+        """The ServiceAccount whose token this is, or None when it is none of ours or no longer good.
+
+        It must be meant for one of `audiences`, by default for the API.
+        """
+        claims = self._claims(token)
+        if claims is None or not claims["nbf"] <= now < claims["exp"]:
+            return None
+        if not set(claims["aud"]) & set(audiences or (self.name,)):
+            return None
+        private = claims[_PRIVATE]
+        space, account = private["namespace"], private["serviceaccount"]
+        extra = {}
+        for kind, resource in (("serviceaccount", "serviceaccounts"), ("pod", "pods"), ("secret", "secrets")):
+            if kind not in private:
+                continue
+            found = objects.find(resource, private[kind]["name"], space)
+            if found is None or meta.uid(found) != private[kind]["uid"]:
+                return None
+            if kind == "pod":
+                extra = {"authentication.kubernetes.io/pod-name": (meta.name(found),),
+                         "authentication.kubernetes.io/pod-uid": (meta.uid(found),)}
+        return account_user(space, account["name"], uid=account["uid"], extra=extra)
+
+    def _sign(self, claims: dict[str, Any]) -> str:
+        text = f"{_encoded(HEADER)}.{_encoded(claims)}"
+        return f"{text}.{self._signature(text)}"
+
+    def _signature(self, text: str) -> str:
+        return _base64(hmac.new(self._key, text.encode(), hashlib.sha256).digest())
+
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        text, _, signature = token.rpartition(".")
+        # Bytes, since compare_digest refuses texts with other characters than ASCII.
+        if not hmac.compare_digest(self._signature(text).encode(), signature.encode()):
+            return None
+        data = text.partition(".")[2]
+        claims: dict[str, Any] = json.loads(urlsafe_b64decode(data + "=" * (-len(data) % 4)))  # signed: ours
+        return claims
+
+
+def _encoded(value: dict[str, Any]) -> str:
+    return _base64(json.dumps(value, separators=(",", ":"), sort_keys=True).encode())
+
+
+def _base64(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
