@@ -20,8 +20,14 @@ def snapshot():
 
 
 def left(before, after):
-    """What `after` has that `before` had not: lines "kind: thing"."""
-    return [f"{kind}: {thing}" for kind in after for thing in after[kind] if thing not in before[kind]]
+    """What `after` has that `before` had not: lines "kind: thing".
+
+    Processes in namespaces that were there before are none of ours, however new: somebody's lab goes on.
+    """
+    found = [f"{kind}: {thing}" for kind in after if kind != "processes"
+             for thing in after[kind] if thing not in before[kind]]
+    rooms = {room for _, room in before["processes"]}
+    return found + [f"process: {process}" for process, room in after["processes"] if room not in rooms]
 
 
 def _lines(*command):
@@ -37,16 +43,18 @@ def _names(directory):
 
 
 def _processes():
-    """Living processes outside of this process's network or PID namespace, and netlab's own, by pid and name."""
+    """Living processes outside of this process's network or PID namespace, and netlab's own: (name, namespaces)."""
     here = [os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "pid")]
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            away = [os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("net", "pid")] != here
+            room = [os.readlink(f"/proc/{pid}/ns/{kind}") for kind in ("net", "pid")]
         except OSError:
             continue
-        if state not in "ZX" and (away or "netlab.lab.daemon" in command):
-            found.append(f"{pid} {command[:80]}")
+        if "netlab.lab.daemon" in command:
+            room = [pid]
+        if state not in "ZX" and room != here:
+            found.append((f"{pid} {command[:80]}", tuple(room)))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 from netlab.model.errors import ApiError, LabError
@@ -74,6 +75,9 @@ def interrupted(error: Exception) -> int:
     if isinstance(error, PermissionError):
         sys.stderr.write(f"error: {error}\ntry: sudo netlab ...\n")
         return 3
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        sys.stderr.write(f"error: {error.filename or 'the output'} cannot be written: {error.strerror}\n")
+        return INTERNAL
     sys.stderr.write("".join(traceback.format_exception(error)))
     sys.stderr.write(f"error: internal: {type(error).__name__}: {error}\n")
     return INTERNAL

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from netlab.cli.arguments import Arguments, usage_error
@@ -31,7 +32,8 @@ def up(arguments: Arguments) -> int:
         with signals.raised():
             lab = Lab.up(spec)
     except signals.Interrupted as error:
-        sys.stderr.write(f"stopped by {error}\n")
+        with suppress(OSError):  # the terminal may be gone
+            sys.stderr.write(f"stopped by {error}\n")
         return error.exit_code
     if arguments.flag("quiet"):
         print(lab.name)

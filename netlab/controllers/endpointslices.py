@@ -50,11 +50,13 @@ class EndpointSlices(PerObject):
         """Makes the slices of one Service right."""
         service = self.registry.find("services", name, namespace)
         present = self._slices.of((namespace, name))
-        if service is None or meta.spec(service).get("type") == "ExternalName":
+        if service is None:
             for part in present:
                 self.registry.delete("endpointslices", meta.name(part), namespace=namespace)
             return
-        if not meta.spec(service).get("selector") or meta.is_deleting(service):
+        # A Service that has become an ExternalName keeps its slices; nobody reads them (kubernetes#105986).
+        if meta.spec(service).get("type") == "ExternalName" or not meta.spec(service).get("selector") \
+                or meta.is_deleting(service):
             return
         pods = [pod for pod in self._selected.pods_of(service) if slice_content.is_candidate(pod)]
         if not meta.spec(service).get("publishNotReadyAddresses"):

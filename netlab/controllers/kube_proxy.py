@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -41,6 +42,8 @@ class Shared:
 
     def __init__(self) -> None:
         self.cache = Cache()
+        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
+        self.writer = ThreadPoolExecutor(1, "kube-proxy")
         self._snapshots = Snapshots()
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
         self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
@@ -51,7 +54,8 @@ class Shared:
         if self._seen[0] != revision:
             before = self._snapshots.refused
             rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            self.cache.prune(rows)
+            if rows is not self._seen[1]:
+                self.cache.prune(rows)
             self._seen = revision, rows
             for text in self._snapshots.refused:
                 if text not in before:
@@ -100,7 +104,7 @@ class KubeProxy(Controller):
         if ruleset != self._written or serving != self._serving or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
-            await asyncio.to_thread(self._sync, ruleset, known, serving)
+            await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._sync, ruleset, known, serving)
             self._written, self._serving = ruleset, serving
             self._last = self._checked = clock()
         return max(0.0, self._checked + SYNC_PERIOD - clock())

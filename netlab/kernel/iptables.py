@@ -63,9 +63,10 @@ class NodeTables:
         """Whether the kernel holds exactly these tables, counters aside."""
         if _refused:
             return self.save() == render(ruleset)
-        # Filter first, as in replace: the kernel makes a table when it is asked for, and lists the newest first.
-        return netnses.visit(self.netns, lambda: all(holds(packed_table(table))
-                                                        for table in reversed(ruleset.tables)))
+        with _without_collector():
+            # Filter first, as in replace: the kernel makes a table when it is asked for, and lists the newest first.
+            tables = [packed_table(table) for table in reversed(ruleset.tables)]
+            return netnses.visit(self.netns, lambda: all(map(holds, tables)))
 
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]]) -> None:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""

@@ -16,7 +16,8 @@ HOOKS = {"PREROUTING": 0, "INPUT": 1, "FORWARD": 2, "OUTPUT": 3, "POSTROUTING": 
 _VERDICTS = {b"DROP": -1, b"ACCEPT": -2, b"RETURN": -5}  # -NF_x - 1
 _STANDARD, _ERROR = 40, 64  # sizes of these targets
 _HEAD, _FOOT = ENTRY + _ERROR, ENTRY + _STANDARD
-_TARGET = struct.Struct("<H30xi4x")
+_TARGET = struct.Struct("<H30xi4x")  # size, verdict; the name is empty
+_JUMP = struct.Struct("<H29sB8x")  # the same for libiptc: size, name, revision
 
 
 class Image(NamedTuple):
@@ -81,7 +82,9 @@ class PackedTable:
             if name in self.policies:
                 hooks[name.decode()] = start, position
             position += _FOOT
-        targets = {name: _TARGET.pack(_STANDARD, verdict) for name, verdict in verdicts.items()}
+        # Jumps and verdicts are told by their whole target: no other kind of target ends like that.
+        targets = {_JUMP.pack(_STANDARD, name, 0): _TARGET.pack(_STANDARD, at) for name, at in verdicts.items()}
+        nothing = _JUMP.pack(_STANDARD, b"", 0)
         parts: list[bytes] = []
         sizes: list[int] = []
         position = 0
@@ -95,14 +98,14 @@ class PackedTable:
                 size = len(rule)
                 position += size
                 sizes.append(size)
-                # Jumps and verdicts: the target is as long as it gets with a name and nothing else.
-                if rule[88] + (rule[89] << 8) == size - _STANDARD:
-                    word = rule[2 - _STANDARD:-9].rstrip(b"\0")
-                    target = targets.get(word) if word else _TARGET.pack(_STANDARD, position)
-                    if target is not None:
-                        parts += (rule[:-_STANDARD], target)
-                        continue
-                parts.append(rule)
+                end = rule[-_STANDARD:]
+                target = targets.get(end)
+                if target is not None:
+                    parts += (rule[:-_STANDARD], target)
+                elif end == nothing:
+                    parts += (rule[:-_STANDARD], _TARGET.pack(_STANDARD, position))
+                else:
+                    parts.append(rule)
             parts.append(_foot(policy or b"RETURN"))
             sizes.append(_FOOT)
             position += _FOOT

@@ -5,24 +5,27 @@ All is tried in children that end, in namespaces that end with them; this proces
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
+import socket
 import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netlab.kernel import netlink, netns
+from netlab.kernel import capabilities, netlink, netns
 from netlab.kernel.bin_directory import INSTALL, legacy, which
-from netlab.topology.names import RUN
+from netlab.topology.names import ETC_NETNS, RUN
 
 CLONE_NEWPID = 0x20000000
 MS_PRIVATE = 1 << 18
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 FILES = 4096
 SPACE = 8 << 20  # bytes: a lab of a few pods takes one, its logs grow
 PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)"}
 PRIVILEGES = ("run it on the machine itself, or in a container with --privileged (or --cap-add "
-              "SYS_ADMIN,NET_ADMIN,NET_RAW with seccomp and AppArmor unconfined)")
+              "SYS_ADMIN,NET_ADMIN,NET_RAW beside the usual ones, with seccomp and AppArmor unconfined)")
 
 _MATCHES = {  # what the lab's rules use: a rule for each, in the table in which it stands
     "comment": ("nat", '-m comment --comment "netlab probe" -j RETURN'),
@@ -72,7 +75,10 @@ def lacks() -> list[Lack]:
             found.append(Lack(what, why, remedy))
         return not why
 
-    if attempt("network namespaces", PRIVILEGES, lambda: netns.unshare(netns.CLONE_NEWNET)):
+    powers = attempt("network namespaces", PRIVILEGES, lambda: netns.unshare(netns.CLONE_NEWNET))
+    for name, function in POWERS.items() if powers else ():
+        powers &= attempt(name, PRIVILEGES, function)
+    if powers:
         attempt("links", "the kernel needs the modules veth and bridge: modprobe -a veth bridge", _links)
         attempt("sysctls of a netns", "mount /proc/sys writable, or allow a fresh proc to be mounted "
                 "(docker: --security-opt systempaths=unconfined)", _sysctl)
@@ -89,11 +95,41 @@ def _everything(restore: str) -> None:
     netns.unshare(netns.CLONE_NEWNET)
 
     def inside() -> int:
+        _bind_dns()
         _sysctl_write()
         _links_make()
-        return _restore(restore, list(_MATCHES))
+        os.chroot("/")
+        code = _restore(restore, list(_MATCHES))
+        capabilities.drop()
+        return code
 
     _as_init(inside)
+
+
+def _administer() -> None:
+    netns.unshare(netns.CLONE_NEWNET)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+
+
+def _raw() -> None:
+    netns.unshare(netns.CLONE_NEWNET)
+    socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).close()  # as iptables opens it
+
+
+def _bind() -> None:
+    netns.unshare(netns.CLONE_NEWNET)
+    _bind_dns()
+
+
+def _bind_dns() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("0.0.0.0", 53))
+
+
+POWERS: dict[str, Callable[[], None]] = {
+    "CAP_NET_ADMIN": _administer, "CAP_NET_RAW": _raw, "CAP_NET_BIND_SERVICE": _bind,
+    "CAP_SETPCAP": capabilities.drop, "CAP_SYS_CHROOT": lambda: os.chroot("/")}
 
 
 def _links() -> None:
@@ -231,6 +267,10 @@ def raise_file_limit() -> None:
 def _directories() -> list[Lack]:
     if not os.access("/run", os.W_OK):
         return [Lack("directory /run", "it cannot be written", "mount a tmpfs on it")]
+    etc = ETC_NETNS if ETC_NETNS.is_dir() else ETC_NETNS.parent
+    if not os.access(etc, os.W_OK):
+        return [Lack(f"directory {etc}", f"it cannot be written, and {ETC_NETNS} tells programs in a node which DNS "
+                     "server to ask", f"mount a tmpfs on {ETC_NETNS} (docker: --tmpfs {ETC_NETNS})")]
     place = str(RUN) if os.path.isdir(RUN) else "/run"
     found = os.statvfs(place)
     if (free := found.f_bavail * found.f_frsize) >= SPACE:

@@ -62,11 +62,14 @@ class Cluster:
         await init
         self.manager.start()
         await self._dns_answers()
+        self.background = asyncio.create_task(asyncio.to_thread(self._make_alternatives))
         gc.collect()
         gc.freeze()
 
     async def stop(self) -> None:
         """Ends the control plane. Pods, rules and links stay and go on working."""
+        if hasattr(self, "background"):
+            await asyncio.gather(self.background, return_exceptions=True)
         if hasattr(self, "manager"):
             await self.manager.stop()
         if hasattr(self, "server"):
@@ -77,12 +80,16 @@ class Cluster:
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
         bin_directory.make(self.directory / "bin")
-        alternatives = bin_directory.make_alternatives(self.directory / "alternatives")
         for node in (*self.spec.nodes, CLIENT):
-            netns_name = names.node_netns(self.spec.name, node)
-            wiring.write_resolv_conf(netns_name, "# this host knows no DNS server\n")
-            if alternatives:
-                wiring.link_alternatives(netns_name, alternatives)
+            wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
+
+    def _make_alternatives(self) -> None:
+        """For what people type behind `ip netns exec`; `up` does not wait for these hundreds of links."""
+        alternatives = bin_directory.make_alternatives(self.directory / "alternatives")
+        if alternatives is None:
+            return
+        for node in (*self.spec.nodes, CLIENT):
+            wiring.link_alternatives(names.node_netns(self.spec.name, node), alternatives)
 
     def _controllers(self) -> list[Controller]:
         spec = self.spec

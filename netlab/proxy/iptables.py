@@ -65,14 +65,12 @@ class Cache:
         self._tables = [table, *self._tables[:TABLES_KEPT - 1]]
         return table
 
-    def prune(self, rows: Sequence[Proxied], *, nodes: Sequence[str] | None = None) -> None:
-        """Forgets rows and nodes that are not there any more."""
+    def prune(self, rows: Sequence[Proxied]) -> None:
+        """Forgets rows that are not there any more."""
         here = {id(row) for row in rows}
         for known in (*self._common.values(), *(held for _, held in self._own.values())):
             for key in known.keys() - here:
                 del known[key]
-        if nodes is not None:
-            self._own = {name: held for name, held in self._own.items() if name in nodes}
 
 
 def compile(  # noqa: A001 -- every mode has a function of this name

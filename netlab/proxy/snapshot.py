@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from operator import attrgetter, is_
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice, parse_endpoint_slice
@@ -53,55 +53,82 @@ class Snapshots:
 
     def __init__(self) -> None:
         self.refused: tuple[str, ...] = ()
-        self._services: dict[tuple[str, str], tuple[Manifest, Service | None]] = {}
-        self._slices: dict[tuple[str, str], tuple[Manifest, EndpointSlice | None]] = {}
-        self._rows: dict[tuple[str, str], tuple[Service, tuple[EndpointSlice, ...], tuple[Proxied, ...]]] = {}
+        self._services: dict[int, _Parsed[Service]] = {}
+        self._slices: dict[int, _Parsed[EndpointSlice]] = {}
+        self._joined: dict[tuple[str, str], tuple[Proxied, ...]] = {}
+        self._rows: tuple[Proxied, ...] = ()
 
     def take(self, services: Iterable[Manifest], slices: Iterable[Manifest]) -> tuple[Proxied, ...]:
-        """The rows of these Services and EndpointSlices."""
+        """The rows of these Services and EndpointSlices; the same tuple as before if no row changed."""
         refused: list[str] = []
-        self._services = _parse(services, self._services, parse_service, refused)
-        self._slices = _parse(slices, self._slices, parse_endpoint_slice, refused)
+        old_services, old_slices = self._services, self._slices
+        self._services = _parse(services, old_services, parse_service, refused)
+        self._slices = _parse(slices, old_slices, parse_endpoint_slice, refused)
         self.refused = tuple(refused)
-        behind: dict[tuple[str, str], list[EndpointSlice]] = defaultdict(list)
-        for key in sorted(self._slices):
-            part = self._slices[key][1]
-            if part is not None:
-                behind[part.namespace, part.service].append(part)
-        rows = {}
-        for key, (_, service) in self._services.items():
+        changed = {one.key for one in _changed(old_services, self._services)}
+        changed |= {one.of for one in _changed(old_slices, self._slices)}
+        if changed and self._join(changed):
+            self._rows = tuple([row for key in sorted(self._joined) for row in self._joined[key]])
+        return self._rows
+
+    def _join(self, changed: set[tuple[str, str]]) -> bool:
+        """Joins the Services of these names to their slices again; whether any row changed."""
+        behind: dict[tuple[str, str], list[EndpointSlice]] = {}
+        for part in sorted([part for part in self._slices.values() if part.of in changed], key=_key):
+            if part.value is not None:
+                behind.setdefault(part.of, []).append(part.value)
+        present = {one.key: one.value for one in self._services.values() if one.key in changed}
+        differ = False
+        for key in changed:
+            before, service = self._joined.pop(key, ()), present.get(key)
+            after: tuple[Proxied, ...] = ()
             if service is not None:
-                rows[key] = self._join(key, service, tuple(behind.get(key, ())))
-        self._rows = rows
-        return tuple(row for key in sorted(rows) for row in rows[key][2])
-
-    def _join(self, key: tuple[str, str], service: Service, slices: tuple[EndpointSlice, ...],
-              ) -> tuple[Service, tuple[EndpointSlice, ...], tuple[Proxied, ...]]:
-        old = self._rows.get(key)
-        if old and old[0] is service and len(old[1]) == len(slices) \
-                and all(a is b for a, b in zip(old[1], slices, strict=True)):
-            return old
-        known = {(row.portal.name, row.portal.protocol): row for row in old[2]} if old else {}
-        rows = []
-        for portal in portals(service):
-            row = Proxied(portal, backends(slices, port_name=portal.port_name, protocol=portal.protocol))
-            same = known.get((portal.name, portal.protocol))
-            rows.append(same if same == row else row)
-        return service, slices, tuple(rows)
+                after = self._joined[key] = _rows(before, service, behind.get(key, []))
+            differ |= len(before) != len(after) or not all(map(is_, before, after))
+        return differ
 
 
-def _parse(manifests: Iterable[Manifest], known: dict[tuple[str, str], tuple[Manifest, T | None]],
-           parse: Callable[[Manifest], T], refused: list[str]) -> dict[tuple[str, str], tuple[Manifest, T | None]]:
-    parsed: dict[tuple[str, str], tuple[Manifest, T | None]] = {}
+class _Parsed(NamedTuple, Generic[T]):
+    """A manifest's view, None if it was refused, under its namespace and name; `of` is the Service that it is about."""
+
+    manifest: Manifest
+    value: T | None
+    key: tuple[str, str]
+    of: tuple[str, str]
+
+
+_key: Callable[[_Parsed[Any]], tuple[str, str]] = attrgetter("key")
+
+
+def _changed(old: dict[int, _Parsed[T]], new: dict[int, _Parsed[T]]) -> list[_Parsed[T]]:
+    return [old.get(number) or new[number] for number in old.keys() ^ new.keys()]
+
+
+def _rows(before: tuple[Proxied, ...], service: Service, slices: list[EndpointSlice]) -> tuple[Proxied, ...]:
+    known = {(row.portal.name, row.portal.protocol): row for row in before}
+    rows = []
+    for portal in portals(service):
+        row = Proxied(portal, backends(slices, port_name=portal.port_name, protocol=portal.protocol))
+        same = known.get((portal.name, portal.protocol))
+        rows.append(same if same == row else row)
+    return tuple(rows)
+
+
+def _parse(manifests: Iterable[Manifest], known: dict[int, _Parsed[T]], parse: Callable[[Manifest], T],
+           refused: list[str]) -> dict[int, _Parsed[T]]:
+    """The manifests' views by the identity of the manifests, which are held and so keep it."""
+    parsed: dict[int, _Parsed[T]] = {}
     for manifest in manifests:
-        key = meta.namespace(manifest), meta.name(manifest)
-        old = known.get(key)
-        if old and old[0] is manifest:
-            parsed[key] = old
-            continue
-        try:
-            parsed[key] = manifest, parse(manifest)
-        except ApiError as error:
-            parsed[key] = manifest, None
-            refused.append(error.message)
+        number = id(manifest)
+        old = known.get(number)
+        if old is None:
+            key = meta.namespace(manifest), meta.name(manifest)
+            value: T | None = None
+            try:
+                value = parse(manifest)
+            except ApiError as error:
+                refused.append(error.message)
+            of = (value.namespace, value.service) if isinstance(value, EndpointSlice) else key
+            old = _Parsed(manifest, value, key, of)
+        parsed[number] = old
     return parsed

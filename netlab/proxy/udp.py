@@ -16,8 +16,10 @@ def udp_serving(rows: Iterable[Proxied]) -> Serving:
     """
     found: Serving = {}
     for row in rows:
+        if row.portal.protocol != "UDP":
+            continue
         addresses = {backend.address for backend in row.backends if backend.ready or backend.ending}
-        if row.portal.protocol == "UDP" and addresses:
+        if addresses:
             for frontend in row.portal.frontends:
                 found.setdefault((frontend.address, frontend.port), set()).update(addresses)
     return found

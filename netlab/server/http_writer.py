@@ -11,6 +11,7 @@ from netlab.api.watch import Watch
 from netlab.model.errors import ApiError
 
 BOOKMARK_SECONDS = 60.0
+PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}  # Go's; newer Pythons have others
 
 
 class Writer:
@@ -113,7 +114,7 @@ class Writer:
 
 def _head(code: int, lines: list[str], *, keep: bool) -> bytes:
     try:
-        phrase = HTTPStatus(code).phrase
+        phrase = PHRASES.get(code) or HTTPStatus(code).phrase
     except ValueError:
         phrase = "Unknown"
     end = [] if keep else ["Connection: close"]

@@ -184,3 +184,18 @@ def test_nothing_is_written_when_nothing_changed(cluster):
     before = cluster.run(story, EndpointSlices)
     assert cluster.store.revision == before
     assert cluster.run(story, EndpointSlices) == before  # nor by a controller that knows nothing yet
+
+
+def test_a_service_that_becomes_an_external_name_keeps_its_slices_as_they_are(cluster):
+    web(cluster, 1)
+
+    async def story(manager):
+        before = only(cluster)
+        service = cluster.registry.get("services", "web", "default")
+        spec = {"type": "ExternalName", "externalName": "example.com", "selector": {"app": "web"}}
+        cluster.registry.update("services", service | {"spec": spec})
+        cluster.run_pod("web-1", ready=False)
+        await manager.settled()
+        assert only(cluster) == before
+
+    cluster.run(story, EndpointSlices)

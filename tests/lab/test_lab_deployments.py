@@ -5,7 +5,7 @@ import os
 import pytest
 
 from netlab.server.client import MERGE_PATCH, STRATEGIC_PATCH
-from tests.lab.in_lab import InLab
+from tests.lab.cluster import InLab
 
 pytestmark = pytest.mark.lab
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.lab.in_lab import InLab, row
+from tests.lab.cluster import InLab, row
 
 pytestmark = pytest.mark.lab
 

@@ -122,6 +122,36 @@ def test_unchanged_ports_are_taken_from_the_cache_and_changed_ones_are_not():
     assert all(a is b for a, b in zip(first, snapshots.take(services, slices), strict=True))
 
 
+def test_rows_follow_each_change_and_stay_the_same_without_one():
+    services = [service("a", "10.96.0.2"), service("b", "10.96.0.3")]
+    steps = [
+        (services, []),
+        (services, [endpoint_slice("a", *THREE)]),
+        (services, [endpoint_slice("b", *THREE)]),  # the slice goes from one Service to the other
+        (services[1:], [endpoint_slice("b", *THREE)]),
+        ([*services, service("c", "10.96.0.4")], [endpoint_slice("b", THREE[0]), endpoint_slice("c", THREE[1])]),
+        ([services[0], service("b", "10.96.0.3", port(81))], [endpoint_slice("b", THREE[0])]),
+        ([], []),
+    ]
+    for first in steps:
+        for second in steps:
+            snapshots = Snapshots()
+            snapshots.take(*first)
+            found = snapshots.take(*second)
+            assert found == rows(*second)
+            assert snapshots.take(*second) is found
+            annotated = [manifest | {"metadata": manifest["metadata"] | {"annotations": {"a": "b"}}}
+                         for manifest in second[0]]
+            assert snapshots.take(annotated, second[1]) is found
+
+
+def test_nodes_that_need_the_same_rules_get_the_same_table():
+    cache, found = Cache(), rows([service("a", "10.96.0.2")], [endpoint_slice("a", *THREE)])
+    first, second = (compile_rules(found, NodeView(name, (), "", CIDR), cache=cache) for name in ("n1", "n2"))
+    assert first.table("nat") is second.table("nat")
+    assert compile_rules(found, NodeView("n3", (), "", "10.0.0.0/8"), cache=cache) != first
+
+
 def test_a_bad_manifest_leaves_the_others_alone():
     snapshots = Snapshots()
     bad = service("bad", "10.96.0.2", {"port": 70000})
