@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-from netlab.model.errors import FieldError, LabError, invalid, not_supported, required
+from netlab.model.errors import FieldError, LabError, invalid, required
 
 FIELDS = ("name", "command", "args", "entry", "ports", "mounts", "env")
 ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -118,22 +118,25 @@ class Catalogue:
 
 def parse_images(items: Any, path: str = "spec.images") -> tuple[Image, ...]:
     """The images that a lab file adds. LabError names every wrong field by its path."""
-    errors: list[FieldError] = []
-    if items is None:
-        items = ()
-    if not isinstance(items, list | tuple):
-        raise LabError(str(invalid(path, items, "must be a list")))
-    images = [_parse(item, f"{path}[{index}]", errors) for index, item in enumerate(items)]
+    images, errors = read_images(items, path)
     if errors:
         raise LabError("\n".join(str(error) for error in errors), hint="README: images")
-    return tuple(images)
+    return images
+
+
+def read_images(items: Any, path: str = "spec.images") -> tuple[tuple[Image, ...], list[FieldError]]:
+    """The images that a lab file adds, and everything wrong with them."""
+    if not isinstance(items, list | tuple | None):
+        return (), [invalid(path, items, "must be a list")]
+    errors: list[FieldError] = []
+    return tuple(_parse(item, f"{path}[{index}]", errors) for index, item in enumerate(items or ())), errors
 
 
 def _parse(item: Any, path: str, errors: list[FieldError]) -> Image:
     if not isinstance(item, Mapping):
         errors.append(invalid(path, item, "must be a mapping with name and command"))
         return Image("")
-    errors.extend(not_supported(f"{path}.{field}", field, list(FIELDS)) for field in item if field not in FIELDS)
+    errors.extend(_unknown(path, str(field)) for field in item if field not in FIELDS)
     name = item.get("name")
     if not isinstance(name, str) or not name:
         errors.append(required(f"{path}.name"))
@@ -153,6 +156,14 @@ def _parse(item: Any, path: str, errors: list[FieldError]) -> Image:
     return Image(pattern=str(name), command=command or ((str(entry).rpartition(".")[2],) if entry else ()), args=args,
                  entry=str(entry), ports=tuple(ports), mounts=mounts,
                  env=_pairs(item.get("env"), f"{path}.env", "NAME: value", errors))
+
+
+def _unknown(path: str, field: str) -> FieldError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(field, FIELDS, n=1)
+    told = f', did you mean "{near[0]}"?' if near else f"; there are {', '.join(FIELDS)}"
+    return FieldError(f"{path}.{field}", "FieldValueInvalid", f'unknown field "{field}"{told}')
 
 
 def _strings(value: Any, path: str, errors: list[FieldError]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required
+from netlab.model.images import read_images
 from netlab.model.lab_spec import CLIENT, DEFAULT_NODES, FABRIC, LabSpec
 
 
@@ -214,15 +215,9 @@ class _Reader:
 
     def images(self) -> tuple[Mapping[str, Any], ...]:
         value = self._given.get("images")
-        if value is None:
-            return ()
-        if not isinstance(value, list):
-            self._wrong("spec.images", value, "must be a list of objects")
-            return ()
-        for index, image in enumerate(value):
-            if not isinstance(image, Mapping):
-                self._wrong(f"spec.images[{index}]", image, "must be an object")
-        return tuple(image for image in value if isinstance(image, Mapping))
+        errors = read_images(value)[1]
+        self.errors += errors
+        return () if errors else tuple(value or ())
 
 
 _UNUSABLE = tuple(IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))

@@ -61,6 +61,15 @@ def text(expected: Mapping[str, Any], got: str, called: str) -> str:
     return ""
 
 
+def _wanted(expected: Mapping[str, Any]) -> str:
+    """What a text is to be, in a few words."""
+    words = [f'"{part}"' for part in expected.get("contains", ())]
+    words += [f'not "{part}"' for part in expected.get("not", ())]
+    words += [f'just "{expected["equals"].strip()}"'] if "equals" in expected else []
+    words += [f"/{expected['matches']}/"] if "matches" in expected else []
+    return " and ".join(words)
+
+
 def _short(got: str) -> str:
     got = got.strip()
     if not got:
@@ -157,18 +166,20 @@ def _each(seen: Observation, wrong: Callable[[HttpAnswer], str]) -> str:
     return (f"{len(found)} of {len(seen.http)} requests: " if len(seen.http) > 1 else "") + found[0]
 
 
-def _failed(answer: HttpAnswer) -> str:
-    return f"no answer: {answer.error}" + (f" ({answer.words})" if answer.words else "")
+def _failed(answer: HttpAnswer, expected: str) -> str:
+    return f"{expected}, and there was no answer: {answer.error}" + (f" ({answer.words})" if answer.words else "")
 
 
 def _status(expected: tuple[int, ...], seen: Observation) -> str:
     wanted = " or ".join(map(str, expected))
-    return _each(seen, lambda answer: _failed(answer) if answer.error else "" if answer.status in expected
+    return _each(seen, lambda answer: _failed(answer, f"the status should be {wanted}") if answer.error
+                 else "" if answer.status in expected
                  else f"the status should be {wanted}, and is {answer.status}: {_short(answer.body)}")
 
 
 def _body(expected: Mapping[str, Any], seen: Observation) -> str:
-    return _each(seen, lambda answer: _failed(answer) if answer.error else text(expected, answer.body, "the body"))
+    return _each(seen, lambda answer: _failed(answer, f"the body should have {_wanted(expected)}") if answer.error
+                 else text(expected, answer.body, "the body"))
 
 
 def _headers(expected: Mapping[str, Any], seen: Observation) -> str:

@@ -91,7 +91,17 @@ def _endpoints(stage: Stage, name: str) -> str:
             target = (endpoint.get("targetRef") or {}).get("name", "")
             state = "ready" if (endpoint.get("conditions") or {}).get("ready") is not False else "not ready"
             lines.append(f"{','.join(endpoint.get('addresses') or ())}:{ports} {target} {state}")
-    return "\n".join(lines)
+    return "\n".join(lines) or _nobody(stage, name)
+
+
+def _nobody(stage: Stage, name: str) -> str:
+    """Why a Service has no endpoint, as far as its selector tells."""
+    service = next((item for item in stage.objects("services") if meta.name(item) == name), {})
+    selector = meta.spec(service).get("selector") or {}
+    wanted = ",".join(f"{key}={value}" for key, value in selector.items())
+    if wanted and not any(selector.items() <= meta.labels(pod).items() for pod in stage.objects("pods")):
+        return f"none: no pod in {stage.namespace} has the labels {wanted}"
+    return "none"
 
 
 def _rules(stage: Stage, node: str, name: str) -> str:

@@ -49,6 +49,7 @@ def play(scenario: Scenario, *, lab_name: str, report: Report, keep: bool = Fals
                 _steps(scenario.catch, stage, report, all_of_them=True)
         finally:
             if scenario.always:
+                report.note("What the scenario does in any case:")
                 late = _steps(scenario.always, stage, report, all_of_them=True)
                 failure = failure or late
     return Result(scenario.name, time.monotonic() - started, len(scenario.steps), failure)

@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 CORE = [("services", "Service", ["svc"], ["all"], True), ("pods", "Pod", ["po"], ["all"], True),
-        ("nodes", "Node", ["no"], [], False), ("namespaces", "Namespace", ["ns"], [], False)]
+        ("nodes", "Node", ["no"], [], False), ("namespaces", "Namespace", ["ns"], [], False),
+        ("endpointslices", "EndpointSlice", [], [], True)]
 APPS = [("deployments", "Deployment", ["deploy"], ["all"], True), ("deployments/scale", "Scale", [], [], True)]
 
 

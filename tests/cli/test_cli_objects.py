@@ -53,7 +53,8 @@ def test_apply_reads_directories_lists_and_several_documents(server, tmp_path, c
     ("kind: Pod\napiVersion: v1\nmetadata: {generateName: a-}", "cannot use generate name with apply"),
     ("", "no objects passed to apply"),
     ("apiVersion: foo.io/v1\nkind: Bar\nmetadata: {name: x}",
-     'web.yaml:2:1: kind: no matches for kind "Bar" in version "foo.io/v1" (there are: Deployment, Namespace, Node, '
+     'web.yaml:2:1: kind: no matches for kind "Bar" in version "foo.io/v1" (there are: Deployment, EndpointSlice, '
+     "Namespace, Node, "
      "Pod, Service)"),
     ("apiVersion: apps/v1\nkind: Servce\nmetadata: {name: x}",
      'kind: no matches for kind "Servce" in version "apps/v1" (did you mean "Service", apiVersion "v1"?)'),

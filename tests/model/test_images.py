@@ -102,8 +102,8 @@ def test_images_of_the_lab_file_come_first():
      "spec.images[0].ports: Invalid value: [0]: must be a list of numbers between 1 and 65535"),
     ([{"name": "a", "command": ["b"], "mounts": {"x": "/y"}}],
      'spec.images[0].mounts: Invalid value: {"x":"/y"}: paths must be absolute'),
-    ([{"name": "a", "command": ["b"], "comand": 1}], 'spec.images[0].comand: Unsupported value: "comand": supported '
-     'values: "args", "command", "entry", "env", "mounts", "name", "ports"'),
+    ([{"name": "a", "command": ["b"], "comand": 1}], 'spec.images[0].comand: unknown field "comand", did '
+     'you mean "command"?'),
 ])
 def test_a_wrong_addition_is_refused_with_its_path(items, text):
     with pytest.raises(LabError) as refusal:

@@ -89,7 +89,7 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
     ({"proxyMode": "ipvs"}, 'spec.proxyMode: Unsupported value: "ipvs": supported values: "iptables"'),
     ({"ipFamilies": ["IPv4", "IPv6"]}, 'spec.ipFamilies: Invalid value: ["IPv4","IPv6"]: only ["IPv4"] is supported: '
                                        "no IPv6 and no dual stack yet"),
-    ({"images": ["shop"]}, 'spec.images[0]: Invalid value: "shop": must be an object'),
+    ({"images": ["shop"]}, 'spec.images[0]: Invalid value: "shop": must be a mapping with name and command'),
 ])
 def test_each_mistake_is_told_with_its_field(spec, message):
     assert messages(spec) == [message]

@@ -170,3 +170,16 @@ def test_a_lab_that_breaks_is_taken_down_too(play):
 def test_quiet_prints_one_line(play):
     _, text, _ = play("- run: {in: client, command: a}\n", quiet=True)
     assert text.count("\n") == 1
+
+
+def test_what_runs_in_any_case_is_announced(play):
+    code, text, _ = play("- run: {in: worker, command: x}\n", head=HEAD + "always:\n- run: {in: worker, command: y}\n")
+    assert code == 0
+    assert "What the scenario does in any case:" in text
+
+
+def test_a_service_whose_selector_finds_nobody_is_told_so(play):
+    given = APPLY.replace("clusterIP: 10.96.0.9", "selector: {app: nobody}")
+    code, text, _ = play(given + "- run: {in: worker, command: echo}\n  within: 50ms\n  expect: {stdout: bye}\n")
+    assert code == 1
+    assert "endpoints of web:\n      none: no pod in default has the labels app=nobody\n" in text
