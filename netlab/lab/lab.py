@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from netlab.lab import record
 from netlab.model.errors import ApiError, LabError
 from netlab.model.lab_spec import CLIENT, LabSpec
 from netlab.server.client import ApiClient
 from netlab.topology import names
 
-if TYPE_CHECKING:
-    from netlab.kernel.lock import Lock
-
-INHERITED = ("PATH", "LANG", "LC_ALL", "TZ")  # of the caller's environment, by the daemon
 CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 CONTAINER_STATUSES = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-LOG_LINES = 5
-BUSY_LIMIT = 20.0  # seconds that another command may take with a lab before we give up
 
 
 class Lab:
@@ -42,24 +33,25 @@ class Lab:
         3 with one line per thing that the machine lacks, 2 when the lab runs with other settings.
         """
         from netlab.kernel import preflight, sweep
+        from netlab.lab.startup import start_daemon, take_lock
 
         preflight.raise_file_limit()
         if lacks := preflight.quick():
             raise LabError("this machine cannot run a lab:\n" + "\n".join(f"  {lack}" for lack in lacks),
                            hint="netlab doctor", exit_code=3)
-        lock = _take_or_find(spec.name)
+        lock = take_lock(spec.name)
         if lock is None:
             return cls.attach(spec.name)._as_wanted(spec, new=new)
         with lock:
-            record = _read_record(spec.name)
-            if record is not None and record["boot"] == _boot_id() and not _is_abandoned(record):
+            found = record.read(spec.name)
+            if found is not None and record.is_alive(found):
                 lab = cls.attach(spec.name)._as_wanted(spec, new=new)
-                _start_daemon(lock)
+                start_daemon(lock)
                 return lab
             sweep.sweep(spec.name, lock=lock)  # what an interrupted `up`, or a machine that went down, has left
             try:
-                _write_record(spec, temporary=temporary)
-                _start_daemon(lock)
+                record.write(spec, temporary=temporary)
+                start_daemon(lock)
             except BaseException:
                 from netlab.lab import signals
 
@@ -81,12 +73,12 @@ class Lab:
     @classmethod
     def attach(cls, name: str) -> Lab:
         """The running lab of that name; LabError (exit code 4) when there is none."""
-        record = _read_record(name)
-        if record is None:
+        found = record.read(name)
+        if found is None:
             raise LabError(f"there is no lab {name}", hint=f"netlab up --name {name}", exit_code=4)
         from netlab.model.lab_settings import parse
 
-        return cls(parse(record["spec"], name=name))
+        return cls(parse(found["spec"], name=name))
 
     def down(self) -> None:
         """Removes everything of the lab; a lab that is not there is fine."""
@@ -206,108 +198,3 @@ def _why(pod: Mapping[str, Any], container: str) -> str:
 def _content(file: int) -> bytes:
     size = os.fstat(file).st_size
     return os.pread(file, size, 0)
-
-
-def _boot_id() -> str:
-    from netlab.kernel.process import boot_id
-
-    return boot_id()
-
-
-def _read_record(name: str) -> dict[str, Any] | None:
-    try:
-        record: dict[str, Any] = json.loads((names.run_dir(name) / "lab.json").read_text())
-        return record if isinstance(record["boot"], str) and isinstance(record["spec"], dict) else None
-    except PermissionError:
-        raise LabError(f"no access to lab {name}: a lab belongs to root", hint="use sudo", exit_code=3) from None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _is_abandoned(record: Mapping[str, Any]) -> bool:
-    """Whether it is the lab of a `netlab run` that was killed."""
-    from netlab.kernel import process
-
-    owner = record.get("owner")
-    if not owner:
-        return False
-    descriptor = process.pin(*owner)
-    if descriptor is None:
-        return True
-    os.close(descriptor)
-    return process.gone(owner[0])
-
-
-def _write_record(spec: LabSpec, *, temporary: bool) -> None:
-    from netlab.kernel import process
-    from netlab.kernel.lock import make_run_dir
-
-    directory = make_run_dir(spec.name)
-    owner = [os.getpid(), process.start_time(os.getpid())] if temporary else None
-    file = directory / "lab.json.new"
-    file.write_text(json.dumps({"boot": process.boot_id(), "owner": owner, "spec": spec.to_manifest()}))
-    file.rename(directory / "lab.json")
-
-
-def _take_or_find(name: str) -> Lock | None:
-    """The lab's lock, or None when a daemon has it and answers. Another `up` or `down` may end its work first."""
-    import time
-
-    from netlab.kernel import process
-    from netlab.kernel.lock import Lock
-
-    end = time.monotonic() + BUSY_LIMIT
-    while (lock := Lock.try_take(name, purpose="up")) is None:
-        # In this order: a daemon that another command starts now has its lab's new record before it.
-        daemon = process.read_record(names.run_dir(name) / "daemon.json")
-        record = _read_record(name)
-        if daemon and record and _is_abandoned(record):
-            process.kill(*daemon)
-            continue
-        try:
-            ApiClient(names.api_socket(name), timeout=1.0).get("/netlab/v1/status")
-            return None
-        except (LabError, TimeoutError):
-            if time.monotonic() > end:
-                raise LabError(f"lab {name} is in use by another command, and its API does not answer",
-                               hint=f"netlab down {name}", exit_code=124) from None
-            time.sleep(0.02)
-    return lock
-
-
-def _start_daemon(lock: Lock) -> None:
-    """Starts the daemon with the lock, waits for its first line; LabError with its words when it failed."""
-    name = lock.lab
-    reader, writer = os.pipe()
-    log = names.run_dir(name) / "daemon.log"
-    os.set_inheritable(writer, True)
-    os.set_inheritable(lock.fileno(), True)
-    environment = {key: value for key, value in os.environ.items() if key in INHERITED}
-    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
-    command = [sys.executable, "-P", "-m", "netlab.lab.daemon", name, str(writer)]
-    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-               (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-               (os.POSIX_SPAWN_DUP2, 1, 2)]
-    try:
-        pid = os.posix_spawn(sys.executable, command, environment, file_actions=actions, setsid=True)
-    finally:
-        os.close(writer)
-        os.set_inheritable(lock.fileno(), False)
-    try:
-        lock.mark("daemon", pid)
-        with os.fdopen(reader, "rb") as pipe:
-            line = pipe.readline()
-    except BaseException:  # nobody waits for it any more; it must not come up behind the back of who sweeps
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
-    answer = json.loads(line) if line else {}
-    if answer.get("ok"):
-        return
-    os.waitpid(pid, 0)
-    last = "".join(log.read_text().splitlines(True)[-LOG_LINES:]).strip()
-    words = answer.get("message") or "its daemon died" + (f": {last}" if last else "")
-    if answer.get("log") and last:  # it goes with the lab
-        words += f"\nthe last lines of its log:\n{last}"
-    raise LabError(f"lab {name} did not come up: {words}", hint=answer.get("hint", ""),
-                   exit_code=answer.get("exit_code", 5))
