@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from netlab.kernel.bin_directory import which as find_program
 from netlab.model.images import Catalogue, Image, parse_images
 from netlab.model.lab_spec import LabSpec
 from netlab.topology import names
 
+Which = Callable[[str], str | None]
 ECHO = "netlab.workloads.echo:main"
 AGNHOST = "netlab.workloads.agnhost:main"
 DNS = "netlab.server.dns:main"
@@ -34,6 +38,20 @@ REDIS = """case "$1" in -*|*.conf) set -- redis-server "$@";; esac
 [ "$1" != redis-server ] || set -- "$@" --bind 0.0.0.0 --protected-mode no --save '' --dir /tmp; exec "$@\""""
 
 
+# The machine's nginx with the image's manner: its pages, servers of /etc/nginx/conf.d, logs to the container's output.
+# What a program usually keeps below /var is in /tmp: a pod does not have the machine's /var.
+NGINX = r"""mkdir -p /tmp/nginx; set -- /etc/nginx/conf.d/*.conf
+if [ -e "$1" ]; then servers='include /etc/nginx/conf.d/*.conf;'
+else servers='server { listen 80; root /usr/share/nginx/html; index index.html index.htm; }'; fi
+cat >/tmp/nginx/nginx.conf <<END
+pid /tmp/nginx/pid; error_log stderr notice; events { }
+http { include /etc/nginx/mime.types; default_type application/octet-stream; access_log /dev/stdout;
+client_body_temp_path /tmp/nginx/body; proxy_temp_path /tmp/nginx/proxy; fastcgi_temp_path /tmp/nginx/fastcgi;
+uwsgi_temp_path /tmp/nginx/uwsgi; scgi_temp_path /tmp/nginx/scgi; $servers }
+END
+exec nginx -e stderr -c /tmp/nginx/nginx.conf -g 'daemon off;'"""
+
+
 def _echo(pattern: str, port: int, manner: str = "", program: str = "netlab-echo", *options: str) -> Image:
     # `manner` decides what the answer looks like: as that of the program that the image contains upstream.
     arguments = (*((f"--manner={manner}",) if manner else ()), *options)
@@ -51,7 +69,6 @@ def _demos() -> tuple[Image, ...]:
         _echo("nginxdemos/nginx-hello", 8080, "nginx-hello", "nginx"),
         _echo("nginxdemos/*", 80, "nginx-hello", "nginx"), _echo("*demo*", 80),
         _echo("nginx-unprivileged", 8080, "nginx", "nginx", "--root=/usr/share/nginx/html"),
-        _echo("nginx", 80, "nginx", "nginx", "--root=/usr/share/nginx/html"),
         _echo("httpd", 80, "httpd", "httpd-foreground", "--root=/usr/local/apache2/htdocs"),
         _echo("http-echo", 5678, "http-echo", "http-echo"), _echo("whoami", 80, "whoami", "whoami"),
         _echo("hello-app", 8080, "hello-app", "hello-app", "--port-from=PORT"),
@@ -62,8 +79,15 @@ def _demos() -> tuple[Image, ...]:
     )
 
 
-def builtin_images(spec: LabSpec) -> tuple[Image, ...]:
-    """The images that need nothing from a lab file.
+def _nginx(which: Which) -> Image:
+    """The machine's nginx where there is one, else the echo server, which answers in nginx's manner."""
+    if which("nginx"):
+        return Image("nginx", ("sh", "-c", NGINX), ports=(80,))
+    return _echo("nginx", 80, "nginx", "nginx", "--root=/usr/share/nginx/html")
+
+
+def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, ...]:
+    """The images that need nothing from a lab file; `which` finds programs of the machine.
 
     DNS servers see the lab's read-only API socket at /run/netlab/view.
     """
@@ -74,7 +98,7 @@ def builtin_images(spec: LabSpec) -> tuple[Image, ...]:
         Image("netexec", ("/netexec",), (), BUILTINS["netexec"]),
         Image("pause", ("/pause",), (), BUILTINS["pause"]),
         Image("coredns", ("/coredns",), (), DNS, mounts=((view, "/run/netlab/view"),)),
-        *_demos(),
+        *_demos(), _nginx(which),
         Image("curl", ("sh", "-c", CURL, "curl"), ("curl",), requires=("curl",)),
         *(_shell(name) for name in ("busybox", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
         *(_shell(name, "bash") for name in ("debian", "ubuntu", "fedora", "centos", "bash", "netshoot")),
@@ -83,6 +107,6 @@ def builtin_images(spec: LabSpec) -> tuple[Image, ...]:
     )
 
 
-def catalogue(spec: LabSpec) -> Catalogue:
+def catalogue(spec: LabSpec, which: Which = find_program) -> Catalogue:
     """The lab's catalogue: what its file adds comes first, then the built-in images. LabError for a wrong addition."""
-    return Catalogue(parse_images(spec.images) + builtin_images(spec), BUILTINS)
+    return Catalogue(parse_images(spec.images) + builtin_images(spec, which), BUILTINS)

@@ -12,6 +12,8 @@ from netlab.store import Store
 from netlab.workloads.catalogue import catalogue
 from tests.controllers.fake_runtime import FakeNetwork, FakeRecorder, FakeRuntime
 
+NOWHERE = {}.get  # a machine without programs of its own, on which images are the same everywhere
+
 
 class World:
     def __init__(self, directory, spec=None):
@@ -25,8 +27,8 @@ class World:
     def restart(self, nodes=("worker",)):
         """New kubelets, as after the death of the daemon: they know the store and the machine only."""
         from netlab.controllers.kubelet import kubelets
-        made = kubelets(self.registry, runtime=self.runtime, network=self.network, catalogue=catalogue(self.spec),
-                        run_dir=self.directory, recorder=lambda node: self.recorder, nodes=nodes)
+        made = kubelets(self.registry, runtime=self.runtime, network=self.network, run_dir=self.directory,
+                        catalogue=catalogue(self.spec, NOWHERE), recorder=lambda node: self.recorder, nodes=nodes)
         for kubelet in made:
             kubelet._context.which = self.programs.get
         self.kubelet: Kubelet = made[0]

@@ -22,6 +22,8 @@ from netlab.topology.plan import plan_lab
 from netlab.workloads.catalogue import PRELOAD, catalogue
 from tests.controllers.fake_runtime import FakeRecorder
 
+NOWHERE = {}.get  # a machine without programs of its own, on which images are the same everywhere
+
 pytestmark = pytest.mark.kernel
 
 
@@ -40,7 +42,7 @@ class Machine:
 
     def new_store(self):
         self.registry, self.recorder = Registry(Store(), self.spec), FakeRecorder()
-        self.manager = Manager(kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(self.spec),
+        self.manager = Manager(kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(self.spec, NOWHERE),
                                         recorder=lambda node: self.recorder))
 
     @contextlib.asynccontextmanager
@@ -176,8 +178,8 @@ async def test_new_kubelets_adopt_the_processes(machine):
     await machine.manager.settled()
     before = machine.registry.store.revision_of("pods")
     await machine.manager.stop()
-    machine.manager = Manager(kubelets(machine.registry, runtime=machine.runtime, catalogue=catalogue(machine.spec),
-                                       recorder=lambda node: machine.recorder))
+    machine.manager = Manager(kubelets(machine.registry, runtime=machine.runtime,
+                                       catalogue=catalogue(machine.spec, NOWHERE), recorder=lambda node: machine.recorder))
     machine.manager.start()
     await machine.manager.settled()
     assert machine.registry.store.revision_of("pods") == before

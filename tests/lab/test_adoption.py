@@ -30,7 +30,7 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       containers:
-      - {name: web, image: nginx, readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}}
+      - {name: web, image: netlab/echo, readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}}
 ---
 apiVersion: v1
 kind: Service

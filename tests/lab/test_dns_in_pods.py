@@ -23,7 +23,7 @@ metadata: {name: shop}
 apiVersion: v1
 kind: Pod
 metadata: {name: web, labels: {app: web}}
-spec: {containers: [{name: c, image: nginx, ports: [{name: http, containerPort: 80}]}]}
+spec: {containers: [{name: c, image: netlab/echo, ports: [{name: http, containerPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Service

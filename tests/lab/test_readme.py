@@ -23,7 +23,7 @@ spec:
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+    spec: {containers: [{name: web, image: netlab/echo, ports: [{containerPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Service

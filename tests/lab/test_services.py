@@ -33,7 +33,7 @@ spec:
     spec:
       containers:
       - name: web
-        image: nginx
+        image: netlab/echo
         ports: [{name: http, containerPort: 80}, {name: talk, containerPort: 80, protocol: UDP}]
         readinessProbe: {httpGet: {path: /, port: http}, periodSeconds: 1}
 ---
@@ -55,7 +55,7 @@ spec: {clusterIP: None, selector: {app: web}, ports: [{port: 80}]}
 apiVersion: v1
 kind: Pod
 metadata: {name: one, labels: {app: one}}
-spec: {nodeName: worker, containers: [{name: c, image: nginx, ports: [{containerPort: 80}]}]}
+spec: {nodeName: worker, containers: [{name: c, image: netlab/echo, ports: [{containerPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Service
@@ -353,7 +353,7 @@ def test_scaled_to_nothing_it_refuses_and_scaled_up_it_serves(lab):
 
 def test_a_rolling_update_costs_no_connection(lab):
     def update(manifest):
-        document = MANIFESTS.split("---")[0].replace("image: nginx", f"image: nginx\n        {manifest}")
+        document = MANIFESTS.split("---")[0].replace("image: netlab/echo", f"image: netlab/echo\n        {manifest}")
         lab.apply(document)
 
     with lab.load("pod b", lab.cluster_ip("web"), 8000) as inside, \

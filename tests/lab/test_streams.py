@@ -33,7 +33,7 @@ MANIFESTS = """
 apiVersion: v1
 kind: Pod
 metadata: {name: web, labels: {app: web}}
-spec: {containers: [{name: c, image: nginx, ports: [{containerPort: 80}]}]}
+spec: {containers: [{name: c, image: netlab/echo, ports: [{containerPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Service

@@ -9,7 +9,7 @@ ALL = {"sh", "curl", "bash"}
 
 
 def launch(image, command=(), args=(), ports=(), programs=frozenset(ALL), extra=()):
-    found = catalogue(LabSpec(images=tuple(extra)))
+    found = catalogue(LabSpec(images=tuple(extra)), lambda program: None)
     return found.launch(image, command=command, args=args, ports=ports,
                         which=lambda name: f"/bin/{name}" if name in programs else None)
 
@@ -113,3 +113,11 @@ def test_a_wrong_addition_is_refused_with_its_path(items, text):
 
 def test_parsed_images_are_values():
     assert parse_images([{"name": "a", "command": ["b"]}]) == (Image("a", ("b",)),)
+
+
+def test_nginx_is_the_machines_where_there_is_one_and_answers_in_its_manner_elsewhere():
+    there = catalogue(LabSpec(), lambda program: f"/usr/sbin/{program}")
+    absent = catalogue(LabSpec(), lambda program: None)
+    assert there.find("nginx:1.27").command[0] == "sh"
+    assert not there.find("nginx:1.27").entry
+    assert absent.find("nginx:1.27").entry == "netlab.workloads.echo:main"
