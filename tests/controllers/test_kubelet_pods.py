@@ -179,7 +179,8 @@ async def test_new_kubelets_adopt_the_processes(machine):
     before = machine.registry.store.revision_of("pods")
     await machine.manager.stop()
     machine.manager = Manager(kubelets(machine.registry, runtime=machine.runtime,
-                                       catalogue=catalogue(machine.spec, NOWHERE), recorder=lambda node: machine.recorder))
+                                       catalogue=catalogue(machine.spec, NOWHERE),
+                                       recorder=lambda node: machine.recorder))
     machine.manager.start()
     await machine.manager.settled()
     assert machine.registry.store.revision_of("pods") == before
