@@ -34,7 +34,7 @@ MASKS = tuple((re.compile(pattern, re.MULTILINE), mask) for pattern, mask in (
     (r"\b\d{1,3}(\.\d{1,3}){3}\b", "IP"),
     (r"(^|(?<=[ (]))(\d+m)?\d+s(?= |\)|$)", "AGE"),
     (r"(resourceVersion\"?: )\"\d+\"", r"\1RV"),
-    (r"(?<=https://127\.0\.0\.1:)\d+", "PORT"),
+    (r"(?<=https://IP:)\d+", "PORT"),
     (r"(?<=:)3\d{4}(?=/)", "NODEPORT"),
     (r"netlab://[0-9a-f]{64}", "ID"),
     (r" +", " "),
