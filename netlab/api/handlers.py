@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from netlab.api import attributes, discovery, escalation, openapi, rbac, reviews, routes, scale
+from netlab.api import attributes, discovery, escalation, field_labels, openapi, rbac, reviews, routes, scale
 from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
 from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
@@ -291,6 +291,7 @@ class Api:
 
 def _view(request: Request, route: Route) -> View:
     fields = parse_fields(request.text("fieldSelector"))
+    field_labels.check(route.kind.plural, fields)
     names = {value for path, equal, value in fields.terms if path == "metadata.name" and equal}
     if len(names) == 1:
         rest = tuple(term for term in fields.terms if not (term[0] == "metadata.name" and term[1]))

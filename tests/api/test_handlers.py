@@ -128,6 +128,8 @@ def test_tables(api, include, kind):
     ("PATCH", f"{NS}/services/a", {}, 415, "UnsupportedMediaType"),
     ("GET", f"{NS}/services?labelSelector=a=b=c", None, 400, "BadRequest"),
     ("GET", f"{NS}/services?fieldSelector=a", None, 400, "BadRequest"),
+    ("GET", f"{NS}/services?fieldSelector=spec.foo%3Da", None, 400, "BadRequest"),
+    ("GET", f"{NS}/configmaps?fieldSelector=spec.type%3Da", None, 400, "BadRequest"),
     ("GET", f"{NS}/services?watch=perhaps", None, 400, "BadRequest"),
     ("GET", f"{NS}/services?watch=1&resourceVersion=x", None, 400, "BadRequest"),
     ("DELETE", f"{NS}/services/a", {"gracePeriodSeconds": "x"}, 400, "BadRequest"),
