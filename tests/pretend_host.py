@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 LAB = "host"  # the name of its labs, unless a test says otherwise
 NETLAB = (sys.executable, "-P", "-m", "netlab")
@@ -60,6 +62,14 @@ while True:
     except ChildProcessError:
         pass
 """
+
+
+def needs_a_public_checkout():
+    """Skips where another user cannot reach this checkout and its Python, as below a directory of mode 0700."""
+    for place in (ROOT / "pyproject.toml", sys.executable):
+        done = subprocess.run([*NOBODY, "test", "-r", str(place)], capture_output=True, check=False, cwd="/")
+        if done.returncode:
+            pytest.skip(f"other users cannot read {place}")
 
 
 class PretendHost:

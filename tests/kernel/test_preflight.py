@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pretend_host import needs_a_public_checkout
 
 from netlab.kernel import preflight
 
@@ -37,6 +38,7 @@ def test_this_machine_lacks_nothing_and_is_not_changed():
 
 
 def test_who_is_not_root_is_told_so():
+    needs_a_public_checkout()
     assert quick(user=65534) == ["root: network namespaces are made by root only; run it with sudo"]
 
 

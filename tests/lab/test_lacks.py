@@ -1,7 +1,7 @@
 """Machines and containers that lack something: each lack is told once, with its remedy, before anything is made."""
 
 import pytest
-from pretend_host import NETLAB, PretendHost
+from pretend_host import NETLAB, PretendHost, needs_a_public_checkout
 
 pytestmark = pytest.mark.lab
 LEAST = ("sys_admin", "net_admin", "net_raw", "net_bind_service", "setpcap", "sys_chroot")
@@ -32,6 +32,8 @@ def hide(*paths):
     (("setpriv", "--reuid", "65534", "--clear-groups"), "root: "),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_a_lack_is_told_by_doctor_up_and_run_and_nothing_is_made(host, before, lack):
+    if "--reuid" in before:
+        needs_a_public_checkout()
     told = host.netlab("doctor", code=3, before=before)
     assert sum(line.startswith(f"missing: {lack}") for line in told.splitlines()) == 1, told
     for arguments in (("up",), ("run", "-q", "coffee")):

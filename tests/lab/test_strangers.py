@@ -1,7 +1,7 @@
 """Other users of the machine, what they can plant, and what a pod's root can reach."""
 
 import pytest
-from pretend_host import LAB, NETLAB, NOBODY, until
+from pretend_host import LAB, NETLAB, NOBODY, needs_a_public_checkout, until
 
 pytestmark = pytest.mark.lab
 PODS = """
@@ -50,6 +50,7 @@ def test_another_local_user_is_refused(host, script):
     (("exec", "worker", "--", "id"), 3), (("logs", "x"), 3), (("doctor",), 3), (("run",), 0), (("version",), 0),
 ])
 def test_each_command_tells_another_user_to_use_sudo_or_needs_no_rights(host, arguments, code):
+    needs_a_public_checkout()
     host.netlab("up")
     output = host.netlab(*arguments, code=code, before=NOBODY)
     assert "Traceback" not in output
