@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-from netlab.api.shapes import Shape, child, of_kind
+from netlab.api.shapes import Shape, child, fields, of_kind
 from netlab.model.errors import bad_request
 from netlab.model.meta import Manifest
 
@@ -70,9 +71,11 @@ def flatten(manifest: Manifest, kind: str, *, containers: bool) -> dict[Path, An
 
 def _walk(value: Any, shape: Shape | None, path: Path, found: dict[Path, Any], containers: bool) -> None:
     if isinstance(value, dict):
+        known = fields(shape.name) if shape is not None and shape.form == "struct" else None
         for key, inner in value.items():
-            below, place = child(shape, key), (*path, "f:" + key)
-            if is_atomic(inner, below, key):
+            below = child(shape, key) if known is None else known.get(key)
+            place = (*path, "f:" + key)
+            if not isinstance(inner, dict | list) or is_atomic(inner, below, key):
                 found[place] = inner
                 continue
             if not inner or (containers and key not in _ALWAYS_THERE):
@@ -86,9 +89,9 @@ def _walk(value: Any, shape: Shape | None, path: Path, found: dict[Path, Any], c
                 _walk(item, shape.element, place, found, containers)
 
 
-def to_fields_v1(fields: Iterable[Path]) -> dict[str, Any]:
-    """The set as `fieldsV1` has it."""
-    chosen = set(fields)
+@lru_cache(maxsize=512)  # the objects of one template own the same fields
+def to_fields_v1(chosen: FieldSet) -> dict[str, Any]:
+    """The set as `fieldsV1` has it. Never change it."""
     tree: dict[str, Any] = {}
     for path in sorted(chosen):
         node = tree
@@ -124,9 +127,9 @@ def _read(tree: Any, path: Path, found: set[Path]) -> None:
         _read(below, (*path, element), found)
 
 
-def with_parents(fields: Iterable[Path]) -> FieldSet:
+def with_parents(paths: Iterable[Path]) -> FieldSet:
     """The paths and everything above them."""
-    return frozenset(path[:depth] for path in fields for depth in range(1, len(path) + 1))
+    return frozenset(path[:depth] for path in paths for depth in range(1, len(path) + 1))
 
 
 def show(path: Path) -> str:

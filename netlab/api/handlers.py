@@ -294,9 +294,12 @@ class Api:
     def _one(self, request: Request, kind: Resource, manifest: Manifest, code: int, warnings: list[str]) -> Response:
         told = tuple(warnings) + ((kind.deprecated,) if kind.deprecated else ())
         table = self._table(request, kind)
-        if table is None:
-            return json_response(manifest, code, warnings=told)
         key = ObjectKey(kind.plural, meta.namespace(manifest), meta.name(manifest))
+        if table is None:
+            stored = self.registry.store.entry(key)
+            if stored is not None and stored.manifest is manifest:
+                return Response(code, stored.data, warnings=told)  # its JSON is there already
+            return json_response(manifest, code, warnings=told)
         entry = Entry(key, manifest, dump(manifest), meta.revision(manifest))
         return Response(code, table.render([entry], str(entry.revision)), warnings=told)
 

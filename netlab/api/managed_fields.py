@@ -71,9 +71,11 @@ def updating(kind: Resource, name: str, *, now: str, subresource: str = "") -> T
         basis = [] if given == [{}] else given if given and _readable(given) else present
         if old is not None and not basis:
             return []  # nobody has been tracked from the start on
-        owners = _read(basis)
         after = flatten(new, kind.kind, containers=True)
-        before = flatten(old, kind.kind, containers=True) if old is not None else {}
+        if old is None:
+            return _write({manager: _writable(kind, frozenset(after), subresource)}, [], now={manager}, time=now)
+        owners = _read(basis)
+        before = flatten(old, kind.kind, containers=True)
         changed, removed = _compare(before, after)
         result = {other: fields - changed - removed for other, fields in owners.items() if other != manager}
         mine = (owners.get(manager, frozenset()) | _writable(kind, changed, subresource)) - removed
@@ -123,7 +125,7 @@ def _compare(before: dict[Path, Any], after: dict[Path, Any]) -> tuple[FieldSet,
 def _writable(kind: Resource, fields: FieldSet, subresource: str) -> FieldSet:
     if subresource == "status":
         return frozenset(path for path in fields if path[0] == "f:status")
-    if "status" in kind.subresources:
+    if "status" in kind.subresources and any(path[0] == "f:status" for path in fields):
         return frozenset(path for path in fields if path[0] != "f:status")
     return fields
 
