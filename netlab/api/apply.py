@@ -1,4 +1,4 @@
-"""Apply, both ways: the patch that a client computes from three states, and the merge that a server does."""
+"""Client-side apply: the patch that a client computes from three states."""
 
 from __future__ import annotations
 
@@ -41,11 +41,6 @@ def three_way_patch(last_applied: Manifest | None, modified: Manifest, live: Man
     removed; everything else of `live` stays. All three are whole objects; `modified` carries its annotation already.
     """
     return _diff(last_applied or {}, modified, live, of_kind(str(modified.get("kind", ""))))
-
-
-def merge(live: Manifest, wanted: Manifest, kind: str) -> Manifest:
-    """The object after a server-side apply by its only manager: maps and keyed lists merged, the rest replaced."""
-    return strategic.apply(live, wanted, kind)
 
 
 def _diff(original: dict[str, Any], modified: dict[str, Any], live: dict[str, Any],

@@ -6,7 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from netlab.api import attributes, discovery, escalation, field_labels, openapi, rbac, reviews, routes, scale
+from netlab.api import (
+    attributes,
+    discovery,
+    escalation,
+    field_labels,
+    managed_fields,
+    openapi,
+    rbac,
+    reviews,
+    routes,
+    scale,
+)
 from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
 from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
@@ -122,7 +133,8 @@ class Api:
         manifest, warnings = self._decode(request, kind, request.json())
         self._place(manifest, route)
         warnings += kind.warnings(manifest, None)
-        made = self.registry.create(kind.plural, manifest, namespace=route.namespace or "", dry_run=request.dry_run)
+        made = self.registry.create(kind.plural, manifest, namespace=route.namespace or "", dry_run=request.dry_run,
+                                    track=self._track(request, route))
         return self._one(request, kind, made, 201, warnings)
 
     def _delete_collection(self, request: Request, route: Route) -> Answer:
@@ -154,7 +166,8 @@ class Api:
         self._place(manifest, route)
         old = self.registry.get(route.kind.plural, route.name, route.namespace or "")
         warnings += route.kind.warnings(manifest, old)
-        new = self.registry.update(route.kind.plural, manifest, subresource=route.subresource, dry_run=request.dry_run)
+        new = self.registry.update(route.kind.plural, manifest, subresource=route.subresource, dry_run=request.dry_run,
+                                   track=self._track(request, route))
         return self._one(request, route.kind, new, 200, warnings)
 
     def _patch(self, request: Request, route: Route) -> Answer:
@@ -167,19 +180,25 @@ class Api:
         old = self.registry.get(kind.plural, route.name, space)
         new = self.registry.patch(kind.plural, route.name, parse_json(request.body), namespace=space,
                                   subresource=route.subresource, patch_type=patch_type, dry_run=request.dry_run,
-                                  strict=request.text("fieldValidation") == "Strict")
+                                  strict=request.text("fieldValidation") == "Strict",
+                                  track=self._track(request, route))
         if route.subresource == "scale":
             return json_response(new)
         return self._one(request, kind, new, 200, kind.warnings(new, old) if new is not old else [])
 
     def _apply(self, request: Request, route: Route) -> Answer:
+        manager, force = request.text("fieldManager"), request.flag("force")
+        managed_fields.check_options(manager, apply=True, force=force)
+        if route.subresource not in ("", "status"):
+            raise unsupported_media_type([kind for kind in TYPES if kind != APPLY])
         manifest, warnings = self._decode(request, route.kind, parse_yaml(request.body))
         self._place(manifest, route)
         plural, space = route.kind.plural, route.namespace or ""
         if not request.user.is_master and self.registry.find(plural, route.name, space) is None:
             rbac.check(self.registry, request.user, replace(attributes.of(request), verb="create"))
         new, created = self.registry.apply(route.kind.plural, manifest, namespace=route.namespace or "",
-                                           subresource=route.subresource, dry_run=request.dry_run)
+                                           subresource=route.subresource, dry_run=request.dry_run, manager=manager,
+                                           force=force)
         return self._one(request, route.kind, new, 201 if created else 200, warnings)
 
     def _delete(self, request: Request, route: Route) -> Answer:
@@ -229,12 +248,19 @@ class Api:
         if request.method == "PUT":
             manifest = decode(request.json(), "Scale", "autoscaling/v1")
             self._place(manifest, route)
-            return json_response(self.registry.update(plural, manifest, subresource="scale", dry_run=request.dry_run))
+            return json_response(self.registry.update(plural, manifest, subresource="scale", dry_run=request.dry_run,
+                                                      track=self._track(request, route)))
         if request.method == "PATCH":
             return self._patch(request, route)
         raise no_such_method()
 
     # Bodies
+
+    def _track(self, request: Request, route: Route) -> managed_fields.Track:
+        given = request.text("fieldManager")
+        managed_fields.check_options(given, apply=False, force=request.method == "PATCH" and request.flag("force"))
+        name = managed_fields.manager_name(given, request.headers.get("user-agent", ""))
+        return managed_fields.updating(route.kind, name, now=self.registry.now(), subresource=route.subresource)
 
     def _table(self, request: Request, kind: Resource) -> TableView | None:
         for wanted in request.headers.get("accept", "").split(","):
@@ -279,9 +305,12 @@ class Api:
     def _one(self, request: Request, kind: Resource, manifest: Manifest, code: int, warnings: list[str]) -> Response:
         told = tuple(warnings) + ((kind.deprecated,) if kind.deprecated else ())
         table = self._table(request, kind)
-        if table is None:
-            return json_response(manifest, code, warnings=told)
         key = ObjectKey(kind.plural, meta.namespace(manifest), meta.name(manifest))
+        if table is None:
+            stored = self.registry.store.entry(key)
+            if stored is not None and stored.manifest is manifest:
+                return Response(code, stored.data, warnings=told)  # its JSON is there already
+            return json_response(manifest, code, warnings=told)
         entry = Entry(key, manifest, dump(manifest), meta.revision(manifest))
         return Response(code, table.render([entry], str(entry.revision)), warnings=told)
 

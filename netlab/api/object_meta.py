@@ -13,8 +13,9 @@ from netlab.model.errors import conflict
 from netlab.model.meta import Manifest
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion")
-SERVER_OWNED = (*KEPT, "selfLink", "managedFields")
+KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "resourceVersion",
+        "managedFields")
+SERVER_OWNED = (*KEPT, "selfLink")
 COLLECTIONS = ("labels", "annotations", "ownerReferences", "finalizers")  # absent when they are empty
 NAME_TRIES = 8
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from netlab.api import apply, deletion, object_meta, scale
+from netlab.api import deletion, managed_fields, object_meta, scale
 from netlab.api.decode import copy, decode
+from netlab.api.managed_fields import Track
 from netlab.api.object_rules import metadata_errors
 from netlab.api.patch import MERGE, apply_patch
 from netlab.api.resource import Resource
@@ -80,8 +81,12 @@ class Registry:
 
     # Writing
 
-    def create(self, resource: str, manifest: Manifest, *, namespace: str = "", dry_run: bool = False) -> Manifest:
-        """Stores a new object and gives it back with everything that the server filled in."""
+    def create(self, resource: str, manifest: Manifest, *, namespace: str = "", dry_run: bool = False,
+               track: Track | None = None) -> Manifest:
+        """Stores a new object and gives it back with everything that the server filled in.
+
+        With `track`, here and below, metadata.managedFields tells what the writer did; without, they stay as they are.
+        """
         kind = self.resource(resource)
         new = decode(manifest, kind.kind, kind.api_version)
         data = new.setdefault("metadata", {})
@@ -100,10 +105,11 @@ class Registry:
             raise already_exists(resource, key.name, kind.group)
         new = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": data} | new
         new |= {"apiVersion": kind.api_version, "kind": kind.kind}
-        self._admit(kind, new, None, dry_run=dry_run)
+        self._admit(kind, new, None, dry_run=dry_run, track=track)
         return new if dry_run else self.store.put(key, new)
 
-    def update(self, resource: str, manifest: Manifest, *, subresource: str = "", dry_run: bool = False) -> Manifest:
+    def update(self, resource: str, manifest: Manifest, *, subresource: str = "", dry_run: bool = False,
+               track: Track | None = None) -> Manifest:
         """Replaces an object; a resourceVersion in `manifest` must be the present one (409 otherwise).
 
         `subresource` is status (nothing else is written), finalize (a namespace's spec.finalizers), or scale
@@ -111,12 +117,14 @@ class Registry:
         """
         kind = self.resource(resource)
         if subresource == "scale":
-            return scale.update(self, resource, manifest, dry_run=dry_run)
+            return scale.update(self, resource, manifest, dry_run=dry_run, track=track)
         new = decode(manifest, kind.kind, kind.api_version)
         old = self.get(resource, meta.name(new), meta.namespace(new))
         object_meta.check_identity(kind, new, old)
+        given = meta.metadata(new).get("managedFields")
         if subresource:
             new = self._merge_subresource(kind, new, old, subresource)
+            _track(new, old, track)
         else:
             if "status" in kind.subresources:
                 new.pop("status", None)
@@ -124,7 +132,7 @@ class Registry:
                     new["status"] = copy(old["status"])
             new |= {"apiVersion": kind.api_version, "kind": kind.kind}
             object_meta.carry_over(new["metadata"], old)
-            self._admit(kind, new, old, dry_run=dry_run)
+            self._admit(kind, new, old, dry_run=dry_run, track=track, given=given)
         if kind.generations and _content(new) != _content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if new == old:
@@ -134,7 +142,8 @@ class Registry:
         return self._remove(kind, new) if deletion.ready_to_go(new) else self.store.put(_key(kind, new), new)
 
     def patch(self, resource: str, name: str, patch: Any, *, namespace: str = "", subresource: str = "",
-              patch_type: str = MERGE, dry_run: bool = False, strict: bool = False) -> Manifest:
+              patch_type: str = MERGE, dry_run: bool = False, strict: bool = False,
+              track: Track | None = None) -> Manifest:
         """Changes an object by a merge, strategic merge or JSON patch (`patch_type` is its media type).
 
         With `strict`, unknown fields that the object did not have are refused.
@@ -150,21 +159,30 @@ class Registry:
             known: list[str] = []
             decode(old, kind.kind, kind.api_version, unknown=known)
             decode(new, kind.kind, kind.api_version, strict=True, tolerated=frozenset(known))
-        return self.update(resource, new, subresource=subresource, dry_run=dry_run)
+        return self.update(resource, new, subresource=subresource, dry_run=dry_run, track=track)
 
-    def apply(self, resource: str, manifest: Manifest, *, namespace: str = "", subresource: str = "",
-              dry_run: bool = False) -> tuple[Manifest, bool]:
+    def apply(self, resource: str, manifest: Manifest, *, manager: str, namespace: str = "", subresource: str = "",
+              dry_run: bool = False, force: bool = False) -> tuple[Manifest, bool]:
         """Server-side apply: merges `manifest` into the object, or creates it (then the second value is True).
 
-        Field ownership is not kept: nothing conflicts, and what an applier leaves out stays.
+        What `manager` applied before and leaves out is removed when nobody else owns it; 409 when others own a field
+        with another value, unless `force`.
         """
         kind = self.resource(resource)
         wanted = decode(manifest, kind.kind, kind.api_version)
+        if subresource == "status":
+            kept = ("apiVersion", "kind", "metadata", "status")
+            wanted = {key: value for key, value in wanted.items() if key in kept}
+        elif "status" in kind.subresources:
+            wanted.pop("status", None)
         old = self.find(resource, meta.name(wanted), meta.namespace(wanted) or namespace)
+        if old is None and subresource:
+            raise not_found(resource, meta.name(wanted), kind.group)
+        new, entries = managed_fields.applying(kind, old, wanted, manager, now=self.now(), subresource=subresource,
+                                               force=force)
         if old is None:
-            return self.create(resource, wanted, namespace=namespace, dry_run=dry_run), True
-        new = apply.merge(old, wanted, kind.kind)
-        return self.update(resource, new, subresource=subresource, dry_run=dry_run), False
+            return self.create(resource, new, namespace=namespace, dry_run=dry_run, track=lambda *_: entries), True
+        return self.update(resource, new, subresource=subresource, dry_run=dry_run, track=lambda *_: entries), False
 
     def bind(self, namespace: str, pod: str, node: str) -> Manifest:
         """Assigns a pod to a node: spec.nodeName and the PodScheduled condition in one write.
@@ -221,12 +239,14 @@ class Registry:
 
     # Inside
 
-    def _admit(self, kind: Resource, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None:
+    def _admit(self, kind: Resource, new: Manifest, old: Manifest | None, *, dry_run: bool,
+               track: Track | None = None, given: Any = None) -> None:
         kind.default(new)
         kind.prepare(self, new, old)
         errors = metadata_errors(kind, new, old) + kind.validate(new, old)
         if errors:
             raise invalid_object(kind.kind, meta.name(new), errors, kind.group)
+        _track(new, old, track, given)
         kind.allocate(self, new, old, dry_run=dry_run)
 
     def _require_namespace(self, kind: Resource, data: dict[str, Any]) -> None:
@@ -266,6 +286,15 @@ class Registry:
 
 def _key(kind: Resource, manifest: Manifest) -> ObjectKey:
     return ObjectKey(kind.plural, meta.namespace(manifest) if kind.namespaced else "", meta.name(manifest))
+
+
+def _track(new: Manifest, old: Manifest | None, track: Track | None, given: Any = None) -> None:
+    if track is not None:
+        entries = track(new, old, given)
+        if entries:
+            new["metadata"]["managedFields"] = entries
+        else:
+            new["metadata"].pop("managedFields", None)
 
 
 def _content(manifest: Manifest) -> dict[str, Any]:

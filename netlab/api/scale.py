@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from netlab.api.columns import label_selector
 from netlab.api.decode import decode
+from netlab.api.managed_fields import Track
 from netlab.model import meta
 from netlab.model.errors import invalid, invalid_object
 from netlab.model.meta import Manifest
@@ -25,7 +26,8 @@ def from_manifest(manifest: Manifest) -> Manifest:
                        "selector": label_selector(meta.spec(manifest).get("selector"))}}
 
 
-def update(registry: Registry, resource: str, scale: Manifest, *, dry_run: bool) -> Manifest:
+def update(registry: Registry, resource: str, scale: Manifest, *, dry_run: bool,
+           track: Track | None = None) -> Manifest:
     """Writes spec.replicas of the Scale into its object; gives the new Scale."""
     scale = decode(scale, "Scale", "autoscaling/v1")
     replicas = meta.spec(scale).get("replicas", 0)
@@ -36,4 +38,4 @@ def update(registry: Registry, resource: str, scale: Manifest, *, dry_run: bool)
     version = meta.metadata(scale).get("resourceVersion") or old["metadata"]["resourceVersion"]
     new = old | {"metadata": {**old["metadata"], "resourceVersion": version},
                  "spec": {**meta.spec(old), "replicas": replicas}}
-    return from_manifest(registry.update(resource, new, dry_run=dry_run))
+    return from_manifest(registry.update(resource, new, dry_run=dry_run, track=track))

@@ -186,8 +186,8 @@ def test_apply_by_yaml(api):
     headers = {"content_type": "application/apply-patch+yaml"}
     assert answer(api, "PATCH", f"{NS}/configmaps/a?fieldManager=me", body, **headers)[0] == 201
     assert answer(api, "PATCH", f"{NS}/configmaps/a?fieldManager=me", body, **headers)[0] == 200
-    assert answer(api, "PATCH", f"{NS}/configmaps/a", b"a: &x [1]\nb: *x\n", **headers)[0] == 400
-    assert answer(api, "PATCH", f"{NS}/configmaps/a", b"a: [", **headers)[0] == 400
+    assert answer(api, "PATCH", f"{NS}/configmaps/a?fieldManager=me", b"a: &x [1]\nb: *x\n", **headers)[0] == 400
+    assert answer(api, "PATCH", f"{NS}/configmaps/a?fieldManager=me", b"a: [", **headers)[0] == 400
 
 
 def test_strict_patches_refuse_new_unknown_fields_only(api):

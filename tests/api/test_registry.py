@@ -216,9 +216,9 @@ def test_patches_of_each_type_reach_the_store():
 
 def test_server_side_apply_creates_or_merges():
     r = registry()
-    made, created = r.apply("configmaps", config(a="1"))
+    made, created = r.apply("configmaps", config(a="1"), manager="one")
     assert created
-    new, created = r.apply("configmaps", config(b="2"))
+    new, created = r.apply("configmaps", config(b="2"), manager="two")
     assert (new["data"], created) == ({"a": "1", "b": "2"}, False)
     assert meta.uid(new) == meta.uid(made)
 
