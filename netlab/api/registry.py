@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from netlab.api import deletion, managed_fields, object_meta, scale
+from netlab.api import certificates, deletion, managed_fields, object_meta, scale
 from netlab.api.decode import copy, decode
 from netlab.api.managed_fields import Track
 from netlab.api.object_rules import metadata_errors
@@ -271,6 +271,11 @@ class Registry:
                 raise invalid_object(kind.kind, meta.name(old), errors, kind.group)
         elif subresource == "finalize":
             merged["spec"] = {**meta.spec(old), "finalizers": meta.spec(new).get("finalizers") or []}
+        elif subresource == "approval":
+            merged["status"] = certificates.approved(meta.status(old), meta.status(new), now=self.now())
+            errors = kind.validate_status(merged, old)
+            if errors:
+                raise invalid_object(kind.kind, meta.name(old), errors, kind.group)
         elif subresource == "ephemeralcontainers":
             merged["spec"]["ephemeralContainers"] = meta.spec(new).get("ephemeralContainers") or []
             self._admit(kind, merged, old, dry_run=True)
