@@ -16,7 +16,8 @@ AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryLi
 
 _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 _SUBRESOURCES: dict[str, tuple[dict[str, str], list[str]]] = {
-    "status": ({}, ["get", "patch", "update"]), "approval": ({}, ["get", "patch", "update"]), "scale": (_SCALE, ["get", "patch", "update"]),
+    "status": ({}, ["get", "patch", "update"]), "approval": ({}, ["get", "patch", "update"]),
+    "scale": (_SCALE, ["get", "patch", "update"]),
     "finalize": ({}, ["update"]), "log": ({}, ["get"]), "ephemeralcontainers": ({}, ["get", "patch", "update"]),
     "exec": ({"kind": "PodExecOptions"}, ["create", "get"]),
     "attach": ({"kind": "PodAttachOptions"}, ["create", "get"]),

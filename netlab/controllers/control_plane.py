@@ -13,6 +13,7 @@ from netlab.controllers.garbage_collector import GarbageCollector
 from netlab.controllers.kubernetes_service import KubernetesService
 from netlab.controllers.namespaces import Namespaces
 from netlab.controllers.replicasets import ReplicaSets
+from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
 
@@ -27,6 +28,6 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
         Namespaces(registry), GarbageCollector(registry),
         service_accounts(registry), *([root_certificates(registry, ca), AccountTokens(registry, ca)] if ca else []),
         KubernetesService(registry, address=api_address, port=api_port),
-        Deployments(registry), ReplicaSets(registry), Scheduler(registry),
+        Deployments(registry), ReplicaSets(registry), Scheduler(registry), ResourceQuotas(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
     ]

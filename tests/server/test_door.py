@@ -140,7 +140,7 @@ def test_strangers_see_health_and_version_only_whatever_bindings_say(verb, path,
         {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}, {"verbs": ["*"], "nonResourceURLs": ["*"]}]})
     made.create("clusterrolebindings", {
         "metadata": {"name": "open"}, "roleRef": {"kind": "ClusterRole", "name": "all"},
-        "subjects": [{"kind": "User", "name": "system:anonymous"}, {"kind": "Group", "name": "system:unauthenticated"}]})
+        "subjects": [{"kind": "User", "name": ANONYMOUS.name}, {"kind": "Group", "name": ANONYMOUS.groups[0]}]})
     assert rbac.decide(made, ANONYMOUS, Attributes(verb, path=path))[0] is allowed
     assert rbac.decide(made, ANONYMOUS, Attributes("create", resource="pods", namespace="default")) == (
         False, rbac.CLOSED)

@@ -62,8 +62,8 @@ def _validate_status(new: Manifest, old: Manifest | None) -> list[FieldError]:
             errors.append(required(f"{path}.status"))
         elif condition.get("type") in ("Approved", "Denied", "Failed") and condition["status"] != "True":
             errors.append(not_supported(f"{path}.status", condition["status"], ["True"]))
-        if condition.get("type") == "Denied" and "Approved" in types[:index] or \
-                condition.get("type") == "Approved" and "Denied" in types[:index]:
+        if (condition.get("type") == "Denied" and "Approved" in types[:index]) or \
+                (condition.get("type") == "Approved" and "Denied" in types[:index]):
             errors.append(invalid(f"{path}.type", condition["type"],
                                   "Approved and Denied conditions are mutually exclusive"))
     errors += [forbidden("status.conditions", f'updates may not remove a condition of type "{condition["type"]}"')

@@ -42,17 +42,17 @@ _NEEDED = {"kubernetes.io/tls": ("tls.crt", "tls.key"), "kubernetes.io/dockercfg
 
 
 def _validate_secret(new: Manifest, old: Manifest | None) -> list[FieldError]:
-    errors, data, type = _validate(new, old), new.get("data") or {}, new["type"]
-    errors += [required(f"data[{key}]") for key in _NEEDED.get(type, ()) if key not in data]
-    if type == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
+    errors, data, kind = _validate(new, old), new.get("data") or {}, new["type"]
+    errors += [required(f"data[{key}]") for key in _NEEDED.get(kind, ()) if key not in data]
+    if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
         errors += [required("data[username]"), required("data[password]")]
-    if type == TOKEN_SECRET and not meta.annotations(new).get(ACCOUNT_NAME):
+    if kind == TOKEN_SECRET and not meta.annotations(new).get(ACCOUNT_NAME):
         errors.append(required(f"metadata.annotations[{ACCOUNT_NAME}]"))
     for key in (".dockercfg", ".dockerconfigjson"):
-        if key in data and key in _NEEDED.get(type, ()) and not _is_json(data[key]):
+        if key in data and key in _NEEDED.get(kind, ()) and not _is_json(data[key]):
             errors.append(invalid(f"data[{key}]", "<secret contents redacted>", "invalid character in JSON"))
     if old is not None:
-        errors += unchanged(type, old.get("type"), "type")
+        errors += unchanged(kind, old.get("type"), "type")
     return errors
 
 
