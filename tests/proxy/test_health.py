@@ -28,7 +28,7 @@ def checks(node, *endpoints, ports=(80,)):
     return health_checks(rows, node=node)
 
 
-@pytest.mark.parametrize("node, endpoints, found", [
+@pytest.mark.parametrize(("node", "endpoints", "found"), [
     ("n1", [endpoint("10.244.1.2", node="n1")], 1),
     ("n1", [endpoint("10.244.1.2", node="n1"), endpoint("10.244.1.3", node="n1")], 2),
     ("n2", [endpoint("10.244.1.2", node="n1")], 0),
@@ -49,7 +49,7 @@ def test_services_without_a_check_port_have_no_check():
     assert health_checks(rows, node="n1") == ()
 
 
-@pytest.mark.parametrize("endpoints, healthy, code", [(1, True, 200), (0, True, 503), (1, False, 503), (0, False, 503)])
+@pytest.mark.parametrize(("endpoints", "healthy", "code"), [(1, True, 200), (0, True, 503), (1, False, 503), (0, False, 503)])
 def test_a_node_is_good_with_endpoints_and_a_healthy_proxy(endpoints, healthy, code):
     page = service_page(HealthCheck(32000, "default", "web", endpoints), healthy=healthy)
     assert page.code == code
@@ -64,7 +64,7 @@ def test_the_answer_is_written_as_upstream_writes_it():
     assert page.headers[:2] == (("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff"))
 
 
-@pytest.mark.parametrize("path, healthy, eligible, code", [
+@pytest.mark.parametrize(("path", "healthy", "eligible", "code"), [
     ("/healthz", True, True, 200), ("/healthz", True, False, 503), ("/healthz", False, True, 503),
     ("/livez", True, True, 200), ("/livez", True, False, 200), ("/livez", False, True, 503),
     ("/", True, True, 404), ("/metrics", True, True, 404),
