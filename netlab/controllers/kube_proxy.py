@@ -1,9 +1,10 @@
-"""kube-proxy of one node: Services and endpoints become the rules in that node's netns."""
+"""kube-proxy of one node: Services and endpoints become the rules in that node's netns, for each IP family apart."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 from netlab.api.registry import Registry
 from netlab.controllers.runtime import Controller
 from netlab.model import meta
+from netlab.model.family import family_of
 from netlab.model.meta import Manifest
 from netlab.netfilter import Ruleset
 from netlab.proxy import MODES
@@ -33,18 +35,18 @@ class Tables(Protocol):
     def matches(self, ruleset: Ruleset) -> bool:
         """Whether the kernel holds just that."""
 
-    def forget_udp(self, serving: Serving) -> None:
-        """Ends UDP flows to addresses that others serve now."""
+    def forget_udp(self, serving: Serving, family: str) -> None:
+        """Ends the family's UDP flows to addresses that others serve now."""
 
 
 class Shared:
-    """What all proxies of a lab compute together: the rows, and rules of ports that are alike on every node."""
+    """What all proxies of a lab and family compute together: the rows, and rules of ports alike on every node."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: str, writer: ThreadPoolExecutor) -> None:
+        self.family = family
         self.cache = Cache()
-        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
-        self.writer = ThreadPoolExecutor(1, "kube-proxy")
-        self._snapshots = Snapshots()
+        self.writer = writer
+        self._snapshots = Snapshots(family)
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
         self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
 
@@ -55,10 +57,10 @@ class Shared:
             before = self._snapshots.refused
             rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
             if rows is not self._seen[1]:
-                self.cache.prune(rows)
+                self.cache.prune(rows, family=self.family)
             self._seen = revision, rows
             for text in self._snapshots.refused:
-                if text not in before:
+                if text not in before and self.family == registry.spec.ip_families[0]:
                     print(f"kube-proxy: left out: {text}", file=sys.stderr)
         return self._seen[1]
 
@@ -70,7 +72,15 @@ class Shared:
         return self._serving[1]
 
 
-_shared: WeakKeyDictionary[Registry, Shared] = WeakKeyDictionary()
+_shared: WeakKeyDictionary[Registry, dict[str, Shared]] = WeakKeyDictionary()
+
+
+def _shared_of(registry: Registry) -> dict[str, Shared]:
+    if registry not in _shared:
+        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
+        writer = ThreadPoolExecutor(1, "kube-proxy")
+        _shared[registry] = {family: Shared(family, writer) for family in registry.spec.ip_families}
+    return _shared[registry]
 
 
 class KubeProxy(Controller):
@@ -85,52 +95,68 @@ class KubeProxy(Controller):
         super().__init__(registry)
         self.name = f"kube-proxy/{node}"
         self.node = node
-        self.tables = tables
-        self._shared = _shared.setdefault(registry, Shared())
-        self._compiled: tuple[tuple[Proxied, ...], NodeView, Ruleset] | None = None
-        self._written: Ruleset | None = None
-        self._serving: Serving = {}
-        self._checked = 0.0
+        self._families = [FamilyProxy(registry, shared, node=node, tables=tables)
+                          for shared in _shared_of(registry).values()]
         self._last = 0.0
 
     async def reconcile(self) -> float | None:
-        """Compiles, compares, writes."""
+        """Compiles, compares, writes: one family after the other."""
         clock = asyncio.get_running_loop().time
         pause = self._last + MIN_INTERVAL - clock()
         if pause > 0:
             await asyncio.sleep(pause)
-        ruleset, serving = self._compile(), self._shared.serving(self.registry)
+        written = [await proxy.sync(clock) for proxy in self._families]
+        if any(written):
+            self._last = clock()
+        return max(0.0, min(proxy.checked for proxy in self._families) + SYNC_PERIOD - clock())
+
+
+class FamilyProxy:
+    """The proxy of one family on a node, as kube-proxy runs one for each. `checked` is its last look at the kernel."""
+
+    def __init__(self, registry: Registry, shared: Shared, *, node: str, tables: Tables) -> None:
+        self.checked = 0.0
+        self._registry, self._shared, self._node, self._tables = registry, shared, node, tables
+        self._compiled: tuple[tuple[Proxied, ...], NodeView, Ruleset] | None = None
+        self._written: Ruleset | None = None
+        self._serving: Serving = {}
+
+    async def sync(self, clock: Callable[[], float]) -> bool:
+        """Makes the kernel's tables right; whether there was a reason to look at them."""
+        ruleset, serving = self._compile(), self._shared.serving(self._registry)
         # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
-        if ruleset != self._written or serving != self._serving or clock() >= self._checked + SYNC_PERIOD:
-            # Unknown until done: a failed or cancelled write must not pass for a finished one.
-            known, self._written = self._written, None
-            await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._sync, ruleset, known, serving)
-            self._written, self._serving = ruleset, serving
-            self._last = self._checked = clock()
-        return max(0.0, self._checked + SYNC_PERIOD - clock())
+        if ruleset == self._written and serving == self._serving and clock() < self.checked + SYNC_PERIOD:
+            return False
+        # Unknown until done: a failed or cancelled write must not pass for a finished one.
+        known, self._written = self._written, None
+        await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._write, ruleset, known, serving)
+        self._written, self._serving = ruleset, serving
+        self.checked = clock()
+        return True
 
     def _compile(self) -> Ruleset:
-        rows, view = self._shared.rows(self.registry), self._node_view()
+        rows, view = self._shared.rows(self._registry), self._node_view()
         if self._compiled is None or self._compiled[0] is not rows or self._compiled[1] != view:
-            compile = MODES[self.registry.spec.proxy_mode]  # noqa: A001
+            compile = MODES[self._registry.spec.proxy_mode]  # noqa: A001
             self._compiled = rows, view, compile(rows, view, cache=self._shared.cache)
         return self._compiled[2]
 
-    def _sync(self, ruleset: Ruleset, known: Ruleset | None, serving: Serving) -> None:
-        right = (known is None or known == ruleset) and self.tables.matches(ruleset)
+    def _write(self, ruleset: Ruleset, known: Ruleset | None, serving: Serving) -> None:
+        right = (known is None or known == ruleset) and self._tables.matches(ruleset)
         if not right:
-            self.tables.replace(ruleset)
+            self._tables.replace(ruleset)
         # The look at tracked flows takes time on a busy node, and who only comes along takes no flow from others.
         if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
                for key, addresses in serving.items()):
-            self.tables.forget_udp(serving)
+            self._tables.forget_udp(serving, self._shared.family)
 
     def _node_view(self) -> NodeView:
-        manifest = self.registry.find("nodes", self.node) or {}
-        return NodeView(self.node, _addresses(manifest), meta.labels(manifest).get(ZONE_LABEL, ""),
-                        str(self.registry.spec.pod_cidr))
+        manifest, family = self._registry.find("nodes", self._node) or {}, self._shared.family
+        return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""),
+                        str(self._registry.spec.of(family).pod), family=family)
 
 
-def _addresses(manifest: Manifest) -> tuple[str, ...]:
-    found = meta.status(manifest).get("addresses") or ()
-    return tuple(str(item.get("address")) for item in found if item.get("type") == "InternalIP")
+def _addresses(manifest: Manifest, family: str) -> tuple[str, ...]:
+    found = [str(item.get("address")) for item in meta.status(manifest).get("addresses") or ()
+             if item.get("type") == "InternalIP"]
+    return tuple(address for address in found if family_of(address) == family)

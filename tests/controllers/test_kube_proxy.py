@@ -30,7 +30,7 @@ class Tables:
         self.looks += 1
         return self.held == ruleset
 
-    def forget_udp(self, serving):
+    def forget_udp(self, serving, family):
         self.served.append(serving)
 
 
