@@ -1,6 +1,7 @@
 """The kinds that a lab serves, by plural name; the order is that of discovery."""
 
 from netlab.api.resource import Resource
+from netlab.api.resources.certificates import CERTIFICATESIGNINGREQUESTS
 from netlab.api.resources.configs import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from netlab.api.resources.controllerrevisions import CONTROLLERREVISIONS
 from netlab.api.resources.cronjobs import CRONJOBS
@@ -27,5 +28,5 @@ RESOURCES: dict[str, Resource] = {
     for resource in (PODS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
                      RESOURCEQUOTAS, LIMITRANGES, DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS,
                      CONTROLLERREVISIONS, JOBS, CRONJOBS, ENDPOINTSLICES, INGRESSES, INGRESSCLASSES, NETWORKPOLICIES,
-                     ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES)
+                     ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES, CERTIFICATESIGNINGREQUESTS)
 }
