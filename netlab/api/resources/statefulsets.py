@@ -80,10 +80,14 @@ def _fixed_part(manifest: Manifest) -> dict[str, Any]:
 
 
 def _warnings(new: Manifest, old: Manifest | None) -> list[str]:
-    if old is None and meta.spec(new).get("volumeClaimTemplates"):
-        return ["a lab has no PersistentVolumes: each claim is a directory of the lab, whatever size and class it asks "
-                "for; it stays when pods go, and goes with the lab"]
-    return []
+    spec = meta.spec(new)
+    if old is not None or not spec.get("volumeClaimTemplates"):
+        return []
+    found = ["a lab has no PersistentVolumes: each claim is a directory of the lab, whatever size and class it asks "
+             "for; it stays when pods go, and goes with the namespace or the lab"]
+    if "Delete" in (spec.get("persistentVolumeClaimRetentionPolicy") or {}).values():
+        found.append("nothing in this lab acts on spec.persistentVolumeClaimRetentionPolicy: the claims are retained")
+    return found
 
 
 def _row(manifest: Manifest, now: datetime) -> list[Any]:

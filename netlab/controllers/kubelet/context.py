@@ -58,6 +58,11 @@ class NodeContext:
         """A pod's run directory."""
         return self.pods_dir / uid
 
+    def claims_dir(self, namespace: str) -> Path:
+        """Where the claims of StatefulSets are: they outlive pods, and a namespace that is made anew has others."""
+        space = self.registry.find("namespaces", namespace)
+        return self.pods_dir.parent / "claims" / (meta.uid(space) if space else "none")
+
     def give_address(self, uid: str) -> IPv4Address:
         """The pod's address: the one that it has, or the next free one of the node's range. LabError when full."""
         if uid in self.book.by_uid:

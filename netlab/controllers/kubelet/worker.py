@@ -152,7 +152,8 @@ class PodWorker:
         self._in_turn = True
         try:
             planned = volumes.plan(pod, self.context.directory(self.record.uid),
-                                   self.context.finder(self.record.namespace), self.context.token_source(pod))
+                                   self.context.finder(self.record.namespace), self.context.token_source(pod),
+                                   claims=self.context.claims_dir(self.record.namespace))
             if not self.attached or self.handle is None:
                 self.volumes = planned
                 await self._attach(pod)
