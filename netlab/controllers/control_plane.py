@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from netlab.api.registry import Registry
 from netlab.controllers.account_tokens import AccountTokens
+from netlab.controllers.autoscalers import Autoscalers
 from netlab.controllers.deployments import Deployments
+from netlab.controllers.disruptions import Disruptions
 from netlab.controllers.endpoints import Endpoints
 from netlab.controllers.endpointslice_mirroring import EndpointSliceMirroring
 from netlab.controllers.endpointslices import EndpointSlices
@@ -16,6 +18,7 @@ from netlab.controllers.replicasets import ReplicaSets
 from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
+from netlab.controllers.volume_claims import VolumeClaims
 
 
 def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: str = "") -> list[Controller]:
@@ -29,5 +32,6 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
         service_accounts(registry), *([root_certificates(registry, ca), AccountTokens(registry, ca)] if ca else []),
         KubernetesService(registry, address=api_address, port=api_port),
         Deployments(registry), ReplicaSets(registry), Scheduler(registry), ResourceQuotas(registry),
+        Disruptions(registry), Autoscalers(registry), VolumeClaims(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
     ]
