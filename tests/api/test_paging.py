@@ -112,7 +112,8 @@ def test_a_list_that_took_too_long_may_go_on_with_what_is_there_now():
         ask(api, "POST", MAPS, {"metadata": {"name": f"m{number}"}})
     _, first = ask(api, "GET", f"{MAPS}?limit=2")
     for number in range(8):
-        ask(api, "PATCH", f"{MAPS}/m3", {"data": {"n": str(number)}}, **{"content-type": "application/merge-patch+json"})
+        ask(api, "PATCH", f"{MAPS}/m3", {"data": {"n": str(number)}},
+            **{"content-type": "application/merge-patch+json"})
     code, status = ask(api, "GET", f"{MAPS}?limit=2&continue={first['metadata']['continue']}")
     assert (code, status["reason"]) == (410, "Expired")
     _, rest = ask(api, "GET", f"{MAPS}?limit=2&continue={status['metadata']['continue']}")

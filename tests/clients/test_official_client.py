@@ -1,6 +1,5 @@
 """The official Python client, `kubernetes`, works against a lab as against a cluster."""
 
-
 import threading
 import uuid
 

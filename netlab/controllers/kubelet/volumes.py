@@ -11,8 +11,8 @@ from typing import Any
 from netlab.controllers.kubelet.environment import ConfigError, Find, contents, field_value
 from netlab.kernel.pod_spec import Mount
 from netlab.model import meta
-from netlab.model.names import dns_subdomain
 from netlab.model.meta import Manifest
+from netlab.model.names import dns_subdomain
 
 TokenSource = Callable[[Mapping[str, Any]], str]
 """Gives the token that a serviceAccountToken source asks for; "" when it cannot be had yet."""
