@@ -280,8 +280,7 @@ def test_a_pod_that_is_removed_or_changed_while_its_sandbox_goes_is_no_error(tmp
             if gone and pod:
                 world.registry.delete("pods", "web", namespace="default", grace_period=0)
             elif pod:
-                labels = {"n": str(len(world.network.log))}
-                world.registry.update("pods", pod | {"metadata": pod["metadata"] | {"labels": labels}})
+                world.registry.update("pods", pod | {"metadata": pod["metadata"] | {"labels": {"now": "changed"}}})
             detach(netns)
 
         world.network.detach = meanwhile
