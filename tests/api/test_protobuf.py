@@ -50,6 +50,13 @@ OTHER = message((1, "x"), (2, "TCP"), (3, 81), (4, message((1, 0), (2, 8081), (3
     (body("apps/v1", "Deployment", message((1, message((1, "d"))), (2, message((1, 0), (2, message())))))
      , {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
         "spec": {"replicas": 0, "selector": {}}}),
+    (body("batch/v1", "CronJob", message((1, message((1, "c"))), (2, message(
+        (1, "@daily"), (3, "Forbid"), (5, message((1, b""), (2, message((1, 0), (6, message((1, b""), (2, message(
+            (2, message((1, "x"), (2, "y"), (3, "date"))), (3, "OnFailure"))))), (7, 0))))), (7, 0)))))
+     , {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c"}, "spec": {
+         "schedule": "@daily", "concurrencyPolicy": "Forbid", "failedJobsHistoryLimit": 0, "jobTemplate": {
+             "metadata": {}, "spec": {"parallelism": 0, "backoffLimit": 0, "template": {"metadata": {}, "spec": {
+                 "containers": [{"name": "x", "image": "y", "command": ["date"]}], "restartPolicy": "OnFailure"}}}}}}),
     (body("authorization.k8s.io/v1", "SelfSubjectAccessReview",
           message((1, b""), (2, message((1, message((2, "get"), (5, "pods"), (6, "log"))))))),
      {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {},
