@@ -1,4 +1,4 @@
-"""One lab for the Python clients, reached as their users reach a cluster: by the kubeconfig, and in pods by the account."""
+"""One lab for the Python clients, reached as on a cluster: by the kubeconfig, and in pods by their account."""
 
 import os
 import subprocess

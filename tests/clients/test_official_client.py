@@ -1,5 +1,4 @@
 """The official Python client, `kubernetes`, works against a lab as against a cluster."""
-# ruff: noqa: E402 -- imported when it is known to be there
 
 import threading
 import uuid
