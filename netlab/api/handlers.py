@@ -8,9 +8,11 @@ from typing import Any
 
 from netlab.api import (
     attributes,
+    certificates,
     discovery,
     escalation,
     field_labels,
+    health,
     managed_fields,
     openapi,
     rbac,
@@ -78,7 +80,8 @@ class Api:
     def _handle(self, request: Request) -> Answer:
         self.authorize(request)
         if request.method in READING:
-            answer = discovery.respond(request) or openapi.respond(request.path)
+            answer = discovery.respond(request) or openapi.respond(request.path) or \
+                health.respond(request, self.registry)
             if answer:
                 return answer
         route = routes.find(request.path)
@@ -135,6 +138,8 @@ class Api:
         manifest, warnings = self._decode(request, kind, request.json())
         self._place(manifest, route)
         warnings += kind.warnings(manifest, None)
+        if kind.kind == certificates.KIND:
+            certificates.sign_in(manifest, request.user)
         made = self.registry.create(kind.plural, manifest, namespace=route.namespace or "", dry_run=request.dry_run,
                                     track=self._track(request, route))
         return self._one(request, kind, made, 201, warnings)
@@ -239,7 +244,9 @@ class Api:
                                                dry_run=request.dry_run), 201)
         if name == "scale":
             return self._scale(request, route)
-        if name in ("status", "finalize", "ephemeralcontainers"):
+        if name == "approval" and method in ("PUT", "PATCH"):
+            certificates.check_approval(self.registry, request.user, self.registry.get(kind.plural, route.name))
+        if name in ("status", "finalize", "ephemeralcontainers", "approval"):
             act = {"GET": self._get, "PUT": self._replace, "PATCH": self._patch}.get(method)
             if act is not None:
                 return act(request, route)

@@ -47,9 +47,14 @@ class Access:
         return self.directory / "server.key"
 
     @property
+    def authority(self) -> Path:
+        """The certificate of the lab's authority; its key lies beside it as ca.key."""
+        return self.directory / "ca.crt"
+
+    @property
     def ca(self) -> str:
         """The certificate of the lab's authority, by which clients know the server."""
-        return (self.directory / "ca.crt").read_text()
+        return self.authority.read_text()
 
     def issuer(self) -> Issuer:
         """Who signs the tokens of ServiceAccounts."""

@@ -1,4 +1,4 @@
-"""One lab for the Python clients, reached as on a cluster: by the kubeconfig, and in pods by their account."""
+"""One lab for the Python clients, reached as users reach a cluster: by the kubeconfig, and in pods by the account."""
 
 import os
 import subprocess
