@@ -93,7 +93,7 @@ def _redis(which: Which) -> Image:
     """The machine's Redis where there is one, else a small one that knows texts, counters and lists."""
     if which("redis-server"):
         return Image("redis", ("sh", "-c", REDIS, "redis"), ("redis-server",))
-    return Image("redis", ("redis-server",), (), REDIS_BUILTINS["redis-server"], ports=(6379,))
+    return Image("redis", (), ("redis-server",), REDIS_BUILTINS["redis-server"])
 
 
 def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, ...]:

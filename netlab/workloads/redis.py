@@ -35,12 +35,10 @@ class Refused(Exception):
 
 def main(args: list[str]) -> int:
     """Serves until SIGTERM on `--port`, 6379 by default; other options of redis-server are taken and ignored."""
-    words = args[1:] if args[:1] == ["redis-server"] else args
     port = 6379
-    for index, word in enumerate(words):
-        name, equal, value = word.partition("=")
-        if name in ("--port", "--default-port"):
-            port = int(value if equal else words[index + 1])
+    for name, value in zip(args, args[1:], strict=False):
+        if name == "--port" and value.isdigit():
+            port = int(value)
     server, data = Server(), Database()
     server.tcp(port, lambda connection: serve(connection, data))
     return run_until_term(server, f"* Ready to accept connections tcp (port {port})")

@@ -35,7 +35,7 @@ ECHO, AGNHOST = "netlab.workloads.echo:main", "netlab.workloads.agnhost:main"
     ("nginx:1.25", ECHO, ("nginx", "--default-port=80", "--manner=nginx", "--root=/usr/share/nginx/html")),
     ("docker.io/library/httpd", ECHO,
      ("httpd-foreground", "--default-port=80", "--manner=httpd", "--root=/usr/local/apache2/htdocs")),
-    ("redis:alpine", "netlab.workloads.redis:main", ("redis-server", "--default-port=6379")),
+    ("redis:alpine", "netlab.workloads.redis:main", ("redis-server",)),
     ("hashicorp/http-echo", ECHO, ("http-echo", "--default-port=5678", "--manner=http-echo")),
     ("traefik/whoami", ECHO, ("whoami", "--default-port=80", "--manner=whoami")),
     ("gcr.io/google-samples/hello-app:1.0", ECHO,
@@ -63,6 +63,9 @@ def test_what_runs_for_an_image_without_a_command(image, entry, argv):
     ("busybox", (), ("sleep", "9"), "", ("sleep", "9")), ("busybox", ("sleep",), ("9",), "", ("sleep", "9")),
     ("hashicorp/http-echo", (), ("-text=hi",), ECHO, None),
     ("traefik/whoami", ("/whoami",), (), ECHO, ("/whoami", "--default-port=80")),
+    ("redis", (), ("--port", "7"), "netlab.workloads.redis:main", ("redis-server", "--port", "7")),
+    ("redis", (), ("redis-cli", "-h", "a"), "netlab.workloads.redis_cli:main", ("redis-cli", "-h", "a")),
+    ("redis", (), ("sleep", "9"), "", ("sleep", "9")),
     ("busybox", ("whoami",), (), "", ("whoami",)), ("busybox", ("echo", "hi"), (), "", ("echo", "hi")),
 ])
 def test_command_and_args_override_as_in_kubernetes(image, command, args, entry, argv):
