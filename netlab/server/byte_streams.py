@@ -9,6 +9,7 @@ from typing import Protocol
 
 from netlab.server import spdy
 from netlab.server.descriptors import hung_up
+from netlab.server.transports import abort
 from netlab.server.websocket import (
     BINARY,
     CLOSE,
@@ -61,7 +62,7 @@ class PlainStream:
         self._writer.close()
         with suppress(OSError, TimeoutError):
             await asyncio.wait_for(self._writer.wait_closed(), LINGER)
-        self._writer.transport.abort()
+        abort(self._writer.transport)
 
     def gone(self) -> bool:
         """Whether the client has closed its side, also while nobody reads."""

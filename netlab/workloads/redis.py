@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from io import BufferedReader
+from itertools import pairwise
 
 from netlab.workloads.serving import Server, run_until_term
 
@@ -36,7 +37,7 @@ class Refused(Exception):
 def main(args: list[str]) -> int:
     """Serves until SIGTERM on `--port`, 6379 by default; other options of redis-server are taken and ignored."""
     port = 6379
-    for name, value in zip(args, args[1:], strict=False):
+    for name, value in pairwise(args):
         if name == "--port" and value.isdigit():
             port = int(value)
     server, data = Server(), Database()
