@@ -82,7 +82,8 @@ def client(request, home):
     programs = home / request.param
     programs.mkdir()
     (programs / "kubectl").symlink_to(found)
-    (programs / "netlab").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -P -m netlab --name {LAB} "$@"\n')
+    (programs / "netlab").write_text(
+        f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -P -m netlab --name {LAB} "$@"\n')
     (programs / "netlab").chmod(0o755)
     return request.param, os.environ | {"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}", "LC_ALL": "C",
                                         "KUBECONFIG": str(programs / "config"), "TZ": "UTC"}
