@@ -9,6 +9,7 @@ from typing import Protocol
 
 from netlab.server import spdy
 from netlab.server.descriptors import hung_up
+from netlab.server.transports import abort
 from netlab.server.websocket import (
     BINARY,
     CLOSE,
@@ -62,7 +63,7 @@ class PlainStream:
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(LINGER):
                 await self._writer.wait_closed()
-        self._writer.transport.abort()
+        abort(self._writer.transport)
 
     def gone(self) -> bool:
         """Whether the client has closed its side, also while nobody reads."""

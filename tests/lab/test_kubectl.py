@@ -1,5 +1,7 @@
 """What kubectl prints: each story of kubectl_sessions/ is typed with every kubectl at hand, in a namespace of its own.
 
+`netlab` in a story is the command, for that lab.
+
 A story is a session as a terminal shows it: `$ ` and the command, what it prints (standard output, then standard
 error), and `[code]` when it fails. `$1.30+ ` is for kubectl 1.30 and newer, `$1.30- ` for older ones. What differs from
 run to run is masked (see MASKS), runs of spaces count as one; in what is expected `...` stands for anything,
@@ -80,6 +82,9 @@ def client(request, home):
     programs = home / request.param
     programs.mkdir()
     (programs / "kubectl").symlink_to(found)
+    (programs / "netlab").write_text(
+        f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -P -m netlab --name {LAB} "$@"\n')
+    (programs / "netlab").chmod(0o755)
     return request.param, os.environ | {"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}", "LC_ALL": "C",
                                         "KUBECONFIG": str(programs / "config"), "TZ": "UTC"}
 
