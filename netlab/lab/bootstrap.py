@@ -54,11 +54,13 @@ def settings(spec: LabSpec) -> Manifest:
 def node_manifest(spec: LabSpec, node: str) -> Manifest:
     """A Node. The first one is the control plane; it is tainted when there are others to take the pods."""
     labels = {"kubernetes.io/hostname": node, "kubernetes.io/os": "linux", "kubernetes.io/arch": _architecture()}
+    labels |= spec.node_labels.get(node, {})
     details: Manifest = {"podCIDR": str(spec.node_pod_cidr(node)), "podCIDRs": [str(spec.node_pod_cidr(node))],
                          "providerID": f"netlab://{spec.name}/{node}"}
     if node == spec.nodes[0]:
         labels[CONTROL_PLANE] = ""
         if len(spec.nodes) > 1:
+            labels["node.kubernetes.io/exclude-from-external-load-balancers"] = ""
             details["taints"] = [{"key": CONTROL_PLANE, "effect": "NoSchedule"}]
     return {"metadata": {"name": node, "labels": labels}, "spec": details}
 

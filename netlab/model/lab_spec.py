@@ -13,7 +13,24 @@ from typing import Any
 DEFAULT_NAME = "netlab"
 DEFAULT_NODES = ("control-plane", "worker", "worker2")
 CLIENT = "client"
+LOAD_BALANCER = "load-balancer"
 FABRIC = "fabric"
+
+
+@dataclass(frozen=True)
+class Balancing:
+    """The lab's load balancer: its addresses, as first and last ones of ranges, and how packets reach the nodes.
+
+    `ip_mode` is what Services' status says (KEP-1860): VIP, clients of the cluster itself never get to the load
+    balancer and outer clients keep their address; Proxy, all go through it, and nodes see its address.
+    """
+
+    ranges: tuple[tuple[IPv4Address, IPv4Address], ...]
+    ip_mode: str = "VIP"
+
+    def to_manifest(self) -> dict[str, Any]:
+        """As a lab file has it."""
+        return {"addresses": [f"{first}-{last}" for first, last in self.ranges], "ipMode": self.ip_mode}
 
 
 @dataclass(frozen=True)
@@ -31,6 +48,8 @@ class LabSpec:
     proxy_mode: str = "iptables"
     ip_families: tuple[str, ...] = ("IPv4",)
     images: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    node_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    load_balancer: Balancing | None = None
 
     @property
     def api_ip(self) -> IPv4Address:
@@ -47,6 +66,16 @@ class LabSpec:
         """Address of the host outside of the cluster, on the nodes' network: the first after the nodes."""
         return self.node_cidr[2 + len(self.nodes)]
 
+    @property
+    def load_balancer_ip(self) -> IPv4Address:
+        """The load balancer's own address, if there is one: the second after the nodes."""
+        return self.node_cidr[3 + len(self.nodes)]
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """The hosts beside the nodes that programs can be run in."""
+        return (CLIENT, LOAD_BALANCER) if self.load_balancer else (CLIENT,)
+
     def node_ip(self, node: str) -> IPv4Address:
         """A node's InternalIP: the second usable address onwards, in the order of `nodes`."""
         return self.node_cidr[2 + self.nodes.index(node)]
@@ -61,7 +90,8 @@ class LabSpec:
     def to_manifest(self) -> dict[str, Any]:
         """The settings as a lab file's `spec` has them, without defaults; `parse` gives the same value again."""
         return {
-            "nodes": list(self.nodes),
+            "nodes": [{"name": node, "labels": dict(self.node_labels[node])} if node in self.node_labels else node
+                      for node in self.nodes],
             "nodeCIDR": str(self.node_cidr),
             "podCIDR": str(self.pod_cidr),
             "serviceCIDR": str(self.service_cidr),
@@ -71,4 +101,5 @@ class LabSpec:
             "proxyMode": self.proxy_mode,
             "ipFamilies": list(self.ip_families),
             "images": [dict(image) for image in self.images],
+            "loadBalancer": self.load_balancer.to_manifest() if self.load_balancer else None,
         }

@@ -63,5 +63,6 @@ def pages_in(netns: str) -> Callable[[str, int, Answer], PageServer]:
 def _bytes(page: Page, *, head: bool) -> bytes:
     body = page.body.encode()
     lines = [f"HTTP/1.1 {page.code} {HTTPStatus(page.code).phrase}",
-             *(f"{key}: {value}" for key, value in page.headers), f"Content-Length: {len(body)}", "Connection: close", "", ""]
+             *(f"{key}: {value}" for key, value in page.headers),
+             f"Content-Length: {len(body)}", "Connection: close", "", ""]
     return "\r\n".join(lines).encode() + (b"" if head else body)

@@ -4,6 +4,8 @@
             address by its default route vanishes there, silently, as on a network that does not answer.
     node    eth0 172.18.0.2..., default route via the fabric, a route to each other node's pods
     client  eth0, the first address after the nodes. No other route: pods and Services are not reachable for it.
+    load-balancer  where the lab has one: eth0, the address after the client's, routes to each node's pods. It forwards,
+            and nodes send to the client by way of it: it sees both directions of what it has translated.
     pod     eth0, one end of a veth whose other end is in the node: routed, not bridged, as the CNI plugin ptp does it
 
 Neighbour entries are permanent, so nothing waits for ARP and nothing counts in the kernel's neighbour table,
@@ -15,7 +17,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from netlab.model.lab_spec import LabSpec
-from netlab.topology.names import client_netns, fabric_netns, node_netns
+from netlab.topology.names import client_netns, fabric_netns, load_balancer_netns, node_netns
 from netlab.topology.wiring import Address, Bridge, Neighbour, Route, Sysctl, Veth, Wiring
 
 LO = ("lo", 1)
@@ -31,7 +33,11 @@ def plan_lab(spec: LabSpec) -> tuple[Wiring, ...]:
     hosts = {spec.node_ip(node): node_netns(spec.name, node) for node in spec.nodes}
     hosts[spec.client_ip] = client_netns(spec.name)
     nodes = tuple(_node(spec, node) for node in spec.nodes)
-    return (_fabric(spec, hosts), *nodes, _client(spec))
+    balancers: tuple[Wiring, ...] = ()
+    if spec.load_balancer:
+        hosts[spec.load_balancer_ip] = load_balancer_netns(spec.name)
+        balancers = (_load_balancer(spec),)
+    return (_fabric(spec, hosts), *nodes, *balancers, _client(spec))
 
 
 def plan_pod(spec: LabSpec, *, node: str, netns: str, address: IPv4Address) -> tuple[Wiring, Wiring]:
@@ -91,12 +97,14 @@ def _fabric(spec: LabSpec, hosts: dict[IPv4Address, str]) -> Wiring:
 def _node(spec: LabSpec, node: str) -> Wiring:
     others = tuple(other for other in spec.nodes if other != node)
     gateway = str(spec.gateway_ip)
+    balancer = (spec.load_balancer_ip,) if spec.load_balancer else ()
     return Wiring(
         node_netns(spec.name, node), up=(LO, ETH0),
         addresses=(Address("eth0", IPv4Interface((spec.node_ip(node), spec.node_cidr.prefixlen))),),
         routes=(Route(DEFAULT, "eth0", via=gateway),
-                *(Route(spec.node_pod_cidr(other), "eth0", via=str(spec.node_ip(other))) for other in others)),
-        neighbours=_neighbours(spec.gateway_ip, *(spec.node_ip(other) for other in others), spec.client_ip),
+                *(Route(spec.node_pod_cidr(other), "eth0", via=str(spec.node_ip(other))) for other in others),
+                *(Route(_host(spec.client_ip), "eth0", via=str(via)) for via in balancer)),
+        neighbours=_neighbours(spec.gateway_ip, *(spec.node_ip(other) for other in others), spec.client_ip, *balancer),
         sysctls=(
             *_sysctls(forwards=True),
             # Node ports on 127.0.0.1: replies of pods come back to a loopback address.
@@ -110,11 +118,21 @@ def _node(spec: LabSpec, node: str) -> Wiring:
             Sysctl("netfilter/nf_conntrack_tcp_timeout_close_wait", "3600", optional=True)))
 
 
+def _load_balancer(spec: LabSpec) -> Wiring:
+    return Wiring(
+        load_balancer_netns(spec.name), up=(LO, ETH0),
+        addresses=(Address("eth0", IPv4Interface((spec.load_balancer_ip, spec.node_cidr.prefixlen))),),
+        routes=tuple(Route(spec.node_pod_cidr(node), "eth0", via=str(spec.node_ip(node))) for node in spec.nodes),
+        neighbours=_neighbours(spec.gateway_ip, *map(spec.node_ip, spec.nodes), spec.client_ip),
+        sysctls=_sysctls(forwards=True))
+
+
 def _client(spec: LabSpec) -> Wiring:
     return Wiring(
         client_netns(spec.name), up=(LO, ETH0),
         addresses=(Address("eth0", IPv4Interface((spec.client_ip, spec.node_cidr.prefixlen))),),
-        neighbours=_neighbours(spec.gateway_ip, *map(spec.node_ip, spec.nodes)),
+        neighbours=_neighbours(spec.gateway_ip, *map(spec.node_ip, spec.nodes),
+                               *((spec.load_balancer_ip,) if spec.load_balancer else ())),
         sysctls=_sysctls(forwards=False))
 
 
