@@ -20,14 +20,12 @@ from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
+from netlab.controllers.pod_network import PodNetwork
 from netlab.controllers.runtime import Controller, Manager
-<<<<<<< HEAD
 from netlab.controllers.service_lb import ServiceLoadBalancers
-from netlab.kernel import bin_directory, netns, sockets, wiring
-=======
 from netlab.kernel import bin_directory, netns, signing, sockets, wiring
->>>>>>> main
 from netlab.kernel.iptables import NodeTables
+from netlab.kernel.nft_table import NftTable
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
 from netlab.lab.load_balancer import LoadBalancerHost
@@ -44,6 +42,7 @@ from netlab.server.streams import Streams
 from netlab.store import Store
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
+from netlab.topology.pod_nat import TABLE
 from netlab.workloads.catalogue import catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
@@ -131,6 +130,8 @@ class Cluster:
         found.append(CertificateSigning(self.registry, partial(signing.sign, self.access.directory)))
         found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)),
                             serve=pages_in(names.node_netns(spec.name, node))) for node in spec.nodes]
+        found += [PodNetwork(self.registry, node=node, table=NftTable(names.node_netns(spec.name, node), TABLE))
+                  for node in spec.nodes]
         if spec.load_balancer:
             found.append(ServiceLoadBalancers(
                 self.registry, balancing=spec.load_balancer, host=LoadBalancerHost(spec),
