@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice
+from netlab.model.family import IPV4, family_of
 from netlab.model.meta import Manifest
 from netlab.model.service import Service
 from netlab.proxy.backends import backends, choose
@@ -21,7 +22,7 @@ def usable_nodes(nodes: Iterable[Manifest]) -> tuple[tuple[str, str], ...]:
     for node in nodes:
         taints = [taint.get("key") for taint in meta.spec(node).get("taints") or ()]
         address = next((item.get("address") for item in meta.status(node).get("addresses") or ()
-                        if item.get("type") == "InternalIP"), None)
+                        if item.get("type") == "InternalIP" and family_of(str(item.get("address"))) == IPV4), None)
         if address and EXCLUDE not in meta.labels(node) and TO_BE_DELETED not in taints \
                 and not meta.is_deleting(node):
             found.append((meta.name(node), str(address)))
@@ -41,6 +42,7 @@ def balanced(service: Service, address: str, nodes: Sequence[tuple[str, str]], s
     `healthy` tells of a node's address and port whether it has answered well.
     """
     good = [node for node in nodes if healthy(node[1], check_port(service))]
+    ranges = tuple(cidr for cidr in service.source_ranges if family_of(cidr) == IPV4)
     found = []
     for port in service.ports:
         if port.node_port:
@@ -49,6 +51,6 @@ def balanced(service: Service, address: str, nodes: Sequence[tuple[str, str]], s
             behind = backends(slices, port_name=port.name, protocol=port.protocol)
             targets = tuple(Target(one.address, one.port) for one in choose(behind, node="").cluster)
         name = f"{service.namespace}/{service.name}" + (f":{port.name}" if port.name else "")
-        found.append(Balanced(name, address, port.port, port.protocol, targets, service.source_ranges,
+        found.append(Balanced(name, address, port.port, port.protocol, targets, ranges,
                               service.affinity_seconds))
     return found

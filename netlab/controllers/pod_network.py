@@ -44,8 +44,9 @@ class PodNetwork(Controller):
         spec = self.registry.spec
         clock = asyncio.get_running_loop().time
         pods = [pod for pod in self.store.manifests("pods") if meta.spec(pod).get("nodeName") == self.node]
-        text = pod_nat(pod_cidr=spec.pod_cidr, node_cidr=spec.node_pod_cidr(self.node),
-                       nodes=map(spec.node_ip, spec.nodes), ports=host_ports(pods, node=self.node))
+        text = pod_nat(pods=[ranges.pod for ranges in spec.ranges], here=spec.node_pod_cidrs(self.node),
+                       nodes=[address for node in spec.nodes for address in spec.node_ips(node)],
+                       ports=host_ports(pods, node=self.node))
         if text != self._written or clock() >= self._checked + SYNC_PERIOD:
             try:
                 await asyncio.to_thread(self._table.keep, text)

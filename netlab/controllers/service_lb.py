@@ -19,6 +19,7 @@ from netlab.controllers.runtime import Controller
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice, parse_endpoint_slice
 from netlab.model.errors import ApiError
+from netlab.model.family import IPV4
 from netlab.model.lab_spec import Balancing
 from netlab.model.meta import Manifest
 from netlab.model.service import parse_service
@@ -106,6 +107,8 @@ class ServiceLoadBalancers(Controller):
             if taken.get(has[key]) == key:
                 del taken[has[key]]
             try:
+                if IPV4 not in meta.spec(service).get("ipFamilies", [IPV4]):
+                    raise NoAddress("the pool has IPv4 addresses only, and the service is not reached by IPv4")
                 address = give(self._balancing, taken, wanted=meta.spec(service).get("loadBalancerIP") or "",
                                present=has[key])
             except NoAddress as error:

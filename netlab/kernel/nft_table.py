@@ -12,7 +12,7 @@ INSTALL = "apt-get install nftables; modprobe -a nf_tables nft_masq nft_fib nft_
 
 
 class NftTable:
-    """The table `ip NAME` of a netns. The methods block for some milliseconds; OSError when there is no such netns."""
+    """The table `inet NAME` of a netns. Its methods block for milliseconds; OSError when there is no such netns."""
 
     def __init__(self, netns: str, name: str) -> None:
         self.netns = netns
@@ -30,14 +30,14 @@ class NftTable:
         if self._written and self._written[0] == text and self._list() == self._written[1]:
             return False
         self._written = None
-        code, _, words = run(["-f", "-"], f"add table ip {self.name}\ndelete table ip {self.name}\n{text}")
+        code, _, words = run(["-f", "-"], f"add table inet {self.name}\ndelete table inet {self.name}\n{text}")
         if code:
             raise LabError(f"nft: {words}", hint=INSTALL, exit_code=3)
         self._written = text, self._list()
         return True
 
     def _list(self) -> str:
-        code, out, words = run(["--stateless", "list", "table", "ip", self.name])
+        code, out, words = run(["--stateless", "list", "table", "inet", self.name])
         return f"error: {words}" if code else out
 
 

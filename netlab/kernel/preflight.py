@@ -253,7 +253,7 @@ def _pod_nat() -> list[Lack]:
     def inside() -> None:
         netns.unshare(netns.CLONE_NEWNET)
         port = HostPort("tcp", 8080, "", "10.244.0.2", 80, "netlab/probe")
-        code, _, words = run(["-f", "-"], pod_nat(pod_cidr=LabSpec.pod_cidr, node_cidr=LabSpec.pod_cidr,
+        code, _, words = run(["-f", "-"], pod_nat(pods=[LabSpec.pod_cidr], here=[LabSpec.pod_cidr],
                                                   nodes=[LabSpec.node_cidr[2]], ports=[port]))
         if code:
             raise OSError(words)

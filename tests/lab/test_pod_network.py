@@ -109,7 +109,7 @@ def test_iptables_shows_kube_proxys_rules_only(lab):
 
 
 def test_a_table_that_somebody_removed_comes_back(lab):
-    lab.run("worker", "nft", "delete", "table", "ip", "cni")
+    lab.run("worker", "nft", "delete", "table", "inet", "cni")
     assert lab.connect("client", lab.address("node worker"), 8080) == REFUSED
     lab.netlab("apply", "-f", "-", text=MANIFESTS.split("---")[0].replace("held", "more").replace("808", "809"))
     try:

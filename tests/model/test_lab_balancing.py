@@ -30,7 +30,7 @@ def test_without_addresses_it_has_the_last_ones_of_the_nodes_network():
 
 def test_in_a_small_network_the_hosts_addresses_are_left_out():
     value = parse({"nodeCIDR": "192.168.7.0/28", "loadBalancer": {}}, name="lab")
-    assert str(value.load_balancer_ip) == "192.168.7.6"
+    assert str(value.load_balancer_ips[0]) == "192.168.7.6"
     assert [tuple(map(str, pair)) for pair in value.load_balancer.ranges] == [("192.168.7.7", "192.168.7.14")]
 
 

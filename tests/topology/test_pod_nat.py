@@ -1,6 +1,6 @@
 """What a node translates for its pods beside kube-proxy."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -21,8 +21,9 @@ def port(number=8080, target=80, **more):
 
 
 def table(*ports):
-    return pod_nat(pod_cidr=IPv4Network("10.244.0.0/16"), node_cidr=IPv4Network("10.244.1.0/24"),
-                   nodes=[IPv4Address("172.18.0.2"), IPv4Address("172.18.0.3")], ports=ports)
+    return pod_nat(pods=[ip_network("10.244.0.0/16"), ip_network("fd00:10:244::/56")],
+                   here=[ip_network("10.244.1.0/24"), ip_network("fd00:10:244:1::/64")],
+                   nodes=[ip_address("172.18.0.2"), ip_address("172.18.0.3"), ip_address("fc00::2")], ports=ports)
 
 
 @pytest.mark.parametrize(("manifest", "found"), [
@@ -44,6 +45,7 @@ def test_host_ports_are_those_of_the_nodes_own_running_pods(manifest, found):
 
 
 def test_pods_keep_their_address_towards_pods_and_nodes_only():
+    assert "ip6 saddr fd00:10:244::/56 ip6 daddr != { fd00:10:244::/56, fc00::2, ff00::/8 } masquerade" in table()
     assert 'ip saddr 10.244.0.0/16 ip daddr != { 10.244.0.0/16, 172.18.0.2, 172.18.0.3, 224.0.0.0/4 } masquerade' \
         in table()
 
@@ -54,9 +56,17 @@ def test_without_host_ports_nothing_looks_at_what_comes_in():
 
 
 @pytest.mark.parametrize(("address", "rule"), [
-    ("", "fib daddr type local tcp dport 8080 dnat to 10.244.1.3:80"),
-    ("172.18.0.3", "ip daddr 172.18.0.3 tcp dport 8080 dnat to 10.244.1.3:80")])
+    ("", "meta nfproto ipv4 fib daddr type local tcp dport 8080 dnat ip to 10.244.1.3:80"),
+    ("172.18.0.3", "ip daddr 172.18.0.3 tcp dport 8080 dnat ip to 10.244.1.3:80")])
 def test_a_host_port_leads_to_its_pod(address, rule):
     text = table(HostPort("tcp", 8080, address, "10.244.1.3", 80, "default/p"))
     assert f'{rule} comment "default/p"\n' in text
     assert "type nat hook prerouting priority dstnat + 5" in text
+
+
+def test_in_a_dual_stack_lab_a_host_port_is_there_for_both_addresses():
+    both = {"podIPs": [{"ip": "10.244.1.3"}, {"ip": "fd00:10:244:1::3"}]}
+    assert len(host_ports([pod(port(), status=both)], node="worker")) == 2
+    assert len(host_ports([pod(port(hostIP="fc00::3"), status=both)], node="worker")) == 1
+    text = table(*host_ports([pod(port(), status=both)], node="worker"))
+    assert "meta nfproto ipv6 fib daddr type local tcp dport 8080 dnat ip6 to [fd00:10:244:1::3]:80" in text
