@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 PERIOD = 1.0  # seconds from look to look, longer when there are many places
 SOON = (0.05, 0.1, 0.2)  # seconds to the next looks after a change: nodes hear of it a little later than we do
@@ -11,8 +11,8 @@ PER_SECOND = 200  # looks
 FAILURES = 2  # that follow each other until a healthy place is unhealthy; one success is enough for the way back
 
 Place = tuple[str, int]
-Probe = Callable[[str, int], Awaitable[bool]]
-"""Whether that address and port answer an HTTP GET of /healthz with 200. It ends within a second or so."""
+Probe = Callable[[str, int], Awaitable[bool | None]]
+"""Whether that address and port answer an HTTP GET of /healthz with 200; None: not at all. It ends within a second."""
 
 
 class HealthChecks:
@@ -22,6 +22,7 @@ class HealthChecks:
         self._probe = probe
         self._on_change = on_change
         self._healthy: dict[Place, bool] = {}
+        self._silent: set[Place] = set()
         self._failures: dict[Place, int] = {}
         self._task: asyncio.Task[None] | None = None
         self._soon: list[float] = []
@@ -47,8 +48,9 @@ class HealthChecks:
             del self._healthy[place]
             self._failures.pop(place, None)
         new = sorted(set(places) - self._healthy.keys())
-        answers = await asyncio.gather(*(self._probe(*place) for place in new))
-        self._healthy.update(zip(new, answers, strict=True))
+        self._silent &= set(places)
+        for place, well in await self._ask(new):
+            self._healthy[place] = well
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._go_on(), name="load balancer health")
 
@@ -58,8 +60,7 @@ class HealthChecks:
         places = sorted(self._healthy)
         changed = False
         for start in range(0, len(places), 50):
-            part = places[start:start + 50]
-            for place, well in zip(part, await asyncio.gather(*(self._probe(*p) for p in part)), strict=True):
+            for place, well in await self._ask(places[start:start + 50]):
                 if place not in self._healthy:
                     continue
                 failures = self._failures[place] = 0 if well else self._failures.get(place, 0) + 1
@@ -69,6 +70,21 @@ class HealthChecks:
         if changed:
             self._on_change()
 
+    async def heard(self, limit: float) -> None:
+        """Waits until every place has answered in some way, at most so many seconds."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit
+        while self._silent and loop.time() < end:
+            await asyncio.sleep(SOON[0])
+            for place, well in await self._ask(sorted(self._silent)):
+                self._healthy[place] = well
+
+    async def _ask(self, places: Sequence[Place]) -> list[tuple[Place, bool]]:
+        answers = await asyncio.gather(*(self._probe(*place) for place in places))
+        silent = {place for place, answer in zip(places, answers, strict=True) if answer is None}
+        self._silent = self._silent - set(places) | silent
+        return [(place, bool(answer)) for place, answer in zip(places, answers, strict=True)]
+
     async def close(self) -> None:
         """Asks no more. What was known is forgotten: it may not be true when it is wanted again."""
         if self._task:
@@ -76,6 +92,7 @@ class HealthChecks:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         self._healthy.clear()
+        self._silent.clear()
         self._failures.clear()
         self._soon = []
 

@@ -29,6 +29,7 @@ from netlab.proxy.load_balancer import Balanced, compile_balancer
 CLASS = "netlab/load-balancer"  # the loadBalancerClass of Services that ask for this one by name
 FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
 SYNC_PERIOD = 5.0  # seconds after which the load balancer's tables are looked at again
+GRACE = 2.0  # seconds that nodes may be silent when the controller starts
 LEAST_RETRY, MOST_RETRY = 5.0, 300.0  # seconds after which a failure is told again
 
 
@@ -55,6 +56,7 @@ class ServiceLoadBalancers(Controller):
         self._seen: dict[Name, Manifest] = {}
         self._failed: dict[Name, tuple[str, float, float]] = {}
         self._revision = -1
+        self._first = True
         self._held: tuple[Ruleset, frozenset[str]] | None = None
         self._checked = 0.0
 
@@ -65,6 +67,7 @@ class ServiceLoadBalancers(Controller):
 
     async def close(self) -> None:
         """Asks nodes no more; addresses and rules stay."""
+        self._first = True
         await self._health.close()
 
     async def reconcile(self) -> float | None:
@@ -147,6 +150,9 @@ class ServiceLoadBalancers(Controller):
             if manifest is not None:
                 services.append((parse_service(manifest), self._given[key]))
         await self._health.want({(address, check_port(service)) for service, _ in services for _, address in nodes})
+        if self._first:  # the nodes' proxies may start just now, too; what is forwarded must not stop for that
+            await self._health.heard(GRACE)
+            self._first = False
         revision = self.store.revision_of(*self.resources)
         if revision != self._revision and any(service.health_check_node_port for service, _ in services):
             self._health.hurry()

@@ -11,10 +11,10 @@ from netlab.kernel import sockets
 LIMIT = 1.0  # seconds
 
 
-def probe_from(netns: str) -> Callable[[str, int], Awaitable[bool]]:
-    """What asks from that netns: whether GET /healthz at an address and port is answered by 200 within a second."""
+def probe_from(netns: str) -> Callable[[str, int], Awaitable[bool | None]]:
+    """What asks from that netns whether GET /healthz at an address and port is answered by 200; None: not at all."""
 
-    async def ask(address: str, port: int) -> bool:
+    async def ask(address: str, port: int) -> bool | None:
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(LIMIT):
                 with sockets.tcp(netns) as made:
@@ -27,6 +27,6 @@ def probe_from(netns: str) -> Callable[[str, int], Awaitable[bool]]:
                     while b"\r\n" not in head and (data := await loop.sock_recv(made, 4096)):
                         head += data
                     return head.split(b" ")[1:2] == [b"200"]
-        return False
+        return None
 
     return ask

@@ -216,3 +216,20 @@ def test_a_node_is_unhealthy_after_two_failures_and_healthy_after_one_success():
 
     asyncio.run(story())
     assert changes == [False, True]
+
+
+def test_at_the_start_nodes_that_are_silent_get_some_time_to_answer():
+    answers = iter([None, None, True])
+
+    async def probe(address, port):
+        return next(answers)
+
+    async def story():
+        checks = HealthChecks(probe, lambda: None)
+        await checks.want({("10.0.0.1", 80)})
+        assert not checks.healthy("10.0.0.1", 80)
+        await checks.heard(5)
+        assert checks.healthy("10.0.0.1", 80)
+        await checks.close()
+
+    asyncio.run(story())

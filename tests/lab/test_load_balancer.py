@@ -1,11 +1,15 @@
 """A lab with a load balancer: real connections from the client outside, and what the nodes tell about their health."""
 
+import contextlib
 import json
+import os
+import signal
 
 import pytest
 
 from netlab.kernel import netns
 from netlab.kernel.iptables import NodeTables
+from netlab.lab.lab import Lab
 from netlab.netfilter import render
 from netlab.topology import names
 from tests.lab.in_lab import DROPPED, REFUSED, Answer, InLab, is_ready
@@ -146,6 +150,19 @@ def test_with_all_addresses_given_a_service_waits_and_says_why(lab):
         assert isinstance(lab.connect("client", address(lab, "late"), 80, limit=5), Answer)
     finally:
         lab.netlab("delete", "service", "late")
+
+
+def test_when_the_daemon_dies_and_comes_again_no_connection_is_lost(lab):
+    with lab.load("client", address(lab, "cluster"), 80) as load, lab.load("client", address(lab, "local"), 80) as kept:
+        for _ in range(2):
+            pid = json.loads((names.run_dir(lab.name) / "daemon.json").read_text())[1]
+            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):  # ours only if this process started it
+                os.waitpid(pid, 0)
+            seen = len(load.answers), len(kept.answers)
+            lab.until(lambda s=seen: len(load.answers) > s[0] + 20 and len(kept.answers) > s[1] + 20, "it goes on")
+            Lab.up(lab.spec).settled()
+    assert load.failures == kept.failures == []
 
 
 def test_what_we_render_is_what_the_load_balancer_holds(lab):
