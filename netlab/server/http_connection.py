@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import struct
 import sys
 import traceback
 from collections import deque
+from time import thread_time
 from typing import TYPE_CHECKING
 
 import httptools
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from netlab.server.http import ApiServer
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
-QUEUE_LIMIT = 64  # requests that wait on one connection
+QUEUE_LIMIT = 64  # requests that wait on one connection for a watch or the like to end
+SO_SNDBUFFORCE = 32  # socket(7); the socket module has no name for it
+SEND_BUFFER = 512 * 1024  # bytes: a long list goes to the kernel in one piece
 Waiting = Watch | LogRequest | StreamRequest | ProxyRequest
 STRANGER_SECONDS = 30.0  # that a connection may last until it has shown a credential
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -70,7 +74,10 @@ class Connection(asyncio.Protocol):
         if self._door:
             self._stranger = asyncio.get_running_loop().call_later(STRANGER_SECONDS, self.abort)
             return
-        uid = _peer_uid(transport.get_extra_info("socket"))
+        peer = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # without the right to it, the machine's default stays
+            peer.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER)
+        uid = _peer_uid(peer)
         if uid not in (0, os.geteuid()):
             self._refuse(forbidden_request("the API", "", f"user {uid} of this machine has no access to the lab"))
 
@@ -89,6 +96,7 @@ class Connection(asyncio.Protocol):
             return
         if self._refused:
             return
+        begin = thread_time()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:  # it is the last request, whatever its answer is
@@ -99,6 +107,7 @@ class Connection(asyncio.Protocol):
             self._refuse(cause if isinstance(cause, ApiError) else bad_request("malformed HTTP request"))
         except httptools.HttpParserError as error:
             self._refuse(bad_request(f"malformed HTTP request: {error}"))
+        self._server.seconds += thread_time() - begin
 
     def _keep(self, data: bytes) -> None:
         """Holds what comes after a request for an upgrade until it is known who reads it."""
@@ -113,7 +122,8 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._out.writable.set()
-        if self._out.transport:
+        self._next()
+        if self._out.transport and self._out.writable.is_set():
             self._out.transport.resume_reading()
 
     def abort(self) -> asyncio.Task[None] | None:
@@ -167,7 +177,7 @@ class Connection(asyncio.Protocol):
         request = Request.from_target(method, target, self._headers, b"".join(self._body), read_only=self._read_only,
                                        user=self._user)
         self._waiting.append((request, keep))
-        if len(self._waiting) > QUEUE_LIMIT:
+        if len(self._waiting) > QUEUE_LIMIT and self._task:
             raise ApiError(429, "TooManyRequests", "too many requests wait on this connection")
         self._next()
 
@@ -179,8 +189,10 @@ class Connection(asyncio.Protocol):
     # Answers
 
     def _next(self) -> None:
-        while self._waiting and self._out.transport and not self._task:
+        # Who has not read the former answers waits for the next: they would be kept in memory.
+        while self._waiting and self._out.transport and not self._task and self._out.writable.is_set():
             request, keep = self._waiting.popleft()
+            self._server.requests += 1
             route = self._server.extra_routes.get(request.path)
             if route is None:
                 answer = self._server.api.handle(request)
