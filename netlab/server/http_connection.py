@@ -122,6 +122,10 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._out.writable.set()
+        # Not at once: a transport that is closed within this call ends twice.
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
         self._next()
         if self._out.transport and self._out.writable.is_set():
             self._out.transport.resume_reading()

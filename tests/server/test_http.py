@@ -39,16 +39,20 @@ async def hello(request):
 class Running:
     """A server on a loop of its own thread; the registry may be touched by `do` only."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *, durable=False):
         self.path = directory / "api.sock"
         self.read_only = directory / "ro.sock"
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        self.registry = Registry(Store(), LabSpec())
+        store = self.wait(self._store(directory / "state.db")) if durable else Store()
+        self.registry = self.do(Registry, store, LabSpec())
         self.server = ApiServer(self.registry, logs=logs, extra_routes={"/netlab/v1/hello": hello})
         self.wait(self.server.start(self.path))
         self.wait(self.server.start(self.read_only, read_only=True))
+
+    async def _store(self, path):
+        return Store(path)  # SQLite wants to be used by the thread that has opened it
 
     def wait(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
