@@ -8,9 +8,11 @@ from typing import Any
 
 from netlab.api import (
     attributes,
+    certificates,
     discovery,
     escalation,
     field_labels,
+    health,
     managed_fields,
     openapi,
     rbac,
@@ -21,6 +23,7 @@ from netlab.api import (
 from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
 from netlab.api.list_bodies import ListBodies, list_body
+from netlab.api.paging import PAGING, page
 from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
 from netlab.api.pod_requests import bind, evict, log_request
 from netlab.api.pod_streams import METHODS, STREAMS, stream_request
@@ -47,6 +50,8 @@ from netlab.model.selectors import FieldSelector, parse, parse_fields
 from netlab.store import Entry
 
 READING = ("GET", "HEAD")
+DELETED_ARE_GIVEN = ("pods", "services", "serviceaccounts", "resourcequotas")
+"""Who deletes one of these is told what it was; for others there is a Status (the API reference, "Response")."""
 
 
 class Api:
@@ -77,7 +82,8 @@ class Api:
     def _handle(self, request: Request) -> Answer:
         self.authorize(request)
         if request.method in READING:
-            answer = discovery.respond(request) or openapi.respond(request.path)
+            answer = discovery.respond(request) or openapi.respond(request.path) or \
+                health.respond(request, self.registry)
             if answer:
                 return answer
         route = routes.find(request.path)
@@ -113,11 +119,13 @@ class Api:
             return self._watch(request, view, table)
         warnings = (kind.deprecated,) if kind.deprecated else ()
         if table:
-            body = table.render(view.entries(store), str(store.revision))
-        elif view.is_whole:
-            body = self._bodies.body(store, kind, view.namespace, not_before=_revision(request) or 0)
+            found = page(request, view, store)
+            body = table.render(found.entries, found.metadata())
+        elif view.is_whole and not any(request.text(name) for name in PAGING):
+            body = self._bodies.body(store, kind, view.namespace)
         else:
-            body = list_body(kind, view.entries(store), store.revision)
+            found = page(request, view, store)
+            body = list_body(kind, found.entries, found.metadata())
         return Response(200, body, warnings=warnings)
 
     def _watch(self, request: Request, view: View, table: TableView | None) -> Watch:
@@ -132,6 +140,8 @@ class Api:
         manifest, warnings = self._decode(request, kind, request.json())
         self._place(manifest, route)
         warnings += kind.warnings(manifest, None)
+        if kind.kind == certificates.KIND:
+            certificates.sign_in(manifest, request.user)
         made = self.registry.create(kind.plural, manifest, namespace=route.namespace or "", dry_run=request.dry_run,
                                     track=self._track(request, route))
         return self._one(request, kind, made, 201, warnings)
@@ -142,7 +152,7 @@ class Api:
         chosen = FieldSelector((*view.fields.terms, ("metadata.name", True, view.name))) if view.name else view.fields
         gone = self.registry.delete_collection(
             route.kind.plural, route.namespace, labels=view.labels, fields=chosen, grace_period=options.grace_period,
-            propagation=options.propagation, dry_run=options.dry_run)
+            propagation=options.propagation or route.kind.propagation, dry_run=options.dry_run)
         return json_response({"kind": f"{route.kind.kind}List", "apiVersion": route.kind.api_version,
                               "metadata": {"resourceVersion": str(self.registry.store.revision)}, "items": gone})
 
@@ -157,7 +167,7 @@ class Api:
             return self._watch(request, view, self._table(request, route.kind))
         warnings = (route.kind.deprecated,) if route.kind.deprecated else ()
         table = self._table(request, route.kind)
-        body = table.render([entry], str(entry.revision)) if table else entry.data
+        body = table.render([entry], {"resourceVersion": str(entry.revision)}) if table else entry.data
         return Response(200, body, warnings=warnings)
 
     def _replace(self, request: Request, route: Route) -> Answer:
@@ -203,14 +213,18 @@ class Api:
     def _delete(self, request: Request, route: Route) -> Answer:
         options, kind, space = DeleteOptions.of(request), route.kind, route.namespace or ""
         old = self.registry.delete(kind.plural, route.name, namespace=space, grace_period=options.grace_period,
-                                   propagation=options.propagation, dry_run=options.dry_run, uid=options.uid,
-                                   resource_version=options.resource_version)
+                                   propagation=options.propagation or kind.propagation, dry_run=options.dry_run,
+                                   uid=options.uid, resource_version=options.resource_version)
+        warnings = [] if options.propagation else list(filter(None, [kind.propagation_warning]))
         left = self.registry.find(kind.plural, route.name, space)
         if left is not None and meta.uid(left) == meta.uid(old) and not options.dry_run:
-            return self._one(request, kind, left, 200, [])
+            return self._one(request, kind, left, 200, warnings)
+        if kind.plural in DELETED_ARE_GIVEN:
+            return self._one(request, kind, old, 200, warnings)
         details = {"name": route.name, "group": kind.group, "kind": kind.plural, "uid": meta.uid(old)}
-        return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                              "details": {key: value for key, value in details.items() if value}})
+        done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                "details": {key: value for key, value in details.items() if value}}
+        return json_response(done, warnings=tuple(warnings))
 
     # Subresources
 
@@ -234,7 +248,9 @@ class Api:
                                                dry_run=request.dry_run), 201)
         if name == "scale":
             return self._scale(request, route)
-        if name in ("status", "finalize", "ephemeralcontainers"):
+        if name == "approval" and method in ("PUT", "PATCH"):
+            certificates.check_approval(self.registry, request.user, self.registry.get(kind.plural, route.name))
+        if name in ("status", "finalize", "ephemeralcontainers", "approval"):
             act = {"GET": self._get, "PUT": self._replace, "PATCH": self._patch}.get(method)
             if act is not None:
                 return act(request, route)
@@ -311,7 +327,7 @@ class Api:
                 return Response(code, stored.data, warnings=told)  # its JSON is there already
             return json_response(manifest, code, warnings=told)
         entry = Entry(key, manifest, dump(manifest), meta.revision(manifest))
-        return Response(code, table.render([entry], str(entry.revision)), warnings=told)
+        return Response(code, table.render([entry], {"resourceVersion": str(entry.revision)}), warnings=told)
 
     _collection_verbs = {"GET": _list, "HEAD": _list, "POST": _create, "DELETE": _delete_collection}  # noqa: RUF012
     _object_verbs = {"GET": _get, "HEAD": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete}  # noqa: RUF012

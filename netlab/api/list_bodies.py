@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from netlab.api.resource import Resource
 from netlab.api.response import dump
@@ -20,16 +20,16 @@ class ListBodies:
         self._kept: OrderedDict[tuple[str, str | None], tuple[int, bytes]] = OrderedDict()
         self._size = 0
 
-    def body(self, store: Store, kind: Resource, namespace: str | None, *, not_before: int = 0) -> bytes:
-        """All objects of a kind, of one namespace if given, at a revision of `not_before` or later."""
+    def body(self, store: Store, kind: Resource, namespace: str | None) -> bytes:
+        """All objects of a kind, of one namespace if given, as they are."""
         key, latest = (kind.plural, namespace), store.revision_of(kind.plural)
         found = self._kept.get(key)
-        if found and found[0] >= max(latest, not_before):
+        if found and found[0] >= latest:
             self._kept.move_to_end(key)
             return found[1]
         if found:
             self._drop(key)
-        made = list_body(kind, store.entries(kind.plural, namespace), store.revision)
+        made = list_body(kind, store.entries(kind.plural, namespace), {"resourceVersion": str(store.revision)})
         self._kept[key] = store.revision, made
         self._size += len(made)
         while len(self._kept) > KEPT or self._size > LIMIT:
@@ -40,9 +40,9 @@ class ListBodies:
         self._size -= len(self._kept.pop(key)[1])
 
 
-def list_body(kind: Resource, entries: Iterable[Entry], revision: int) -> bytes:
+def list_body(kind: Resource, entries: Iterable[Entry], metadata: Mapping[str, object]) -> bytes:
     """The list of these objects."""
-    head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": {"resourceVersion": str(revision)}}
+    head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
     # One join, since every copy of a long list costs as much as it.
     parts = [dump(head)[:-1], b',"items":[']
     for entry in entries:

@@ -143,6 +143,13 @@ class Store:
         self._changes_size[resource] -= sum(len(change.entry.data) for change in changes[:count])
         del changes[:count]
 
+    def is_sound(self) -> bool:
+        """Whether the log can be read, and has all that memory has."""
+        try:
+            return self._log is None or self._log.revision == self.revision
+        except Exception:
+            return False
+
     # Waiting
 
     def changes(self, resource: str, since: int) -> list[Change]:

@@ -241,9 +241,9 @@ def request_of(chance: random.Random):
         if chance.random() < 0.15
         else fitting
     )
-    content_type, body = (b"", b"") if method in ("GET", "HEAD") and chance.random() < 0.9 else body_of(chance, plural)
+    content_type, body = ("", b"") if method in ("GET", "HEAD") and chance.random() < 0.9 else body_of(chance, plural)
     lines = [
-        f"{method} {path} HTTP/1.1".encode("utf-8"),
+        f"{method} {path} HTTP/1.1".encode(),
         b"Host: lab",
         b"Connection: close",
         b"Accept: " + chance.choice(ACCEPTS).encode(),
