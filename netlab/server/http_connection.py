@@ -10,11 +10,13 @@ import struct
 import sys
 import traceback
 from collections import deque
+from collections.abc import Coroutine
 from time import thread_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httptools
 
+from netlab.api import routes
 from netlab.api.request import BODY_LIMIT, Request, too_large
 from netlab.api.response import LogRequest, ProxyRequest, Response, StreamRequest, error_response
 from netlab.api.routes import no_such_method
@@ -25,6 +27,7 @@ from netlab.server.http_writer import Writer, head_of
 from netlab.server.proxy import relay
 from netlab.server.proxy_answer import send_passed
 from netlab.server.streams import Takeover
+from netlab.server.upload import Upload
 
 if TYPE_CHECKING:
     from netlab.server.door import Door
@@ -56,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._out = Writer()
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._upload: Upload | None = None
         self._after_upgrade = bytearray()
         self._refused = self._upgrading = False
         self._new_message()
@@ -172,25 +176,52 @@ class Connection(asyncio.Protocol):
             else:
                 self._body_limit = BODY_LIMIT
                 self._is_known()
-        length = self._headers.get("content-length", "0")
-        if length.isdigit() and int(length) > limit:
+        text = self._headers.get("content-length", "0")
+        length = int(text) if text.isascii() and text.isdigit() else 0
+        passes_on = limit > 0 and (length > 0 or "transfer-encoding" in self._headers) and self._passes_on()
+        if length > limit and not passes_on:
             raise too_large()
         if self._headers.get("expect", "").lower() == "100-continue" and not self._waiting and not self._task:
             self._out.write(CONTINUE)
+        if passes_on:
+            self._begin_upload(length)
 
     def on_body(self, body: bytes) -> None:
+        if self._upload:
+            self._upload.feed(body)
+            return
         self._body_size += len(body)
         if self._body_size > self._body_limit:
             raise too_large()
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._upload:
+            self._upload.end()
+            self._upload = None
+            return
         keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         request = self._request(b"".join(self._body))
         self._waiting.append((request, keep))
         if len(self._waiting) > QUEUE_LIMIT and self._task:
             raise ApiError(429, "TooManyRequests", "too many requests wait on this connection")
         self._next()
+
+    def _passes_on(self) -> bool:
+        """Whether the request is the next to be answered, and is for a backend of the proxy subresources."""
+        if self._waiting or self._task or self._upload or "upgrade" in self._headers or b"/proxy" not in self._target:
+            return False
+        route = routes.find(self._request().path)
+        return route is not None and route.subresource == "proxy"
+
+    def _begin_upload(self, length: int) -> None:
+        """Answers the request before its body is there; a refusal waits for the body, as others do."""
+        request = self._request()
+        answer = self._server.api.handle(request)
+        if isinstance(answer, ProxyRequest) and self._out.transport:
+            self._server.requests += 1
+            self._upload = Upload(self._out.transport, None if "transfer-encoding" in self._headers else length)
+            self._start(self._pass_on(request, answer, keep=self._parser.should_keep_alive(), upload=self._upload))
 
     def _request(self, body: bytes = b"") -> Request:
         method, target = self._parser.get_method().decode("latin-1"), self._target.decode("latin-1")
@@ -219,8 +250,11 @@ class Connection(asyncio.Protocol):
                     continue
             else:
                 answer = None
-            self._task = asyncio.get_running_loop().create_task(self._run(request, answer, keep=keep))
-            self._task.add_done_callback(self._task_done)
+            self._start(self._run(request, answer, keep=keep))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work)
+        self._task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._task = None
@@ -271,12 +305,21 @@ class Connection(asyncio.Protocol):
         else:
             await self._hand_over(found)
 
-    async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool) -> None:
+    async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool,
+                       upload: Upload | None = None) -> None:
+        try:
+            await self._fetch_and_send(request, wanted, keep=keep, upload=upload)
+        finally:
+            if upload and not upload.ended and self._out.transport:
+                self._out.transport.close()  # the answer came before all was asked: the rest is nobody's
+
+    async def _fetch_and_send(self, request: Request, wanted: ProxyRequest, *, keep: bool,
+                              upload: Upload | None) -> None:
         head = request.method == "HEAD"
         try:
             if self._server.proxy is None:
                 raise ApiError(501, "NotImplemented", "this server has no proxy")
-            passed = await self._server.proxy.fetch(request, wanted)
+            passed = await self._server.proxy.fetch(request, wanted, client=self._client(), upload=upload)
         except ApiError as error:
             self._out.respond(error_response(error), keep=keep, head=head)
             return
@@ -286,6 +329,11 @@ class Connection(asyncio.Protocol):
         lines = [f"{name}: {value}" for name, value in passed.headers]
         await self._hand_over(Takeover(head_of(101, lines, keep=True, phrase=passed.phrase),
                                        lambda reader, writer: relay(passed, reader, writer)))
+
+    def _client(self) -> str:
+        """The client's IP address; "" when it came by a unix socket."""
+        peer = self._out.transport.get_extra_info("peername") if self._out.transport else None
+        return str(peer[0]) if isinstance(peer, tuple) else ""
 
     async def _hand_over(self, takeover: Takeover) -> None:
         """Gives the transport away, with what was read already; works on any transport, TLS included."""
