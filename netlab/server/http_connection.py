@@ -23,10 +23,9 @@ from netlab.api.routes import no_such_method
 from netlab.api.users import ADMIN
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError, bad_request, forbidden_request, internal_error
-from netlab.server.http_writer import Writer, head_of
-from netlab.server.proxy import relay
-from netlab.server.proxy_answer import send_passed
-from netlab.server.streams import Takeover
+from netlab.server.http_writer import Writer
+from netlab.server.proxy_answer import pass_on
+from netlab.server.streams import Takeover, hand_over
 from netlab.server.upload import Upload
 
 if TYPE_CHECKING:
@@ -308,51 +307,22 @@ class Connection(asyncio.Protocol):
     async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool,
                        upload: Upload | None = None) -> None:
         try:
-            await self._fetch_and_send(request, wanted, keep=keep, upload=upload)
+            takeover = await pass_on(self._server.proxy, self._out, request, wanted, keep=keep, upload=upload)
+            if takeover:
+                await self._hand_over(takeover)
         finally:
             if upload and not upload.ended and self._out.transport:
                 self._out.transport.close()  # the answer came before all was asked: the rest is nobody's
 
-    async def _fetch_and_send(self, request: Request, wanted: ProxyRequest, *, keep: bool,
-                              upload: Upload | None) -> None:
-        head = request.method == "HEAD"
-        try:
-            if self._server.proxy is None:
-                raise ApiError(501, "NotImplemented", "this server has no proxy")
-            passed = await self._server.proxy.fetch(request, wanted, client=self._client(), upload=upload)
-        except ApiError as error:
-            self._out.respond(error_response(error), keep=keep, head=head)
-            return
-        if passed.backend is None:
-            await send_passed(self._out, passed, keep=keep, head=head)
-            return
-        lines = [f"{name}: {value}" for name, value in passed.headers]
-        await self._hand_over(Takeover(head_of(101, lines, keep=True, phrase=passed.phrase),
-                                       lambda reader, writer: relay(passed, reader, writer)))
-
-    def _client(self) -> str:
-        """The client's IP address; "" when it came by a unix socket."""
-        peer = self._out.transport.get_extra_info("peername") if self._out.transport else None
-        return str(peer[0]) if isinstance(peer, tuple) else ""
-
     async def _hand_over(self, takeover: Takeover) -> None:
-        """Gives the transport away, with what was read already; works on any transport, TLS included."""
         transport = self._out.transport
         if transport is None:
             return
-        reader = asyncio.StreamReader(limit=HEAD_LIMIT)
-        protocol = asyncio.StreamReaderProtocol(reader)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        reader.feed_data(bytes(self._after_upgrade))
+        already = bytes(self._after_upgrade)
         self._after_upgrade.clear()
-        transport.resume_reading()
-        writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
-        writer.write(takeover.head)
         try:
-            await takeover.serve(reader, writer)
+            await hand_over(transport, takeover, already)
         finally:
-            transport.abort()
             self._out.transport = None
             self._server.connections.discard(self)
 

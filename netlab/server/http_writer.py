@@ -27,6 +27,12 @@ class Writer:
         self.writable = asyncio.Event()
         self.writable.set()
 
+    @property
+    def client(self) -> str:
+        """The client's IP address; "" when it came by a unix socket."""
+        peer = self.transport.get_extra_info("peername") if self.transport else None
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
     def write(self, data: bytes) -> None:
         """Sends bytes as they are."""
         if self.transport:

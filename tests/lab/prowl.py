@@ -19,11 +19,10 @@ tried = {"files": 0, "sockets": 0, "ports": 0, "processes": 0}
 
 
 def look(path):
-    with contextlib.suppress(OSError):
-        with open(path, "rb") as file:
-            tried["files"] += 1
-            if TOKEN in file.read(4 * 1024 * 1024):
-                found.append(f"the token is in {path}")
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        tried["files"] += 1
+        if TOKEN in file.read(4 * 1024 * 1024):
+            found.append(f"the token is in {path}")
 
 
 def walk(top):
@@ -69,9 +68,8 @@ def look_at_process(pid):
     for name in ("root", "cwd"):
         for inside in ("/run/netlab", "/api", "/kubeconfig", "/access.json", "/state.db"):
             with contextlib.suppress(OSError):
-                os.stat(f"/proc/{pid}/{name}{inside}")
-                if open(f"/proc/{pid}/{name}{inside}"):
-                    found.append(f"/proc/{pid}/{name}{inside} can be opened")
+                os.close(os.open(f"/proc/{pid}/{name}{inside}", os.O_RDONLY))
+                found.append(f"/proc/{pid}/{name}{inside} can be opened")
     with contextlib.suppress(OSError):
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             found.append(f"/proc/{pid}/fd/{descriptor} can be seen")
