@@ -8,7 +8,7 @@ from netlab import __version__
 from netlab.api.registry import Registry
 from netlab.lab import policy
 from netlab.model import meta
-from netlab.model.lab_spec import LabSpec
+from netlab.model.lab_spec import LabSpec, joined
 from netlab.model.meta import Manifest
 
 KUBERNETES_VERSION = "v1.33.0"
@@ -45,16 +45,17 @@ def _ensure(registry: Registry, resource: str, manifest: Manifest) -> None:
 
 def settings(spec: LabSpec) -> Manifest:
     """kube-system/kubeadm-config: the ranges and the domain, where cluster tools look for them."""
+    pods, services = joined(one.pod for one in spec.ranges), joined(one.service for one in spec.ranges)
     text = (f"apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nclusterName: {spec.name}\n"
             f"kubernetesVersion: {KUBERNETES_VERSION}\nnetworking:\n  dnsDomain: {spec.cluster_domain}\n"
-            f"  podSubnet: {spec.pod_cidr}\n  serviceSubnet: {spec.service_cidr}\n")
+            f"  podSubnet: {pods}\n  serviceSubnet: {services}\n")
     return {"metadata": {"name": SETTINGS, "namespace": "kube-system"}, "data": {"ClusterConfiguration": text}}
 
 
 def node_manifest(spec: LabSpec, node: str) -> Manifest:
     """A Node. The first one is the control plane; it is tainted when there are others to take the pods."""
     labels = {"kubernetes.io/hostname": node, "kubernetes.io/os": "linux", "kubernetes.io/arch": _architecture()}
-    details: Manifest = {"podCIDR": str(spec.node_pod_cidr(node)), "podCIDRs": [str(spec.node_pod_cidr(node))],
+    details: Manifest = {"podCIDR": str(spec.node_pod_cidr(node)), "podCIDRs": [*map(str, spec.node_pod_cidrs(node))],
                          "providerID": f"netlab://{spec.name}/{node}"}
     if node == spec.nodes[0]:
         labels[CONTROL_PLANE] = ""
@@ -66,13 +67,13 @@ def node_manifest(spec: LabSpec, node: str) -> Manifest:
 def node_status(registry: Registry, node: str) -> Manifest:
     """What a kubelet reports when it joins."""
     now = registry.now()
-    address = str(registry.spec.node_ip(node))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
     resources = {"cpu": str(os.cpu_count()), "memory": f"{memory}Ki", "pods": "110"}
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
              "lastHeartbeatTime": now, "lastTransitionTime": now}
     return {
-        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": node}],
+        "addresses": [*({"type": "InternalIP", "address": str(ip)} for ip in registry.spec.node_ips(node)),
+                      {"type": "Hostname", "address": node}],
         "capacity": resources, "allocatable": resources, "conditions": [ready],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": {
@@ -96,8 +97,8 @@ def dns_deployment(spec: LabSpec) -> Manifest:
     """kube-system/coredns: two pods with the lab's own DNS server."""
     container = {
         "name": "coredns", "image": "registry.k8s.io/coredns/coredns:v1.12.0",
-        "args": ["--domain", spec.cluster_domain, "--pod-cidr", str(spec.pod_cidr),
-                 "--service-cidr", str(spec.service_cidr)],
+        "args": ["--domain", spec.cluster_domain, "--pod-cidr", joined(one.pod for one in spec.ranges),
+                 "--service-cidr", joined(one.service for one in spec.ranges)],
         "ports": [{"containerPort": 53, "name": "dns", "protocol": "UDP"},
                   {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"}],
         "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 60,
