@@ -36,7 +36,7 @@ class Lab:
         from netlab.lab.startup import start_daemon, take_lock
 
         preflight.raise_file_limit()
-        if lacks := preflight.quick():
+        if lacks := preflight.quick(spec.ip_families):
             raise LabError("this machine cannot run a lab:\n" + "\n".join(f"  {lack}" for lack in lacks),
                            hint="netlab doctor", exit_code=3)
         lock = take_lock(spec.name)

@@ -86,8 +86,8 @@ def test_a_read_only_proc_sys_is_no_lack():
 
 def test_every_probe_of_a_rule_is_a_rule_that_iptables_takes():
     restore = preflight.legacy("iptables-restore")
-    for rule in preflight._MATCHES:
-        assert preflight._try_rules(restore, [rule]) == ""
+    for rule in preflight.MATCHES:
+        assert preflight.try_rules(restore, [rule]) == ""
 
 
 def test_a_busy_iptables_on_the_machine_does_not_disturb_the_probe():
