@@ -20,6 +20,7 @@ from netlab.model.meta import Manifest
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\0"
+VERSIONED = {("autoscaling/v1", "HorizontalPodAutoscaler"): "HorizontalPodAutoscalerV1"}
 KEPT_ZEROS = ("replicas", "terminationGracePeriodSeconds", "revisionHistoryLimit", "automountServiceAccountToken",
               "parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "successfulJobsHistoryLimit",
               "failedJobsHistoryLimit", "suspend", "startingDeadlineSeconds")
@@ -87,6 +88,17 @@ RoleBinding: 1 metadata, 2 subjects, 3 roleRef
 ClusterRoleBinding: 1 metadata, 2 subjects, 3 roleRef
 Subject: 1 kind, 2 apiGroup, 3 name, 4 namespace
 RoleRef: 1 apiGroup, 2 kind, 3 name
+PodDisruptionBudget: 1 metadata, 2 spec
+PodDisruptionBudgetSpec: 1 minAvailable, 2 selector, 3 maxUnavailable, 4 unhealthyPodEvictionPolicy
+HorizontalPodAutoscaler: 1 metadata, 2 spec
+HorizontalPodAutoscalerSpec: 1 scaleTargetRef, 2 minReplicas, 3 maxReplicas, 4 metrics
+HorizontalPodAutoscalerV1: 1 metadata, 2 spec
+HorizontalPodAutoscalerV1Spec: 1 scaleTargetRef, 2 minReplicas, 3 maxReplicas, 4 targetCPUUtilizationPercentage
+CrossVersionObjectReference: 1 kind, 2 name, 3 apiVersion
+MetricSpec: 1 type, 4 resource
+ResourceMetricSource: 1 name, 2 target
+MetricTarget: 1 type, 2 value, 3 averageValue, 4 averageUtilization
+PriorityClass: 1 metadata, 2 value, 3 globalDefault, 4 description, 5 preemptionPolicy
 CertificateSigningRequest: 1 metadata, 2 spec, 3 status
 CertificateSigningRequestSpec: 1 request, 2 username, 3 uid, 4 groups, 5 usages, 7 signerName, 8 expirationSeconds
 CertificateSigningRequestStatus: 1 conditions, 2 certificate
@@ -127,7 +139,7 @@ def decode(body: bytes) -> Manifest:
             return _delete_options(dict(_read(_bytes(unknown.get(2, b"")))))
         if kind not in _table():
             raise unsupported_media_type(["application/json", "application/yaml"])
-        return head | _message(_bytes(unknown.get(2, b"")), kind)
+        return head | _message(_bytes(unknown.get(2, b"")), VERSIONED.get((api_version, kind), kind))
     except (ValueError, OverflowError) as error:
         raise bad_request(f"the protobuf message is malformed: {error}") from None
 

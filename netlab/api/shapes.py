@@ -203,6 +203,45 @@ Lease: spec LeaseSpec
 LeaseSpec: holderIdentity string, leaseDurationSeconds int32, acquireTime time, renewTime time,
   leaseTransitions int32, strategy string, preferredHolder string
 
+PodDisruptionBudget: spec PodDisruptionBudgetSpec, status PodDisruptionBudgetStatus
+PodDisruptionBudgetSpec: minAvailable intstr, maxUnavailable intstr, selector LabelSelector,
+  unhealthyPodEvictionPolicy string
+PodDisruptionBudgetStatus: observedGeneration int64, disruptedPods {}time, disruptionsAllowed int32,
+  currentHealthy int32, desiredHealthy int32, expectedPods int32, conditions []Condition/type
+HorizontalPodAutoscaler: spec HorizontalPodAutoscalerSpec, status HorizontalPodAutoscalerStatus
+HorizontalPodAutoscalerSpec: scaleTargetRef CrossVersionObjectReference, minReplicas int32, maxReplicas int32,
+  metrics []MetricSpec, behavior object
+HorizontalPodAutoscalerStatus: observedGeneration int64, lastScaleTime time, currentReplicas int32,
+  desiredReplicas int32, currentMetrics []object, conditions []Condition/type
+HorizontalPodAutoscalerV1: spec HorizontalPodAutoscalerV1Spec, status HorizontalPodAutoscalerStatus
+HorizontalPodAutoscalerV1Spec: scaleTargetRef CrossVersionObjectReference, minReplicas int32, maxReplicas int32,
+  targetCPUUtilizationPercentage int32
+CrossVersionObjectReference: kind string, name string, apiVersion string
+MetricSpec: type string, object object, pods object, resource ResourceMetricSource, external object,
+  containerResource object
+ResourceMetricSource: name string, target MetricTarget
+MetricTarget: type string, value quantity, averageValue quantity, averageUtilization int32
+PriorityClass: value int32, globalDefault bool, description string, preemptionPolicy string
+StorageClass: provisioner string, parameters labels, reclaimPolicy string, mountOptions []string,
+  allowVolumeExpansion bool, volumeBindingMode string, allowedTopologies []object
+PersistentVolume: spec PersistentVolumeSpec, status PersistentVolumeStatus
+PersistentVolumeSpec: capacity {}quantity, accessModes []string, claimRef ObjectReference,
+  persistentVolumeReclaimPolicy string, storageClassName string, mountOptions []string, volumeMode string,
+  nodeAffinity object, volumeAttributesClassName string, hostPath object, nfs object, local object, csi object,
+  iscsi object, cephfs object, rbd object, fc object, glusterfs object, awsElasticBlockStore object,
+  gcePersistentDisk object, azureDisk object, azureFile object, cinder object, flexVolume object, flocker object,
+  vsphereVolume object, quobyte object, photonPersistentDisk object, portworxVolume object, scaleIO object,
+  storageos object
+PersistentVolumeStatus: phase string, message string, reason string, lastPhaseTransitionTime time
+PersistentVolumeClaim: spec PersistentVolumeClaimSpec, status PersistentVolumeClaimStatus
+PersistentVolumeClaimSpec: accessModes []string, selector LabelSelector, resources ResourceRequirements,
+  volumeName string, storageClassName string, volumeMode string, dataSource object, dataSourceRef object,
+  volumeAttributesClassName string
+PersistentVolumeClaimStatus: phase string, accessModes []string, capacity {}quantity, conditions []Condition/type,
+  allocatedResources {}quantity, allocatedResourceStatuses labels, currentVolumeAttributesClassName string,
+  modifyVolumeStatus object
+RuntimeClass: handler string, overhead object, scheduling object
+
 Ingress: spec IngressSpec, status IngressStatus
 IngressSpec: ingressClassName string, defaultBackend IngressBackend, tls []IngressTLS, rules []IngressRule
 IngressBackend: service IngressServiceBackend, resource TypedLocalObjectReference
@@ -302,7 +341,8 @@ def _table() -> dict[str, dict[str, Shape]]:
 
 
 _WHOLE_OBJECTS = frozenset({"Endpoints", "EndpointSlice", "ConfigMap", "Secret", "ServiceAccount", "Event", "Role",
-                            "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ControllerRevision"})
+                            "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ControllerRevision", "PriorityClass",
+                            "StorageClass", "RuntimeClass"})
 
 
 def fields(name: str) -> dict[str, Shape]:

@@ -60,7 +60,8 @@ class PlainStream:
         """Ends the connection when all is sent, or after a second."""
         self._writer.close()
         with suppress(OSError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), LINGER)
+            async with asyncio.timeout(LINGER):
+                await self._writer.wait_closed()
         self._writer.transport.abort()
 
     def gone(self) -> bool:

@@ -54,7 +54,8 @@ class Writer:
                 if left <= 0 or watch.ended:
                     break
                 try:
-                    await asyncio.wait_for(written.wait(), min(left, BOOKMARK_SECONDS))
+                    async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
+                        await written.wait()
                 except TimeoutError:
                     if watch.bookmarks and not watch.backlog:
                         self._chunk(watch.bookmark())

@@ -29,7 +29,7 @@ MASKS = tuple((re.compile(pattern, re.MULTILINE), mask) for pattern, mask in (
     (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \+0000", "TIME"),
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UID"),
     (r"/tmp/(LIVE|MERGED)-\d+/", r"\1/"),
-    (rf"(-|\bhash=){_SUFFIX}{{8,10}}(-{_SUFFIX}{{5}})?\b", r"\1HASH"),
+    (rf"(-|\bhash=){_SUFFIX}{{6,10}}(-{_SUFFIX}{{5}})?\b", r"\1HASH"),
     (rf"(\bweb|kube-api-access)-{_SUFFIX}{{5}}\b", r"\1-HASH"),
     (r"\b\d{1,3}(\.\d{1,3}){3}\b", "IP"),
     (r"(^|(?<=[ (]))(\d+m)?\d+s(?= |\)|$)", "AGE"),
