@@ -24,20 +24,20 @@ _SUBRESOURCES: dict[str, tuple[dict[str, str], list[str]]] = {
     "proxy": ({}, ["create", "delete", "get", "patch", "update"]), "binding": ({"kind": "Binding"}, ["create"]),
     "token": ({"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}, ["create"]),
     "eviction": ({"group": "policy", "version": "v1", "kind": "Eviction"}, ["create"])}
-_REVIEWS = {"authorization.k8s.io": ("localsubjectaccessreviews", "selfsubjectaccessreviews",
-                                     "selfsubjectrulesreviews", "subjectaccessreviews"),
-            "authentication.k8s.io": ("selfsubjectreviews", "tokenreviews")}
+REVIEW_GROUPS = {"authorization.k8s.io": ("localsubjectaccessreviews", "selfsubjectaccessreviews",
+                                          "selfsubjectrulesreviews", "subjectaccessreviews"),
+                 "authentication.k8s.io": ("selfsubjectreviews", "tokenreviews")}
 REVIEWS = {"localsubjectaccessreviews": "LocalSubjectAccessReview",
            "selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrulesreviews": "SelfSubjectRulesReview",
            "subjectaccessreviews": "SubjectAccessReview", "selfsubjectreviews": "SelfSubjectReview",
            "tokenreviews": "TokenReview"}
-_LOCAL = "localsubjectaccessreviews"
+LOCAL = "localsubjectaccessreviews"
 
 
 @cache
 def groups() -> tuple[str, ...]:
     """The groups besides the core one, in the order in which ambiguous names are looked up."""
-    return tuple(dict.fromkeys([*(kind.group for kind in RESOURCES.values() if kind.group), *_REVIEWS]))
+    return tuple(dict.fromkeys([*(kind.group for kind in RESOURCES.values() if kind.group), *REVIEW_GROUPS]))
 
 
 def respond(request: Request) -> Response | None:
@@ -68,6 +68,12 @@ def respond(request: Request) -> Response | None:
     return None
 
 
+def subresource(kind: Resource, name: str) -> tuple[dict[str, str], list[str]]:
+    """What a subresource has instead of the kind's own group, version and kind, and its verbs."""
+    extra, verbs = _SUBRESOURCES[name]
+    return ({"kind": f"{kind.kind}ProxyOptions"} if name == "proxy" else extra), verbs
+
+
 def _aggregated_version(accept: str) -> str:
     for wanted in accept.split(","):
         if "as=APIGroupDiscoveryList" in wanted:
@@ -93,13 +99,11 @@ def _resource_list(group: str) -> dict[str, Any]:
                       "kind": kind.kind, "verbs": list(VERBS), "shortNames": list(kind.short_names),
                       "categories": list(kind.categories)})
         for name in kind.subresources:
-            extra, verbs = _SUBRESOURCES[name]
-            if name == "proxy":
-                extra = {"kind": f"{kind.kind}ProxyOptions"}
+            extra, verbs = subresource(kind, name)
             found.append({"name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced,
                           "kind": kind.kind, "verbs": verbs} | extra)
-    found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": name == _LOCAL, "kind": REVIEWS[name],
-               "verbs": ["create"]} for name in _REVIEWS.get(group, ())]
+    found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": name == LOCAL, "kind": REVIEWS[name],
+               "verbs": ["create"]} for name in REVIEW_GROUPS.get(group, ())]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/v1" if group else "v1",
             "resources": found}
 
@@ -109,9 +113,9 @@ def _aggregated(names: tuple[str, ...], version: str) -> dict[str, Any]:
     for group in names:
         resources = [_aggregated_resource(kind) for kind in _kinds(group)]
         resources += [{"resource": name, "responseKind": {"group": group, "version": "v1", "kind": REVIEWS[name]},
-                       "scope": "Namespaced" if name == _LOCAL else "Cluster",
+                       "scope": "Namespaced" if name == LOCAL else "Cluster",
                        "singularResource": REVIEWS[name].lower(), "verbs": ["create"]}
-                      for name in _REVIEWS.get(group, ())]
+                      for name in REVIEW_GROUPS.get(group, ())]
         items.append({"metadata": {"name": group} if group else {},
                       "versions": [{"version": "v1", "freshness": "Current", "resources": resources}]})
     return {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {},
@@ -123,5 +127,5 @@ def _aggregated_resource(kind: Resource) -> dict[str, Any]:
     return {"resource": kind.plural, "responseKind": own, "scope": "Namespaced" if kind.namespaced else "Cluster",
             "singularResource": kind.singular, "verbs": list(VERBS), "shortNames": list(kind.short_names),
             "categories": list(kind.categories),
-            "subresources": [{"subresource": name, "responseKind": own | _SUBRESOURCES[name][0],
-                              "verbs": _SUBRESOURCES[name][1]} for name in kind.subresources]}
+            "subresources": [{"subresource": name, "responseKind": own | subresource(kind, name)[0],
+                              "verbs": subresource(kind, name)[1]} for name in kind.subresources]}

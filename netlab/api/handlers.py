@@ -75,7 +75,7 @@ class Api:
     def _handle(self, request: Request) -> Answer:
         self.authorize(request)
         if request.method in READING:
-            answer = discovery.respond(request) or openapi.respond(request.path)
+            answer = discovery.respond(request) or openapi.respond(request)
             if answer:
                 return answer
         route = routes.find(request.path)
@@ -272,20 +272,20 @@ class Api:
         return None
 
     def _decode(self, request: Request, kind: Resource, body: Any) -> tuple[Manifest, list[str]]:
-        """The body as an object of the kind, and warnings of unknown fields."""
+        """The body as an object of the kind, and warnings of unknown and duplicate fields."""
         validation = request.text("fieldValidation") or "Warn"
         if validation not in ("Strict", "Warn", "Ignore"):
             raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
                               '"Strict", "Warn"')
-        unknown: list[str] = []
-        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", unknown=unknown)
+        told: list[str] = []
+        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", told=told)
         if manifest.get("apiVersion") not in (None, "", kind.api_version):
             raise bad_request(f"the API version in the data ({manifest['apiVersion']}) does not match the expected API "
                               f"version ({kind.api_version})")
         if manifest.get("kind") not in (None, "", kind.kind):
             raise bad_request(f'{manifest["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}: '
                               "no kind match")
-        return manifest, [f'unknown field "{path}"' for path in unknown] if validation == "Warn" else []
+        return manifest, told if validation == "Warn" else []
 
     @staticmethod
     def _place(manifest: Manifest, route: Route) -> None:

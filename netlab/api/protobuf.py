@@ -43,7 +43,7 @@ Deployment: 1 metadata, 2 spec
 DeploymentSpec: 1 replicas, 2 selector, 3 template, 4 strategy, 5 minReadySeconds, 6 revisionHistoryLimit, 7 paused,
   9 progressDeadlineSeconds
 DeploymentStrategy: 1 type, 2 rollingUpdate
-RollingUpdate: 1 maxUnavailable, 2 maxSurge
+RollingUpdateDeployment: 1 maxUnavailable, 2 maxSurge
 PodTemplateSpec: 1 metadata, 2 spec
 Pod: 1 metadata, 2 spec
 PodSpec: 1 volumes, 2 containers, 3 restartPolicy, 4 terminationGracePeriodSeconds, 5 activeDeadlineSeconds,

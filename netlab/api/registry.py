@@ -157,7 +157,7 @@ class Registry:
             raise bad_request("metadata.name and metadata.namespace cannot be changed by a patch")
         if strict and subresource != "scale":
             known: list[str] = []
-            decode(old, kind.kind, kind.api_version, unknown=known)
+            decode(old, kind.kind, kind.api_version, told=known)
             decode(new, kind.kind, kind.api_version, strict=True, tolerated=frozenset(known))
         return self.update(resource, new, subresource=subresource, dry_run=dry_run, track=track)
 
