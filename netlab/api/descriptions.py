@@ -1,7 +1,8 @@
 """What `kubectl explain` says of types and fields; read when it is asked for, and never before.
 
-It lies in `descriptions/*.txt`: a line `Type: text`, below it the fields, indented, `  field: text`; a deeper line
-continues the one above. What stands under `*` holds for fields of that name in every type that has no words of its own.
+It lies in `descriptions/*.txt`: a line `Type: text`, below it the fields, indented by two, `  field: text`; a line
+that is indented by four continues the one above. What stands under `*` holds for fields of that name in every type that
+has no words of its own for them.
 """
 
 from __future__ import annotations
