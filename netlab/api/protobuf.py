@@ -20,7 +20,9 @@ from netlab.model.meta import Manifest
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\0"
-KEPT_ZEROS = ("replicas", "terminationGracePeriodSeconds", "revisionHistoryLimit", "automountServiceAccountToken")
+KEPT_ZEROS = ("replicas", "terminationGracePeriodSeconds", "revisionHistoryLimit", "automountServiceAccountToken",
+              "parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "successfulJobsHistoryLimit",
+              "failedJobsHistoryLimit", "suspend", "startingDeadlineSeconds")
 
 NUMBERS = """
 ObjectMeta: 1 name, 2 generateName, 3 namespace, 5 uid, 6 resourceVersion, 8 creationTimestamp, 11 labels,
@@ -44,6 +46,13 @@ DeploymentSpec: 1 replicas, 2 selector, 3 template, 4 strategy, 5 minReadySecond
   9 progressDeadlineSeconds
 DeploymentStrategy: 1 type, 2 rollingUpdate
 RollingUpdateDeployment: 1 maxUnavailable, 2 maxSurge
+Job: 1 metadata, 2 spec
+JobSpec: 1 parallelism, 2 completions, 3 activeDeadlineSeconds, 4 selector, 5 manualSelector, 6 template,
+  7 backoffLimit, 8 ttlSecondsAfterFinished, 9 completionMode, 10 suspend
+CronJob: 1 metadata, 2 spec
+CronJobSpec: 1 schedule, 2 startingDeadlineSeconds, 3 concurrencyPolicy, 4 suspend, 5 jobTemplate,
+  6 successfulJobsHistoryLimit, 7 failedJobsHistoryLimit, 8 timeZone
+JobTemplateSpec: 1 metadata, 2 spec
 PodTemplateSpec: 1 metadata, 2 spec
 Pod: 1 metadata, 2 spec
 PodSpec: 1 volumes, 2 containers, 3 restartPolicy, 4 terminationGracePeriodSeconds, 5 activeDeadlineSeconds,
@@ -78,6 +87,10 @@ RoleBinding: 1 metadata, 2 subjects, 3 roleRef
 ClusterRoleBinding: 1 metadata, 2 subjects, 3 roleRef
 Subject: 1 kind, 2 apiGroup, 3 name, 4 namespace
 RoleRef: 1 apiGroup, 2 kind, 3 name
+CertificateSigningRequest: 1 metadata, 2 spec, 3 status
+CertificateSigningRequestSpec: 1 request, 2 username, 3 uid, 4 groups, 5 usages, 7 signerName, 8 expirationSeconds
+CertificateSigningRequestStatus: 1 conditions, 2 certificate
+CertificateSigningRequestCondition: 1 type, 2 reason, 3 message, 4 lastUpdateTime, 5 lastTransitionTime, 6 status
 TokenRequest: 1 metadata, 2 spec
 TokenRequestSpec: 1 audiences, 3 boundObjectRef, 4 expirationSeconds
 BoundObjectReference: 1 kind, 2 apiVersion, 3 name, 4 uid
