@@ -98,6 +98,16 @@ def _value(value: Any, shape: Shape, path: str, owner: str, told: list[str]) -> 
     return _plain(value, shape, path, owner)
 
 
+def duplicates(value: Any, path: str = "") -> list[str]:
+    """What there is to tell of fields that a JSON value has twice; for patches, which are of no kind."""
+    if isinstance(value, list):
+        return [text for index, item in enumerate(value) for text in duplicates(item, f"{path}[{index}]")]
+    if not isinstance(value, dict):
+        return []
+    found = [f'duplicate field "{_join(path, name)}"' for name in value.names] if isinstance(value, Doubled) else []
+    return found + [text for key, item in value.items() for text in duplicates(item, _join(path, key))]
+
+
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
@@ -140,7 +150,7 @@ def _plain(value: Any, shape: Shape, path: str, owner: str) -> Any:
             right = _BASE64.match(digits)
             end = right.end() if right else 0
             if end < len(digits) or len(digits) % 4:
-                raise TypeError(f"illegal base64 data at input byte {min(end, len(digits) // 4 * 4)}")
+                raise TypeError(f"illegal base64 data at input byte {end if end < len(digits) else end // 4 * 4}")
             return value
     elif form == "any" or isinstance(value, dict):
         return copy(value)

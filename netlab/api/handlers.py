@@ -185,13 +185,14 @@ class Api:
         if patch_type not in (JSON_PATCH, MERGE, STRATEGIC):
             raise unsupported_media_type(TYPES)
         old = self.registry.get(kind.plural, route.name, space)
+        validation, told = _validation(request), list[str]()
         new = self.registry.patch(kind.plural, route.name, parse_json(request.body), namespace=space,
                                   subresource=route.subresource, patch_type=patch_type, dry_run=request.dry_run,
-                                  strict=request.text("fieldValidation") == "Strict",
-                                  track=self._track(request, route))
+                                  strict=validation == "Strict", told=told, track=self._track(request, route))
         if route.subresource == "scale":
             return json_response(new)
-        return self._one(request, kind, new, 200, kind.warnings(new, old) if new is not old else [])
+        warnings = kind.warnings(new, old) if new is not old else []
+        return self._one(request, kind, new, 200, (told if validation == "Warn" else []) + warnings)
 
     def _apply(self, request: Request, route: Route) -> Answer:
         manager, force = request.text("fieldManager"), request.flag("force")
@@ -286,10 +287,7 @@ class Api:
 
     def _decode(self, request: Request, kind: Resource, body: Any) -> tuple[Manifest, list[str]]:
         """The body as an object of the kind, and warnings of unknown and duplicate fields."""
-        validation = request.text("fieldValidation") or "Warn"
-        if validation not in ("Strict", "Warn", "Ignore"):
-            raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
-                              '"Strict", "Warn"')
+        validation = _validation(request)
         told: list[str] = []
         manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", told=told)
         if manifest.get("apiVersion") not in (None, "", kind.api_version):
@@ -329,6 +327,15 @@ class Api:
 
     _collection_verbs = {"GET": _list, "HEAD": _list, "POST": _create, "DELETE": _delete_collection}  # noqa: RUF012
     _object_verbs = {"GET": _get, "HEAD": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete}  # noqa: RUF012
+
+
+def _validation(request: Request) -> str:
+    """What shall happen about unknown and duplicate fields: Strict, Warn or Ignore."""
+    validation = request.text("fieldValidation") or "Warn"
+    if validation not in ("Strict", "Warn", "Ignore"):
+        raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
+                          '"Strict", "Warn"')
+    return validation
 
 
 def _view(request: Request, route: Route) -> View:
