@@ -32,6 +32,7 @@ REVIEWS = {"localsubjectaccessreviews": "LocalSubjectAccessReview",
            "selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrulesreviews": "SelfSubjectRulesReview",
            "subjectaccessreviews": "SubjectAccessReview", "selfsubjectreviews": "SelfSubjectReview",
            "tokenreviews": "TokenReview"}
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LOCAL = "localsubjectaccessreviews"
 
 
@@ -46,6 +47,9 @@ def respond(request: Request) -> Response | None:
     path = request.path
     if path == "/version":
         return json_response(VERSION)
+    if path == CRDS:  # kubectl asks before it says that it does not know a kind; there are none
+        return json_response({"kind": "CustomResourceDefinitionList", "apiVersion": "apiextensions.k8s.io/v1",
+                              "metadata": {"resourceVersion": "1"}, "items": []})
     version = _aggregated_version(request.headers.get("accept", ""))
     if path in ("/api", "/apis") and version:
         document = _aggregated(("",) if path == "/api" else groups(), version)
