@@ -11,9 +11,8 @@ from netlab.api.discovery import REVIEW_GROUPS, VERSION
 from netlab.api.openapi_protobuf import encode
 from netlab.api.openapi_schemas import schemas
 from netlab.api.request import Request
-from netlab.api.resources import RESOURCES
 from netlab.api.response import Response, dump, json_response
-from netlab.api.shapes import types
+from netlab.api.shapes import of_identity
 
 PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"  # asked for with @ in place of the first .v1
 _ROOT = "/openapi/v3/"
@@ -41,7 +40,7 @@ def respond(request: Request) -> Response | None:
 @cache
 def _places() -> dict[str, tuple[str, str]]:
     """Group and version by where their document is: `apis/apps/v1`."""
-    found = {kind.prefix[1:]: (kind.group, kind.version) for kind in RESOURCES.values()}
+    found = {kind.prefix[1:]: (kind.group, kind.version) for kind in openapi_paths.served()}
     return found | {f"apis/{group}/v1": (group, "v1") for group in REVIEW_GROUPS}
 
 
@@ -80,4 +79,6 @@ def version2_protobuf() -> bytes:
 def _kinds(found: list[openapi_paths.Operation]) -> list[tuple[str, dict[str, str]]]:
     """The kinds with a schema that the operations are about, each once."""
     identities = {tuple(operation.identity.values()): operation.identity for operation in found}
-    return [(identity["kind"], identity) for identity in identities.values() if identity["kind"] in types()]
+    named = [(of_identity(identity["group"], identity["version"], identity["kind"]), identity)
+             for identity in identities.values()]
+    return [(name, identity) for name, identity in named if name]

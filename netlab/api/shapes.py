@@ -125,6 +125,16 @@ def is_atomic(shape: Shape) -> bool:
     return "atomic" in shape.marks or (shape.form == "struct" and shape.name in types() and types()[shape.name].atomic)
 
 
+@cache
+def _by_model() -> dict[str, str]:
+    return {f"{known.package}.{bare(name)}": name for name, known in types().items()}
+
+
+def of_identity(group: str, version: str, kind: str) -> str:
+    """The name that the table has for a kind of one version of a group; empty when it has none."""
+    return _by_model().get(f"io.k8s.api.{group.partition('.')[0] or 'core'}.{version}.{kind}", "")
+
+
 def of_kind(kind: str) -> Shape:
     """The shape of a kind's objects; any object when the kind is not in the table."""
     return Shape("struct", kind) if kind in types() else OBJECT

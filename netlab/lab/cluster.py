@@ -150,7 +150,8 @@ class Cluster:
                 try:
                     await loop.sock_connect(query, target)
                     await loop.sock_sendall(query, question)
-                    answer = await asyncio.wait_for(loop.sock_recv(query, 512), 0.05)
+                    async with asyncio.timeout(0.05):
+                        answer = await loop.sock_recv(query, 512)
                     if answer[3] & 15 == 0:
                         return
                 except (OSError, TimeoutError):

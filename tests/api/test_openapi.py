@@ -7,18 +7,19 @@ import pytest
 
 from netlab.api import descriptions, openapi
 from netlab.api.handlers import Api
+from netlab.api.openapi_paths import served
 from netlab.api.protobuf import _read
 from netlab.api.request import Request
-from netlab.api.resources import RESOURCES
 from netlab.api.shapes import bare, types
 from netlab.api.tokens import Issuer
 from tests.api.objects import registry
 
-PLACES = {f"/openapi/v3/{kind.prefix[1:]}" for kind in RESOURCES.values()} | {
+PLACES = {f"/openapi/v3/{kind.prefix[1:]}" for kind in served()} | {
     "/openapi/v3/apis/authorization.k8s.io/v1", "/openapi/v3/apis/authentication.k8s.io/v1"}
 PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 
-CLIENT_PREFIXES = {"discovery.EndpointPort": "discovery_v1_", "EndpointPort": "core_v1_", "Event": "core_v1_",
+CLIENT_PREFIXES = {"events.Event": "events_v1_", "events.EventSeries": "events_v1_",
+                   "discovery.EndpointPort": "discovery_v1_", "EndpointPort": "core_v1_", "Event": "core_v1_",
                    "EventSeries": "core_v1_", "Subject": "rbac_v1_", "TokenRequest": "authentication_v1_"}
 GONE_SINCE = frozenset()  # fields that the client's version of Kubernetes has no more
 
@@ -69,7 +70,7 @@ def test_every_reference_leads_to_a_schema(documents):
 
 
 def test_every_kind_is_there_with_its_group_and_version(documents):
-    for kind in RESOURCES.values():
+    for kind in served():
         own = {"group": kind.group, "version": kind.version, "kind": kind.kind}
         for path in ("/openapi/v2", f"/openapi/v3{kind.prefix}"):
             found = [name for name, schema in models(documents[path]).items()
@@ -104,7 +105,7 @@ def test_every_request_of_the_paths_is_answered(api, documents):
 
 def test_kubectl_finds_the_parameters_that_it_looks_for_in_any_order_of_the_paths(documents):
     for document in documents.values():
-        kinds = {(kind.group, kind.kind) for kind in RESOURCES.values()}
+        kinds = {(kind.group, kind.kind) for kind in served()}
         for place, item in document["paths"].items():
             own = item.get("patch", {}).get("x-kubernetes-group-version-kind", {})
             if (own.get("group"), own.get("kind")) in kinds:
