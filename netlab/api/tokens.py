@@ -31,11 +31,20 @@ class Objects(Protocol):
 
 
 class Issuer:
-    """Signs tokens, and knows its own again. `key` is secret; `name` is the issuer and the audience of its tokens."""
+    """Signs tokens, and knows its own again. `key` is secret; `name` is the issuer and the audience of its tokens.
 
-    def __init__(self, key: bytes, name: str) -> None:
+    `admin` is the administrator's token, which is none of them.
+    """
+
+    def __init__(self, key: bytes, name: str, *, admin: str = "") -> None:
         self._key = key
+        self._admin = admin
         self.name = name
+
+    def is_admin(self, token: str) -> bool:
+        """Whether it is the administrator's."""
+        # Bytes, since compare_digest refuses texts with other characters than ASCII.
+        return bool(self._admin) and hmac.compare_digest(token.encode(errors="replace"), self._admin.encode())
 
     def issue(self, account: Manifest, *, now: int, seconds: int, audiences: list[str] | None = None,
               bound: Manifest | None = None) -> str:

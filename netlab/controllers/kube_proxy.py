@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from netlab.api.registry import Registry
+from netlab.controllers.events import EventRecorder
+from netlab.controllers.proxy_status import ProxyStatus, Serve
 from netlab.controllers.runtime import Controller
 from netlab.model import meta
 from netlab.model.meta import Manifest
 from netlab.netfilter import Ruleset
 from netlab.proxy import MODES
+from netlab.proxy.health import TO_BE_DELETED, ProxyState, health_checks
 from netlab.proxy.iptables import Cache
 from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
 from netlab.proxy.udp import Serving, udp_serving
@@ -81,7 +85,7 @@ class KubeProxy(Controller):
 
     resources = ("services", "endpointslices", "nodes")
 
-    def __init__(self, registry: Registry, *, node: str, tables: Tables) -> None:
+    def __init__(self, registry: Registry, *, node: str, tables: Tables, serve: Serve | None = None) -> None:
         super().__init__(registry)
         self.name = f"kube-proxy/{node}"
         self.node = node
@@ -92,6 +96,11 @@ class KubeProxy(Controller):
         self._serving: Serving = {}
         self._checked = 0.0
         self._last = 0.0
+        self._begun: float | None = None  # when the write began that has not succeeded yet
+        self._updated: datetime | None = None
+        self._syncs, self._sync_seconds = 0, 0.0
+        self._status = ProxyStatus(serve, node=node, state=self._state) if serve else None
+        self._recorder = EventRecorder(registry, "kube-proxy", node)
 
     async def reconcile(self) -> float | None:
         """Compiles, compares, writes."""
@@ -104,10 +113,43 @@ class KubeProxy(Controller):
         if ruleset != self._written or serving != self._serving or clock() >= self._checked + SYNC_PERIOD:
             # Unknown until done: a failed or cancelled write must not pass for a finished one.
             known, self._written = self._written, None
+            begun = clock()
+            self._begun = self._begun or begun
             await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._sync, ruleset, known, serving)
             self._written, self._serving = ruleset, serving
             self._last = self._checked = clock()
+            self._begun, self._updated = None, self.registry.clock()
+            self._syncs, self._sync_seconds = self._syncs + 1, self._sync_seconds + self._last - begun
+        self._tell_health()
         return max(0.0, self._checked + SYNC_PERIOD - clock())
+
+    async def close(self) -> None:
+        """Ends its servers; its rules stay."""
+        if self._status:
+            self._status.close()
+
+    def _tell_health(self) -> None:
+        if self._status is None:
+            return
+        refused = self._status.follow(health_checks(self._shared.rows(self.registry), node=self.node))
+        for check, text in refused:
+            service = self.registry.find("services", check.service, check.namespace)
+            if service is not None:
+                self._recorder.event(
+                    service, "Warning", "FailedToStartServiceHealthcheck",
+                    f'node {self.node} failed to start healthcheck "{check.namespace}/{check.service}" on port '
+                    f"{check.port}: {text}")
+
+    def _state(self) -> ProxyState:
+        node = self.registry.find("nodes", self.node)
+        taints = [taint.get("key") for taint in meta.spec(node or {}).get("taints") or ()]
+        late = self._begun is not None and asyncio.get_running_loop().time() > self._begun + 2 * SYNC_PERIOD
+        tables = self._written.tables if self._written else ()
+        return ProxyState(
+            now=self.registry.clock(), updated=self._updated, healthy=self._updated is not None and not late,
+            eligible=node is not None and not meta.is_deleting(node) and TO_BE_DELETED not in taints,
+            mode=self.registry.spec.proxy_mode, syncs=self._syncs, sync_seconds=self._sync_seconds,
+            rules=lambda: {table.name: sum(len(chain.rules) for chain in table.chains) for table in tables})
 
     def _compile(self) -> Ruleset:
         rows, view = self._shared.rows(self.registry), self._node_view()

@@ -58,7 +58,8 @@ class Access:
 
     def issuer(self) -> Issuer:
         """Who signs the tokens of ServiceAccounts."""
-        return Issuer(bytes.fromhex(self._key), f"https://kubernetes.default.svc.{self.spec.cluster_domain}")
+        return Issuer(bytes.fromhex(self._key), f"https://kubernetes.default.svc.{self.spec.cluster_domain}",
+                      admin=self.token)
 
     def listen(self) -> socket.socket:
         """The listener for the machine's users: at the port of the last time if that is free, else at another.

@@ -31,6 +31,7 @@ from netlab.model.lab_spec import CLIENT, LabSpec
 from netlab.server import tls
 from netlab.server.door import Door
 from netlab.server.http import ApiServer
+from netlab.server.pages import pages_in
 from netlab.server.proxy import Proxy
 from netlab.server.streams import Streams
 from netlab.store import Store
@@ -121,8 +122,8 @@ class Cluster:
         found: list[Controller] = control_plane(self.registry, api_address=str(spec.node_ip(spec.nodes[0])),
                                                 api_port=API_PORT, ca=self.access.ca)
         found.append(CertificateSigning(self.registry, partial(signing.sign, self.access.directory)))
-        found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)))
-                  for node in spec.nodes]
+        found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)),
+                            serve=pages_in(names.node_netns(spec.name, node))) for node in spec.nodes]
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
                           recorder=lambda node: EventRecorder(self.registry, "kubelet", node),
                           unrouted=self._unrouted)
