@@ -5,6 +5,8 @@ from __future__ import annotations
 from netlab.api.registry import Registry
 from netlab.controllers.account_tokens import AccountTokens
 from netlab.controllers.autoscalers import Autoscalers
+from netlab.controllers.cronjobs import CronJobs
+from netlab.controllers.daemonsets import DaemonSets
 from netlab.controllers.deployments import Deployments
 from netlab.controllers.disruptions import Disruptions
 from netlab.controllers.endpoints import Endpoints
@@ -12,12 +14,14 @@ from netlab.controllers.endpointslice_mirroring import EndpointSliceMirroring
 from netlab.controllers.endpointslices import EndpointSlices
 from netlab.controllers.every_namespace import root_certificates, service_accounts
 from netlab.controllers.garbage_collector import GarbageCollector
+from netlab.controllers.jobs import Jobs
 from netlab.controllers.kubernetes_service import KubernetesService
 from netlab.controllers.namespaces import Namespaces
 from netlab.controllers.replicasets import ReplicaSets
 from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
+from netlab.controllers.statefulsets import StatefulSets
 from netlab.controllers.volume_claims import VolumeClaims
 
 
@@ -31,7 +35,8 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
         Namespaces(registry), GarbageCollector(registry),
         service_accounts(registry), *([root_certificates(registry, ca), AccountTokens(registry, ca)] if ca else []),
         KubernetesService(registry, address=api_address, port=api_port),
-        Deployments(registry), ReplicaSets(registry), Scheduler(registry), ResourceQuotas(registry),
+        Deployments(registry), ReplicaSets(registry), StatefulSets(registry), DaemonSets(registry),
+        CronJobs(registry), Jobs(registry), Scheduler(registry), ResourceQuotas(registry),
         Disruptions(registry), Autoscalers(registry), VolumeClaims(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from netlab.model.family import FAMILIES, IPV4, IPV6
 from netlab.netfilter.part import Chain, Part, part
 from netlab.netfilter.rule import (
     ACCEPT,
@@ -63,32 +64,33 @@ NAT: dict[str, tuple[Rule, ...]] = {
     "KUBE-MARK-MASQ": (Rule((), SetMark(MASQUERADE_MARK, MASQUERADE_MARK)),),
     CANARY: (),
 }
-MANGLE = table("mangle", {CANARY: ()})
+MANGLE = {family: table("mangle", {CANARY: ()}, family=family) for family in FAMILIES}
+LOOPBACK = {IPV4: "127.0.0.0/8", IPV6: "::1/128"}
 
 
-def node_ports_rule(localhost: bool) -> Rule:
+def node_ports_rule(localhost: bool, family: str) -> Rule:
     """The last rule of KUBE-SERVICES: what no Service address matched may be for a node port."""
     note = Comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
     matches: tuple[Match, ...] = (note, AddressType(destination="LOCAL"))
     if localhost:
         return Rule(matches, Jump("KUBE-NODEPORTS"))
-    return Rule(matches, Jump("KUBE-NODEPORTS"), destination="127.0.0.0/8", inverted=frozenset({"destination"}))
+    return Rule(matches, Jump("KUBE-NODEPORTS"), destination=LOOPBACK[family], inverted=frozenset({"destination"}))
+
+
+@lru_cache(maxsize=8)
+def first_part(table: str, localhost: bool, family: str) -> Part:
+    """What stands in front of what Services put into the table."""
+    if table == "nat":
+        return part([*_chains(NAT), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")], family=family)
+    own = {"KUBE-FIREWALL": (LOCALNET,) if localhost else (), "KUBE-SERVICES": (), "KUBE-EXTERNAL-SERVICES": (),
+           "KUBE-PROXY-FIREWALL": (), "KUBE-NODEPORTS": ()}
+    return part([*_chains(FILTER), *_chains(own)], family=family)
 
 
 @lru_cache(maxsize=4)
-def first_part(table: str, localhost: bool) -> Part:
-    """What stands in front of what Services put into the table."""
-    if table == "nat":
-        return part([*_chains(NAT), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")])
-    own = {"KUBE-FIREWALL": (LOCALNET,) if localhost else (), "KUBE-SERVICES": (), "KUBE-EXTERNAL-SERVICES": (),
-           "KUBE-PROXY-FIREWALL": (), "KUBE-NODEPORTS": ()}
-    return part([*_chains(FILTER), *_chains(own)])
-
-
-@lru_cache(maxsize=2)
-def last_part(localhost: bool) -> Part:
+def last_part(localhost: bool, family: str) -> Part:
     """What stands behind the Services in nat."""
-    return part([Chain("KUBE-SERVICES", (node_ports_rule(localhost),))])
+    return part([Chain("KUBE-SERVICES", (node_ports_rule(localhost, family),))], family=family)
 
 
 def _chains(chains: Mapping[str, tuple[Rule, ...]]) -> list[Chain]:

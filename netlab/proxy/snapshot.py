@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice, parse_endpoint_slice
 from netlab.model.errors import ApiError
+from netlab.model.family import IPV4
 from netlab.model.meta import Manifest
 from netlab.model.service import Service, parse_service
 from netlab.proxy.backends import Backend, backends
@@ -35,23 +36,28 @@ class Proxied:
 
 @dataclass(frozen=True)
 class NodeView:
-    """The node that rules are for. `cluster_cidr` tells pods from others; "" when it is not known."""
+    """The node that rules of one family are for, as a proxy of that family sees it.
+
+    `addresses` and `cluster_cidr` are of the family; the latter tells pods from others, "" when it is not known.
+    """
 
     name: str
     addresses: tuple[str, ...] = ()
     zone: str = ""
     cluster_cidr: str = ""
     masquerade_all: bool = False
-    localhost_node_ports: bool = True
+    localhost_node_ports: bool = True  # for IPv4 only: no kernel takes ::1 from one interface to another
+    family: str = IPV4
 
 
 class Snapshots:
-    """Turns manifests into `Proxied` rows, sorted by name. `refused` tells which manifests could not be used, and why.
+    """Turns manifests into `Proxied` rows of one family, sorted by name. `refused` tells what could not be used.
 
     Manifests must not change once they were handed over: they are known by identity.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, family: str = IPV4) -> None:
+        self.family = family
         self.refused: tuple[str, ...] = ()
         self._services: dict[int, _Parsed[Service]] = {}
         self._slices: dict[int, _Parsed[EndpointSlice]] = {}
@@ -83,7 +89,7 @@ class Snapshots:
             before, service = self._joined.pop(key, ()), present.get(key)
             after: tuple[Proxied, ...] = ()
             if service is not None:
-                after = self._joined[key] = _rows(before, service, behind.get(key, []))
+                after = self._joined[key] = _rows(before, service, behind.get(key, []), self.family)
             differ |= len(before) != len(after) or not all(map(is_, before, after))
         return differ
 
@@ -104,11 +110,13 @@ def _changed(old: dict[int, _Parsed[T]], new: dict[int, _Parsed[T]]) -> list[_Pa
     return [old.get(number) or new[number] for number in old.keys() ^ new.keys()]
 
 
-def _rows(before: tuple[Proxied, ...], service: Service, slices: list[EndpointSlice]) -> tuple[Proxied, ...]:
+def _rows(before: tuple[Proxied, ...], service: Service, slices: list[EndpointSlice],
+          family: str) -> tuple[Proxied, ...]:
     known = {(row.portal.name, row.portal.protocol): row for row in before}
     rows = []
-    for portal in portals(service):
-        row = Proxied(portal, backends(slices, port_name=portal.port_name, protocol=portal.protocol))
+    for portal in portals(service, family):
+        row = Proxied(portal, backends(slices, port_name=portal.port_name, protocol=portal.protocol,
+                                       family=family))
         same = known.get((portal.name, portal.protocol))
         rows.append(same if same == row else row)
     return tuple(rows)

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from netlab.api.registry import Registry
-from netlab.controllers import kube_proxy
+from netlab.controllers import family_proxy
 from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.runtime import Manager
 from netlab.model.lab_spec import LabSpec
@@ -30,7 +30,7 @@ class Tables:
         self.looks += 1
         return self.held == ruleset
 
-    def forget_udp(self, serving):
+    def forget_udp(self, serving, family):
         self.served.append(serving)
 
 
@@ -144,7 +144,7 @@ def test_a_new_proxy_leaves_tables_alone_that_are_right():
 
 
 def test_tables_that_somebody_flushed_are_repaired_within_the_sync_period(monkeypatch):
-    monkeypatch.setattr(kube_proxy, "SYNC_PERIOD", 0.02)
+    monkeypatch.setattr(family_proxy, "SYNC_PERIOD", 0.02)
     _, tables, proxies = lab("n1")
 
     async def story(manager):

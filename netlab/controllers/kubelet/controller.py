@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 
 from netlab.api.registry import Registry
@@ -104,7 +104,7 @@ class Kubelet(Controller):
             if record.node != self.node:
                 continue
             if record.netns:
-                self._context.book.by_uid[record.uid] = IPv4Address(record.address)
+                self._context.book.by_uid[record.uid] = tuple(map(ip_address, record.addresses))
             if record.uid not in pods:  # its object went while no kubelet ran
                 self._work(record)
 
