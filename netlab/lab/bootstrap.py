@@ -61,11 +61,13 @@ def node_manifest(spec: LabSpec, node: str) -> Manifest:
     """A Node. The first one is the control plane; it is tainted when there are others to take the pods."""
     labels = {"beta.kubernetes.io/arch": _architecture(), "beta.kubernetes.io/os": "linux",
               "kubernetes.io/arch": _architecture(), "kubernetes.io/hostname": node, "kubernetes.io/os": "linux"}
+    labels |= spec.node_labels.get(node, {})
     details: Manifest = {"podCIDR": str(spec.node_pod_cidr(node)), "podCIDRs": [str(spec.node_pod_cidr(node))],
                          "providerID": f"netlab://{spec.name}/{node}"}
     if node == spec.nodes[0]:
         labels[CONTROL_PLANE] = ""
         if len(spec.nodes) > 1:
+            labels["node.kubernetes.io/exclude-from-external-load-balancers"] = ""
             details["taints"] = [{"key": CONTROL_PLANE, "effect": "NoSchedule"}]
     annotations = {"node.alpha.kubernetes.io/ttl": "0"}
     return {"metadata": {"name": node, "labels": labels, "annotations": annotations}, "spec": details}
