@@ -11,11 +11,12 @@ import resource
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from netlab.kernel import capabilities, netlink, netns
 from netlab.kernel.bin_directory import INSTALL, legacy, which
+from netlab.model.family import IPV4, IPV6
 from netlab.topology.names import ETC_NETNS, RUN
 
 CLONE_NEWPID = 0x20000000
@@ -27,7 +28,7 @@ PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutil
 PRIVILEGES = ("run it on the machine itself, or in a container with --privileged (or --cap-add "
               "SYS_ADMIN,NET_ADMIN,NET_RAW beside the usual ones, with seccomp and AppArmor unconfined)")
 
-_MATCHES = {  # what the lab's rules use: a rule for each, in the table in which it stands
+MATCHES = {  # what the lab's rules use: a rule for each, in the table in which it stands
     "comment": ("nat", '-m comment --comment "netlab probe" -j RETURN'),
     "statistic": ("nat", "-m statistic --mode random --probability 0.50000000000 -j RETURN"),
     "mark": ("nat", "-m mark ! --mark 0x4000/0x4000 -j RETURN"),
@@ -54,11 +55,23 @@ class Lack:
         return f"{self.what}: {self.why}; {self.remedy}"
 
 
-def quick() -> list[Lack]:
-    """What keeps a lab from starting. Costs one child and 10 ms when that is nothing; warnings are left out."""
+def quick(families: Collection[str] = (IPV4,)) -> list[Lack]:
+    """What keeps a lab of these IP families from starting; warnings are left out.
+
+    Costs one child and 10 ms when that is nothing, and two more with IPv6.
+    """
+    found = _quick()
+    if IPV6 in families and not found:
+        from netlab.kernel.preflight_ipv6 import ipv6_lacks
+
+        return ipv6_lacks()
+    return found
+
+
+def _quick() -> list[Lack]:
     if os.geteuid() == 0 and not (_missing_programs() or _too_few_files() or _directories()):
         restore = legacy("iptables-restore")
-        if restore and not _in_child(lambda: _everything(restore)):
+        if restore and not in_child(lambda: _everything(restore)):
             return []
     return [lack for lack in lacks() if not lack.warning]
 
@@ -70,7 +83,7 @@ def lacks() -> list[Lack]:
     found: list[Lack] = []
 
     def attempt(what: str, remedy: str, function: Callable[[], None]) -> bool:
-        why = _in_child(function)
+        why = in_child(function)
         if why:
             found.append(Lack(what, why, remedy))
         return not why
@@ -82,7 +95,7 @@ def lacks() -> list[Lack]:
         attempt("links", "the kernel needs the modules veth and bridge: modprobe -a veth bridge", _links)
         attempt("sysctls of a netns", "mount /proc/sys writable, or allow a fresh proc to be mounted "
                 "(docker: --security-opt systempaths=unconfined)", _sysctl)
-        found += _iptables()
+        found += _iptables() + _pod_nat()
     if attempt("mounts", f"AppArmor or seccomp forbids them: {PRIVILEGES}", _private_mounts):
         attempt("PID namespaces", "a fresh proc must be mountable: no masked /proc "
                 "(docker: --security-opt systempaths=unconfined)", lambda: _as_init(lambda: 0))
@@ -99,7 +112,7 @@ def _everything(restore: str) -> None:
         _sysctl_write()
         _links_make()
         os.chroot("/")
-        code = _restore(restore, list(_MATCHES))
+        code = _restore(restore, list(MATCHES))
         capabilities.drop()
         return code
 
@@ -186,7 +199,7 @@ def _as_init(function: Callable[[], int]) -> None:
         if code := function():
             raise OSError(f"exit code {code}")
 
-    if why := _in_child(inside):
+    if why := in_child(inside):
         raise OSError(why)
 
 
@@ -194,36 +207,40 @@ def _iptables() -> list[Lack]:
     restore = legacy("iptables-restore")
     if restore is None:
         return [Lack("iptables (legacy)", "iptables-legacy-restore is not on the PATH", INSTALL)]
-    if not _try_rules(restore, list(_MATCHES)):
+    if not try_rules(restore, list(MATCHES)):
         return []
     found = []
     for table in ("nat", "filter"):
-        if why := _try_rules(restore, [], tables=(table,)):
+        if why := try_rules(restore, [], tables=(table,)):
             found.append(Lack(f"iptables (legacy) table {table}", why, f"load its module on the machine: modprobe "
                               f"iptable_{table}; a kernel without legacy iptables cannot run a lab"))
     if not found:
-        for name in _MATCHES:
-            if why := _try_rules(restore, [name]):
+        for name in MATCHES:
+            if why := try_rules(restore, [name]):
                 kind = "target" if name.isupper() else "match"
                 found.append(Lack(f"iptables {kind} {name}", why,
                                   f"load its module on the machine: modprobe xt_{name} (or ipt_{name})"))
     return found
 
 
-def _try_rules(restore: str, rules: list[str], *, tables: tuple[str, ...] = ()) -> str:
+def try_rules(restore: str, rules: list[str], *, tables: tuple[str, ...] = (),
+              texts: Mapping[str, tuple[str, str]] = MATCHES) -> str:
+    """Why the program does not load these probes into a new netns, "" when it does."""
+
     def inside() -> None:
         netns.unshare(netns.CLONE_NEWNET)
-        _restore(restore, rules, tables=tables)
+        _restore(restore, rules, tables=tables, texts=texts)
 
-    return _in_child(inside)
+    return in_child(inside)
 
 
-def _restore(restore: str, rules: list[str], *, tables: tuple[str, ...] = ()) -> int:
+def _restore(restore: str, rules: list[str], *, tables: tuple[str, ...] = (),
+             texts: Mapping[str, tuple[str, str]] = MATCHES) -> int:
     """Loads the probes by iptables-legacy-restore; OSError with its words when it refuses."""
     lines = []
-    for table in dict.fromkeys([*tables, *(_MATCHES[rule][0] for rule in rules)]):
+    for table in dict.fromkeys([*tables, *(texts[rule][0] for rule in rules)]):
         lines += [f"*{table}", ":NETLAB-PROBE - [0:0]"]
-        lines += [f"-A NETLAB-PROBE {text}" for place, text in map(_MATCHES.__getitem__, rules) if place == table]
+        lines += [f"-A NETLAB-PROBE {text}" for place, text in map(texts.__getitem__, rules) if place == table]
         lines += ["COMMIT"]
     rules_file, words_file = os.memfd_create("rules"), os.memfd_create("words")
     os.write(rules_file, "\n".join([*lines, ""]).encode())
@@ -241,6 +258,26 @@ def _restore(restore: str, rules: list[str], *, tables: tuple[str, ...] = ()) ->
     if code:
         raise OSError(words[0] if words else f"{restore} ended with {code}")
     return 0
+
+
+def _pod_nat() -> list[Lack]:
+    """Whether nodes can hold the table of ways out of the cluster and host ports, of which a sample is loaded."""
+    from netlab.kernel.nft_table import INSTALL as remedy
+    from netlab.kernel.nft_table import run
+    from netlab.model.lab_spec import LabSpec
+    from netlab.topology.pod_nat import HostPort, pod_nat
+
+    def inside() -> None:
+        netns.unshare(netns.CLONE_NEWNET)
+        port = HostPort("tcp", 8080, "", "10.244.0.2", 80, "netlab/probe")
+        code, _, words = run(["-f", "-"], pod_nat(pods=[LabSpec.pod_cidr], here=[LabSpec.pod_cidr],
+                                                  nodes=[LabSpec.node_cidr[2]], ports=[port]))
+        if code:
+            raise OSError(words)
+
+    why = in_child(inside)
+    return [Lack("nftables", f"{why}: pods cannot reach hosts outside of the cluster, and hostPort does not work",
+                 remedy, warning=True)] if why else []
 
 
 def _missing_programs() -> list[Lack]:
@@ -301,7 +338,7 @@ def _reaping() -> list[Lack]:
     return []
 
 
-def _in_child(function: Callable[[], None]) -> str:
+def in_child(function: Callable[[], None]) -> str:
     """Why it fails in a child of its own, "" when it does not. The child may change its namespaces as it likes."""
     ours, theirs = os.pipe()
     pid = os.fork()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import socket
 import struct
 import time
 from functools import partial
@@ -20,23 +19,29 @@ from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
+from netlab.controllers.pod_network import PodNetwork
 from netlab.controllers.runtime import Controller, Manager
-from netlab.kernel import bin_directory, netns, signing, sockets, wiring
+from netlab.controllers.service_lb import ServiceLoadBalancers
+from netlab.kernel import bin_directory, signing, sockets, wiring
 from netlab.kernel.iptables import NodeTables
+from netlab.kernel.nft_table import NftTable
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
+from netlab.lab.load_balancer import LoadBalancerHost
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
-from netlab.model.lab_spec import CLIENT, LabSpec
+from netlab.model.lab_spec import LabSpec
 from netlab.server import tls
 from netlab.server.door import Door
 from netlab.server.http import ApiServer
 from netlab.server.pages import pages_in
+from netlab.server.probe import probe_from
 from netlab.server.proxy import Proxy
 from netlab.server.streams import Streams
 from netlab.store import Store
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
+from netlab.topology.pod_nat import TABLE
 from netlab.workloads.catalogue import catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
@@ -98,15 +103,15 @@ class Cluster:
         context = tls.context(access.certificate, access.key, clients=access.authority)
         door = Door(self.registry, token=access.token, hosts=hosts(self.spec))
         control_plane_node = self.spec.nodes[0]
-        inside = sockets.listen(names.node_netns(self.spec.name, control_plane_node),
-                                str(self.spec.node_ip(control_plane_node)), API_PORT, backlog=1024)
-        for listener in (access.listen(), inside):
+        inside = [sockets.listen(names.node_netns(self.spec.name, control_plane_node), str(address), API_PORT,
+                                 backlog=1024) for address in self.spec.node_ips(control_plane_node)]
+        for listener in (access.listen(), *inside):
             await self.server.start_tls(listener, context, door)
 
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
         bin_directory.make(self.directory / "bin")
-        for node in (*self.spec.nodes, CLIENT):
+        for node in (*self.spec.nodes, *self.spec.outside):
             wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
 
     def _make_alternatives(self) -> None:
@@ -114,7 +119,7 @@ class Cluster:
         alternatives = bin_directory.make_alternatives(self.directory / "alternatives")
         if alternatives is None:
             return
-        for node in (*self.spec.nodes, CLIENT):
+        for node in (*self.spec.nodes, *self.spec.outside):
             wiring.link_alternatives(names.node_netns(self.spec.name, node), alternatives)
 
     def _controllers(self) -> list[Controller]:
@@ -124,6 +129,12 @@ class Cluster:
         found.append(CertificateSigning(self.registry, partial(signing.sign, self.access.directory)))
         found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)),
                             serve=pages_in(names.node_netns(spec.name, node))) for node in spec.nodes]
+        found += [PodNetwork(self.registry, node=node, table=NftTable(names.node_netns(spec.name, node), TABLE))
+                  for node in spec.nodes]
+        if spec.load_balancer:
+            found.append(ServiceLoadBalancers(
+                self.registry, balancing=spec.load_balancer, host=LoadBalancerHost(spec),
+                probe=probe_from(names.load_balancer_netns(spec.name))))
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
                           recorder=lambda node: EventRecorder(self.registry, "kubelet", node),
                           unrouted=self._unrouted)
@@ -145,7 +156,7 @@ class Cluster:
         loop = asyncio.get_running_loop()
         end = loop.time() + DNS_LIMIT
         while loop.time() < end:
-            query = netns.visit(node, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
+            query = sockets.udp(node, sockets.family_of(target[0]))
             with query:
                 try:
                     await loop.sock_connect(query, target)
@@ -168,7 +179,8 @@ class Cluster:
                               "running": self.manager.running(name)} for name, c in self.manager.controllers.items()}
         return json_response({"name": self.spec.name, "revision": self.store.revision, "controllers": controllers,
                       "uptime": round(time.monotonic() - self.started, 3), "nodes": list(self.spec.nodes),
-                      "unsettled": self.manager.unsettled()})
+                      "unsettled": self.manager.unsettled(),
+                      "api": {"requests": self.server.requests, "seconds": round(self.server.seconds, 6)}})
 
     async def _settled(self, request: Request) -> Response:
         try:

@@ -7,32 +7,38 @@ import subprocess
 import pytest
 
 from netlab.kernel import conntrack, netns
+from netlab.model.family import IPV4, IPV6
 from netlab.netfilter import render
 from netlab.proxy import MODES
 from netlab.proxy.snapshot import NodeView, Snapshots
 from netlab.proxy.udp import udp_serving
-from tests.kernel.service_net import ServiceNet
+from tests.kernel.service_net import LIMIT, REFUSAL, ServiceNet
 from tests.proxy import flows
+from tests.proxy.families import CASES, ROWS, TABLES, gateway
 from tests.proxy.manifests import endpoint_slice, service
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
 SAME_BACKEND = 12  # connections; with two backends to choose from, chance lets 1 in 2,048 pass
 
 
-def compiled(services, slices=flows.SLICES, mode="iptables"):
-    rows = Snapshots().take(services, slices)
-    return {node: MODES[mode](rows, NodeView(node, (ip,), "", flows.CLUSTER_CIDR)) for node, ip in flows.NODES.items()}
+def compiled(services, slices=None, mode="iptables", family=IPV4):
+    table = TABLES[family]
+    rows = Snapshots(family).take(services, table.SLICES if slices is None else slices)
+    return {node: MODES[mode](rows, NodeView(node, (ip,), "", table.CLUSTER_CIDR, family=family))
+            for node, ip in table.NODES.items()}
 
 
-@pytest.fixture(scope="module")
-def net():
-    with ServiceNet() as built:
+@pytest.fixture(scope="module", params=[IPV4, IPV6])
+def net(request):
+    with ServiceNet(request.param) as built:
         yield built
 
 
 @pytest.fixture(scope="module", params=sorted(MODES))
 def rules(net, request):
-    found = compiled(flows.SERVICES, mode=request.param)
+    if (request.param, net.family) not in CASES:
+        pytest.skip(f"the mode {request.param} has no rules for {net.family}")
+    found = compiled(net.table.SERVICES, mode=request.param, family=net.family)
     for node, tables in net.tables.items():
         tables.replace(found[node])
     return found
@@ -45,11 +51,12 @@ def unchanged(request):
     if "rules" in request.fixturenames:
         net, rules = request.getfixturevalue("net"), request.getfixturevalue("rules")
         for node, ruleset in rules.items():
-            assert saved(net.names[node]) == render(ruleset)
+            assert saved(net.names[node], net.family) == render(ruleset)
 
 
-def saved(netns):
-    text = subprocess.run(["ip", "netns", "exec", netns, "iptables-legacy-save"], capture_output=True, text=True,
+def saved(netns, family=IPV4):
+    program = "ip6tables-legacy-save" if family == IPV6 else "iptables-legacy-save"
+    text = subprocess.run(["ip", "netns", "exec", netns, program], capture_output=True, text=True,
                           check=True).stdout
     lines = (line for line in text.splitlines() if not line.startswith("#"))
     return "".join((line.rpartition(" ")[0] + " [0:0]" if line.startswith(":") else line) + "\n" for line in lines)
@@ -60,22 +67,23 @@ def sender(who):
     return words[0] if kind in ("pod", "node") else "client"
 
 
-@pytest.mark.parametrize("row", flows.FLOWS, ids=flows.name)
-def test_the_kernel_does_what_the_table_says(net, rules, row):
-    who, address, port, protocol, expected, masqueraded = row
-    if who.startswith("client") and address not in flows.NODES.values():
-        net.route(address, flows.first_node(who, address))
-    source = flows.source(who, address)
+@ROWS
+def test_the_kernel_does_what_the_table_says(net, rules, number):
+    who, address, port, protocol, expected, masqueraded = net.table.FLOWS[number]
+    if who.startswith("client") and address not in net.table.NODES.values():
+        net.route(address, net.table.first_node(who, address))
+    source = net.table.source(who, address)
     bound = source if who.startswith("client") else ""
 
-    def connect():
-        return net.connect(sender(who), address, port, protocol, source=bound)
+    def connect(limit=LIMIT):
+        return net.connect(sender(who), address, port, protocol, source=bound, limit=limit)
 
     if expected in (flows.REJECT, flows.DROP):
-        assert connect() == expected
+        assert connect(REFUSAL if expected == flows.REJECT else LIMIT) == expected
         return
     if expected == flows.UNMATCHED:
-        assert connect() == flows.DROP  # it follows the default route, where nobody answers
+        # It follows the default route, where nobody answers; on the node itself nobody listens.
+        assert connect() == (flows.REJECT if address == "::1" else flows.DROP)
         return
     found = set()
     for _ in range(40 * len(expected)):  # three backends: all but 1 in 10 million times each one is met
@@ -83,36 +91,35 @@ def test_the_kernel_does_what_the_table_says(net, rules, row):
         assert isinstance(answer, tuple), answer
         backend, seen = answer
         found.add(backend)
-        assert seen in (seen_as(backend, who, address) if masqueraded else {source})
+        assert seen in (seen_as(net.table, backend, who, address) if masqueraded else {source})
         if found == set(expected):
             break
     assert found == set(expected)
 
 
-def seen_as(backend, who, address):
+def seen_as(table, backend, who, address):
     """The address that a node's masquerading gives to a connection to that backend."""
-    node = flows.first_node(who, address)
-    if address in flows.NODES.values():
-        node = next(name for name, ip in flows.NODES.items() if ip == address)
-    gateway = backend.rpartition(".")[0] + ".1"
-    return {gateway} if flows.PODS[backend] == node else {flows.NODES[node]}
+    node = table.first_node(who, address)
+    if address in table.NODES.values():
+        node = next(name for name, ip in table.NODES.items() if ip == address)
+    return {gateway(backend)} if table.PODS[backend] == node else {table.NODES[node]}
 
 
 def test_a_client_with_affinity_keeps_its_backend(net):
-    rulesets = compiled([service("web", "10.96.45.10", sessionAffinity="ClientIP")])
+    rulesets = compiled(net.form([service("web", "10.96.45.10", sessionAffinity="ClientIP")]), family=net.family)
     net.tables["n1"].replace(rulesets["n1"])
-    found = {net.connect("10.244.1.5", "10.96.45.10", 80, "TCP") for _ in range(SAME_BACKEND)}
+    found = {net.connect(*net.form(("10.244.1.5", "10.96.45.10")), 80, "TCP") for _ in range(SAME_BACKEND)}
     assert len(found) == 1
-    assert found.pop()[0] in flows.BACKENDS
-    assert saved(net.names["n1"]) == render(rulesets["n1"])
+    assert found.pop()[0] in net.table.BACKENDS
+    assert saved(net.names["n1"], net.family) == render(rulesets["n1"])
 
 
 def test_rules_change_under_the_same_address_without_a_gap(net):
     """A Service that gets its first endpoint rejects until then, and never drops."""
     for slices, expected in (([], flows.REJECT), (flows.SLICES, ("10.244.1.10", "10.244.1.5")), ([], flows.REJECT)):
-        ruleset = compiled([service("ext", "10.96.45.30")], slices)["n1"]
+        ruleset = compiled(*net.form(([service("ext", "10.96.45.30")], slices)), family=net.family)["n1"]
         net.tables["n1"].replace(ruleset)
-        assert net.connect("10.244.1.5", "10.96.45.30", 80, "TCP") == expected
+        assert net.connect(*net.form(("10.244.1.5", "10.96.45.30")), 80, "TCP", limit=REFUSAL) == net.form(expected)
         assert net.tables["n1"].matches(ruleset)
 
 
@@ -123,25 +130,25 @@ def test_udp_flows_leave_a_backend_that_is_gone(net):
     tables = net.tables["n1"]
 
     def serve(ip):
-        slices = [endpoint_slice("dns", flows.at(ip), ports=ports)]
-        tables.replace(compiled([dns], slices)["n1"])
-        return udp_serving(Snapshots().take([dns], slices))
+        objects = net.form(([dns], [endpoint_slice("dns", flows.at(ip), ports=ports)]))
+        tables.replace(compiled(*objects, family=net.family)["n1"])
+        return udp_serving(Snapshots(net.family).take(*objects))
 
     serve("10.244.1.10")
-    client = netns.visit(net.names["10.244.1.5"], lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    client = netns.visit(net.names[net.form("10.244.1.5")], lambda: socket.socket(net.socket_family, socket.SOCK_DGRAM))
     with client:
         client.settimeout(2)
-        client.connect(("10.96.0.40", 53))
+        client.connect((net.form("10.96.0.40"), 53))
 
         def ask():
             client.send(b"?")
             return client.recv(100).decode().split()[0]
 
-        assert ask() == "10.244.1.10"
+        assert ask() == net.form("10.244.1.10")
         serving = serve("10.244.1.2")
-        assert ask() == "10.244.1.10"
-        tables.forget_udp(serving)
-        assert ask() == "10.244.1.2"
-        tables.forget_udp(serving)
-        assert netns.visit(tables.netns, lambda: conntrack.delete_udp(serving)) == 0
-        assert ask() == "10.244.1.2"
+        assert ask() == net.form("10.244.1.10")
+        tables.forget_udp(serving, net.family)
+        assert ask() == net.form("10.244.1.2")
+        tables.forget_udp(serving, net.family)
+        assert netns.visit(tables.netns, lambda: conntrack.delete_udp(serving, family=net.family)) == 0
+        assert ask() == net.form("10.244.1.2")
