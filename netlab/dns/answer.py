@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from netlab.dns.depends import tags
 from netlab.dns.find import Lookup
 from netlab.dns.names import Name, Zones
 from netlab.dns.records import Record, records, soa
-from netlab.dns.view import DnsView
+from netlab.dns.view import DnsView, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Answer:
     authority: tuple[Record, ...] = ()
     additional: tuple[Record, ...] = ()
     authoritative: bool = True
+    tags: frozenset[Tag] | None = None  # what it depends on; None: on anything
 
 
 NO_UPSTREAM = Answer("SERVFAIL", authoritative=False)
@@ -34,6 +36,10 @@ NO_UPSTREAM = Answer("SERVFAIL", authoritative=False)
 
 def answer(question: Question, view: DnsView, zones: Zones) -> Answer:
     """The answer from what the view knows; SERVFAIL for names of which nobody here can know anything."""
+    return replace(_answer(question, view, zones), tags=tags(question.name, question.type, view, zones))
+
+
+def _answer(question: Question, view: DnsView, zones: Zones) -> Answer:
     zone = zones.of(question.name)
     lookup = Lookup(question.name, zone if zone is not None else question.name, view, zones)
     if zone is None:
