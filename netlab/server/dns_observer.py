@@ -187,10 +187,13 @@ class Observer:
 
     def page(self, configuration: Configuration, kept: Iterable[tuple[object, int, float]]) -> str:
         """The metrics. `kept` are the answers from bytes since the last time: (kind, how many, seconds of each)."""
+        caches = {(f"dns://:{server.port}", str(server.zone)): server.get(Cache) for server in configuration.servers}
         with self._lock:
             for kind, times, seconds in kept:
                 if isinstance(kind, Kind):
                     self._count(kind, seconds, times)
+                    if cache := caches.get((kind.server, kind.zone)):
+                        cache.misses[0] += times  # bytes are only kept of what this cache may not keep
             for server in configuration.servers:
                 if cache := server.get(Cache):
                     self._cache(f"dns://:{server.port}", cache)
