@@ -16,6 +16,7 @@ die() { say "$*"; exit 3; }
 setup_system() {
     need=
     command -v iptables-legacy >/dev/null || need="$need iptables"
+    command -v nft  >/dev/null || need="$need nftables"
     command -v ip   >/dev/null || need="$need iproute2"
     command -v curl >/dev/null || need="$need curl"
     command -v dig  >/dev/null || need="$need bind9-dnsutils"

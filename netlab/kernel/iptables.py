@@ -23,6 +23,7 @@ from netlab.kernel.iptables_table import PackedTable, packed_table
 from netlab.model.errors import LabError
 from netlab.netfilter.render import render, render_table
 from netlab.netfilter.ruleset import BUILTIN, Ruleset, Table
+from netlab.netfilter.ruleset import table as empty_table
 
 RESTORE, SAVE = "iptables-legacy-restore", "iptables-legacy-save"
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
@@ -71,6 +72,10 @@ class NodeTables:
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]]) -> None:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
         netnses.visit(self.netns, lambda: conntrack.delete_udp(serving))
+
+    def remove(self, ruleset: Ruleset) -> None:
+        """Empties the tables that the ruleset has."""
+        self.replace(Ruleset(tuple(empty_table(table.name, {}) for table in ruleset.tables)))
 
     def save(self) -> str:
         """What iptables-legacy-save prints, without its `#` lines, counters as [0:0]."""

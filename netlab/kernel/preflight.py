@@ -23,6 +23,7 @@ MS_PRIVATE = 1 << 18
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 FILES = 4096
 SPACE = 8 << 20  # bytes: a lab of a few pods takes one, its logs grow
+LEGACY = "iptables (legacy)"
 PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)", "openssl": "openssl"}
 PRIVILEGES = ("run it on the machine itself, or in a container with --privileged (or --cap-add "
               "SYS_ADMIN,NET_ADMIN,NET_RAW beside the usual ones, with seccomp and AppArmor unconfined)")
@@ -54,17 +55,32 @@ class Lack:
         return f"{self.what}: {self.why}; {self.remedy}"
 
 
-def quick() -> list[Lack]:
-    """What keeps a lab from starting. Costs one child and 10 ms when that is nothing; warnings are left out."""
+def quick(mode: str = "iptables") -> list[Lack]:
+    """What keeps a lab of that proxy mode from starting; warnings are left out.
+
+    Costs one child and 10 ms when that is nothing.
+    """
     if os.geteuid() == 0 and not (_missing_programs() or _too_few_files() or _directories()):
         restore = legacy("iptables-restore")
-        if restore and not _in_child(lambda: _everything(restore)):
+        if mode == "iptables" and restore and not _in_child(lambda: _everything(restore)):
             return []
-    return [lack for lack in lacks() if not lack.warning]
+    return [lack for lack in lacks(mode) if not lack.warning]
 
 
-def lacks() -> list[Lack]:
-    """All that is missing, each with its remedy, and warnings. Takes up to a second."""
+def fitting_mode(mode: str) -> tuple[str, list[Lack], str]:
+    """(the proxy mode of a lab that asks for `mode`, what it lacks, what to tell its user).
+
+    A lab that asks for none gets iptables, and nftables where only the legacy tables are missing.
+    """
+    missing = quick(mode or "iptables")
+    if mode or not missing or any(not lack.what.startswith(LEGACY) for lack in missing) or quick("nftables"):
+        return mode or "iptables", missing, ""
+    return "nftables", [], (f"{missing[0].what}: {missing[0].why}; so kube-proxy runs in the nftables mode here "
+                        "(iptables-save shows nothing, `nft list ruleset` does)")
+
+
+def lacks(mode: str = "iptables") -> list[Lack]:
+    """All that is missing for that proxy mode, each with its remedy, and warnings. Takes up to a second."""
     if os.geteuid() != 0:
         return [Lack("root", "network namespaces are made by root only", "run it with sudo")]
     found: list[Lack] = []
@@ -82,7 +98,9 @@ def lacks() -> list[Lack]:
         attempt("links", "the kernel needs the modules veth and bridge: modprobe -a veth bridge", _links)
         attempt("sysctls of a netns", "mount /proc/sys writable, or allow a fresh proc to be mounted "
                 "(docker: --security-opt systempaths=unconfined)", _sysctl)
-        found += _iptables()
+        if mode != "nftables":
+            found += _iptables()
+        found += _MODES.get(mode, list)()
     if attempt("mounts", f"AppArmor or seccomp forbids them: {PRIVILEGES}", _private_mounts):
         attempt("PID namespaces", "a fresh proc must be mountable: no masked /proc "
                 "(docker: --security-opt systempaths=unconfined)", lambda: _as_init(lambda: 0))
@@ -193,14 +211,14 @@ def _as_init(function: Callable[[], int]) -> None:
 def _iptables() -> list[Lack]:
     restore = legacy("iptables-restore")
     if restore is None:
-        return [Lack("iptables (legacy)", "iptables-legacy-restore is not on the PATH", INSTALL)]
+        return [Lack(LEGACY, "iptables-legacy-restore is not on the PATH", INSTALL)]
     if not _try_rules(restore, list(_MATCHES)):
         return []
     found = []
     for table in ("nat", "filter"):
         if why := _try_rules(restore, [], tables=(table,)):
-            found.append(Lack(f"iptables (legacy) table {table}", why, f"load its module on the machine: modprobe "
-                              f"iptable_{table}; a kernel without legacy iptables cannot run a lab"))
+            found.append(Lack(f"{LEGACY} table {table}", why, f"load its module on the machine: modprobe "
+                              f"iptable_{table}; a kernel without legacy iptables runs labs with proxyMode nftables"))
     if not found:
         for name in _MATCHES:
             if why := _try_rules(restore, [name]):
@@ -208,6 +226,48 @@ def _iptables() -> list[Lack]:
                 found.append(Lack(f"iptables {kind} {name}", why,
                                   f"load its module on the machine: modprobe xt_{name} (or ipt_{name})"))
     return found
+
+
+def _nftables() -> list[Lack]:
+    nft = which("nft")
+    if nft is None:
+        return [Lack("nftables", "nft is not on the PATH", "apt-get install nftables")]
+
+    def inside() -> None:
+        netns.unshare(netns.CLONE_NEWNET)
+        _feed([nft, "-f", "-"], _NFT_PROBE)
+
+    why = _in_child(inside)
+    return [Lack("nftables", why, "kernel 5.13 and nft 1.0.1 or newer are needed; load the modules on the machine: "
+                                  "modprobe -a nf_tables nft_chain_nat nft_numgen nft_fib_ipv4 nft_masq nft_reject_ipv4"
+                 )] if why else []
+
+
+def _ipvs() -> list[Lack]:
+    def inside() -> None:
+        netns.unshare(netns.CLONE_NEWNET)
+        if not os.path.exists("/proc/net/ip_vs"):
+            raise OSError("the kernel has no IP virtual server (ip_vs)")
+
+    why = _in_child(inside)
+    return [Lack("IPVS", why, "modprobe -a ip_vs ip_vs_rr, or choose another proxyMode")] if why else []
+
+
+_MODES: dict[str, Callable[[], list[Lack]]] = {"nftables": _nftables, "ipvs": _ipvs}
+_NFT_PROBE = """add table ip netlab-probe { comment "probe" ; }
+add map ip netlab-probe m { type ipv4_addr . inet_proto . inet_service : verdict ; }
+add set ip netlab-probe s { type ipv4_addr ; size 65535 ; flags dynamic,timeout ; timeout 3h ; }
+add chain ip netlab-probe f { type filter hook input priority -110 ; }
+add chain ip netlab-probe n { type nat hook output priority -100 ; }
+add chain ip netlab-probe p { type nat hook postrouting priority 100 ; }
+add chain ip netlab-probe e
+add rule ip netlab-probe f ct state new fib daddr type local reject
+add rule ip netlab-probe n ip daddr . meta l4proto . th dport vmap @m
+add rule ip netlab-probe n numgen random mod 2 vmap { 0 : goto e, 1 : goto e }
+add rule ip netlab-probe e update @s { ip saddr }
+add rule ip netlab-probe e meta l4proto tcp dnat to 192.0.2.1:80
+add rule ip netlab-probe p meta mark & 0x4000 == 0 masquerade fully-random
+"""
 
 
 def _try_rules(restore: str, rules: list[str], *, tables: tuple[str, ...] = ()) -> str:
@@ -225,21 +285,26 @@ def _restore(restore: str, rules: list[str], *, tables: tuple[str, ...] = ()) ->
         lines += [f"*{table}", ":NETLAB-PROBE - [0:0]"]
         lines += [f"-A NETLAB-PROBE {text}" for place, text in map(_MATCHES.__getitem__, rules) if place == table]
         lines += ["COMMIT"]
+    return _feed([restore, "-w", "5"], "\n".join([*lines, ""]))
+
+
+def _feed(argv: list[str], text: str) -> int:
+    """Runs a program with that text as its input; OSError with its words when it fails."""
     rules_file, words_file = os.memfd_create("rules"), os.memfd_create("words")
-    os.write(rules_file, "\n".join([*lines, ""]).encode())
+    os.write(rules_file, text.encode())
     os.lseek(rules_file, 0, os.SEEK_SET)
     redirections = [(os.POSIX_SPAWN_DUP2, source, target)
                     for target, source in enumerate((rules_file, words_file, words_file))]
     # A lock file of its own: the usual one is the whole machine's, and a netns of a probe concerns nobody.
     env = os.environ | {"XTABLES_LOCKFILE": "/proc/self/fd/2"}
     # Importing subprocess would take longer than the program.
-    pid = os.posix_spawn(restore, [restore, "-w", "5"], env, file_actions=redirections)
+    pid = os.posix_spawn(argv[0], argv, env, file_actions=redirections)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     words = os.pread(words_file, 1000, 0).decode(errors="replace").strip().splitlines()
     os.close(rules_file)
     os.close(words_file)
     if code:
-        raise OSError(words[0] if words else f"{restore} ended with {code}")
+        raise OSError(words[0] if words else f"{argv[0]} ended with {code}")
     return 0
 
 

@@ -20,7 +20,7 @@ from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
 from netlab.controllers.runtime import Controller, Manager
 from netlab.kernel import bin_directory, netns, sockets, wiring
-from netlab.kernel.iptables import NodeTables
+from netlab.kernel.dataplanes import TABLES
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
 from netlab.lab.runtime import Runtime
@@ -102,7 +102,7 @@ class Cluster:
 
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
-        bin_directory.make(self.directory / "bin")
+        bin_directory.make(self.directory / "bin", needed=self.spec.proxy_mode != "nftables")
         for node in (*self.spec.nodes, CLIENT):
             wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
 
@@ -118,7 +118,8 @@ class Cluster:
         spec = self.spec
         found: list[Controller] = control_plane(self.registry, api_address=str(spec.node_ip(spec.nodes[0])),
                                                 api_port=API_PORT, ca=self.access.ca)
-        found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)))
+        tables = TABLES[spec.proxy_mode or "iptables"]
+        found += [KubeProxy(self.registry, node=node, tables=tables(names.node_netns(spec.name, node)))
                   for node in spec.nodes]
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
                           recorder=lambda node: EventRecorder(self.registry, "kubelet", node),
@@ -174,10 +175,17 @@ class Cluster:
 
     async def _control(self, request: Request) -> Response:
         name, action = request.text("name"), request.text("action")
-        if name not in self.manager.controllers or action not in ("start", "stop"):
+        if name not in self.manager.controllers or action not in ("start", "stop", "cleanup"):
             return json_response({"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound",
                           "message": f'there is no controller "{name}" to {action or "start or stop"}'}, 404)
-        if action == "stop":
+        controller = self.manager.controllers[name]
+        if action == "cleanup":
+            if not isinstance(controller, KubeProxy):
+                return json_response({"kind": "Status", "status": "Failure", "code": 400, "reason": "BadRequest",
+                                      "message": f"{name} has no rules to take away"}, 400)
+            await self.manager.stop(name)
+            await controller.cleanup()
+        elif action == "stop":
             await self.manager.stop(name)
         else:
             self.manager.start(name)

@@ -10,6 +10,7 @@ from typing import Any
 from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required
 from netlab.model.images import read_images
 from netlab.model.lab_spec import CLIENT, DEFAULT_NODES, FABRIC, LabSpec
+from netlab.model.proxy_settings import MODES, read_proxy_settings
 
 
 class SpecError(LabError):
@@ -33,6 +34,7 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
         name=name, nodes=nodes, node_cidr=node_cidr or LabSpec.node_cidr, pod_cidr=pod_cidr or LabSpec.pod_cidr,
         service_cidr=service_cidr or LabSpec.service_cidr, dns_ip=reader.dns_ip(service_cidr),
         node_ports=reader.node_ports(), cluster_domain=reader.domain(), proxy_mode=reader.proxy_mode(),
+        kube_proxy=reader.kube_proxy(),
         ip_families=reader.ip_families(), images=reader.images())
     if reader.errors:
         raise SpecError(reader.errors)
@@ -43,7 +45,8 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_RULE = ("must be a DNS label: at most 63 lower-case letters, digits and '-', "
                "with a letter or digit at both ends")
 _RANGES = {"nodeCIDR": LabSpec.node_cidr, "podCIDR": LabSpec.pod_cidr, "serviceCIDR": LabSpec.service_cidr}
-_KEYS = ("nodes", *_RANGES, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "ipFamilies", "images")
+_KEYS = ("nodes", *_RANGES, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies",
+         "images")
 _MAX_NODES = 200
 
 
@@ -203,9 +206,19 @@ class _Reader:
 
     def proxy_mode(self) -> str:
         text = self._text("proxyMode")
-        if text not in (None, "iptables"):
-            self.errors.append(not_supported("spec.proxyMode", text, ["iptables"]))
-        return LabSpec.proxy_mode
+        if text and text not in MODES:
+            self.errors.append(not_supported("spec.proxyMode", text, list(MODES)))
+        given = self._given.get("kubeProxy")
+        said = given.get("mode") if isinstance(given, Mapping) else None
+        if text and said and said != text:
+            self._wrong("spec.kubeProxy.mode", said, f'differs from spec.proxyMode "{text}": say it once')
+        return text or (said if said in MODES else "")
+
+    def kube_proxy(self) -> Mapping[str, Any]:
+        value = self._given.get("kubeProxy")
+        errors = read_proxy_settings(value)[1]
+        self.errors += errors
+        return {} if errors else dict(value or {})
 
     def ip_families(self) -> tuple[str, ...]:
         value = self._given.get("ipFamilies")

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
+
+from netlab.model.proxy_settings import ProxySettings, read_proxy_settings
 
 DEFAULT_NAME = "netlab"
 DEFAULT_NODES = ("control-plane", "worker", "worker2")
@@ -18,7 +21,10 @@ FABRIC = "fabric"
 
 @dataclass(frozen=True)
 class LabSpec:
-    """What a lab file's `spec` says, with defaults filled in. See `topology/` for what is made of it."""
+    """What a lab file's `spec` says, with defaults filled in. See `topology/` for what is made of it.
+
+    `proxy_mode` "" is whichever the machine can: iptables, or nftables where the kernel has no legacy tables.
+    """
 
     name: str = DEFAULT_NAME
     nodes: tuple[str, ...] = DEFAULT_NODES
@@ -28,9 +34,15 @@ class LabSpec:
     dns_ip: IPv4Address = IPv4Address("10.96.0.10")
     node_ports: range = range(30000, 32768)
     cluster_domain: str = "cluster.local"
-    proxy_mode: str = "iptables"
+    proxy_mode: str = ""
+    kube_proxy: Mapping[str, Any] = field(default_factory=dict, hash=False)
     ip_families: tuple[str, ...] = ("IPv4",)
     images: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+
+    @cached_property
+    def proxy(self) -> ProxySettings:
+        """kube-proxy's settings."""
+        return read_proxy_settings(self.kube_proxy, mode=self.proxy_mode)[0]
 
     @property
     def api_ip(self) -> IPv4Address:
@@ -68,7 +80,8 @@ class LabSpec:
             "dnsIP": str(self.dns_ip),
             "nodePortRange": f"{self.node_ports.start}-{self.node_ports.stop - 1}",
             "clusterDomain": self.cluster_domain,
-            "proxyMode": self.proxy_mode,
+            "proxyMode": self.proxy_mode or None,
+            "kubeProxy": dict(self.kube_proxy),
             "ipFamilies": list(self.ip_families),
             "images": [dict(image) for image in self.images],
         }

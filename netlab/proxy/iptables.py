@@ -38,13 +38,13 @@ class Cache:
     """What was compiled before, for all nodes: ports that did not change are not computed again."""
 
     def __init__(self) -> None:
-        self._common: dict[tuple[str, bool, bool], dict[int, PortParts]] = {}
+        self._common: dict[tuple[object, ...], dict[int, PortParts]] = {}
         self._own: dict[str, tuple[tuple[NodeView, bool], dict[int, PortParts]]] = {}
         self._tables: list[Table] = []
 
     def common(self, node: NodeView, *, large: bool) -> dict[int, PortParts]:
         """Ports that are alike on all nodes, by the identity of their row."""
-        key = node.cluster_cidr, node.masquerade_all, large
+        key = node.cluster_cidr, node.pod_interface, node.masquerade_all, large
         if key not in self._common:
             self._common = {key: {}}
         return self._common[key]
@@ -82,9 +82,10 @@ def compile(  # noqa: A001 -- every mode has a function of this name
     common, own = cache.common(node, large=large), cache.own(node, large=large)
     ports = [common.get(id(row)) or own.get(id(row)) or _compile(row, node, large, own if row.differs else common)
              for row in proxied]
-    first, last = first_part("nat", node.localhost_node_ports), last_part(node.localhost_node_ports)
+    localhost, mark = node.localhost_node_ports, node.masquerade_mark
+    first, last = first_part("nat", localhost, mark), last_part(localhost, node.node_port_ips())
     nat = cache.table("nat", (first, *[port.nat for port in ports if port.nat], last))
-    services = cache.table("filter", (first_part("filter", node.localhost_node_ports),
+    services = cache.table("filter", (first_part("filter", localhost, mark),
                                       *[port.filter for port in ports if port.filter]))
     return ruleset((MANGLE, nat, services))
 

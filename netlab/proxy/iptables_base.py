@@ -66,29 +66,47 @@ NAT: dict[str, tuple[Rule, ...]] = {
 MANGLE = table("mangle", {CANARY: ()})
 
 
-def node_ports_rule(localhost: bool) -> Rule:
-    """The last rule of KUBE-SERVICES: what no Service address matched may be for a node port."""
+def node_ports_rule(localhost: bool, address: str = "") -> Rule:
+    """The last rule of KUBE-SERVICES: what no Service address matched may be for a node port (of that address)."""
     note = Comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
     matches: tuple[Match, ...] = (note, AddressType(destination="LOCAL"))
+    if address:
+        return Rule((note,), Jump("KUBE-NODEPORTS"), destination=f"{address}/32")
     if localhost:
         return Rule(matches, Jump("KUBE-NODEPORTS"))
     return Rule(matches, Jump("KUBE-NODEPORTS"), destination="127.0.0.0/8", inverted=frozenset({"destination"}))
 
 
-@lru_cache(maxsize=4)
-def first_part(table: str, localhost: bool) -> Part:
+@lru_cache(maxsize=16)
+def first_part(table: str, localhost: bool, mark: int = MASQUERADE_MARK) -> Part:
     """What stands in front of what Services put into the table."""
     if table == "nat":
-        return part([*_chains(NAT), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")])
+        return part([*_marked(NAT, mark), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")])
     own = {"KUBE-FIREWALL": (LOCALNET,) if localhost else (), "KUBE-SERVICES": (), "KUBE-EXTERNAL-SERVICES": (),
            "KUBE-PROXY-FIREWALL": (), "KUBE-NODEPORTS": ()}
-    return part([*_chains(FILTER), *_chains(own)])
+    return part([*_marked(FILTER, mark), *_chains(own)])
 
 
-@lru_cache(maxsize=2)
-def last_part(localhost: bool) -> Part:
-    """What stands behind the Services in nat."""
-    return part([Chain("KUBE-SERVICES", (node_ports_rule(localhost),))])
+@lru_cache(maxsize=256)
+def last_part(localhost: bool, addresses: tuple[str, ...] | None = None) -> Part:
+    """What stands behind the Services in nat; `addresses` are the only ones that have node ports, None: all have."""
+    rules = [node_ports_rule(localhost)] if addresses is None else \
+        [node_ports_rule(localhost, ip) for ip in addresses if ":" not in ip]
+    return part([Chain("KUBE-SERVICES", tuple(rules))])
+
+
+def _marked(chains: Mapping[str, tuple[Rule, ...]], mark: int) -> list[Chain]:
+    """The chains with another mark in the place of the usual one."""
+    if mark == MASQUERADE_MARK:
+        return _chains(chains)
+    return [Chain(name, tuple(_with_mark(rule, mark) for rule in rules)) for name, rules in chains.items()]
+
+
+def _with_mark(rule: Rule, mark: int) -> Rule:
+    matches = tuple(Marked(mark, mark, match.inverted) if isinstance(match, Marked) else match
+                    for match in rule.matches)
+    target = SetMark(mark, mark if rule.target.mask else 0) if isinstance(rule.target, SetMark) else rule.target
+    return rule._replace(matches=matches, target=target)
 
 
 def _chains(chains: Mapping[str, tuple[Rule, ...]]) -> list[Chain]:

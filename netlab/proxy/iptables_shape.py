@@ -32,7 +32,8 @@ def shaped(portal: Portal, choice: Choice, node: NodeView, *, large: bool) -> Pa
         if row.source_ranges:
             return None
         kinds.append(row.kind)
-    key = (portal.protocol, portal.affinity_seconds, len(choice.cluster), large, node.cluster_cidr, *kinds)
+    key = (portal.protocol, portal.affinity_seconds, len(choice.cluster), large, node.cluster_cidr, node.pod_interface,
+           *kinds)
     sample = _samples.get(key)
     if sample is None:
         if key not in _samples:

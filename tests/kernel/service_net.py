@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 from netlab.kernel import netns
-from netlab.kernel.iptables import NodeTables
+from netlab.kernel.dataplanes import TABLES
 from tests.proxy import flows
 
 PREFIX = f"nltdp{os.getpid()}"
@@ -22,12 +22,13 @@ def run(*argv, text=None):
 
 
 class ServiceNet:
-    """The nodes' tables are in `tables`; `connect` makes a real connection."""
+    """The nodes' tables for each mode are in `tables_of`; `connect` makes a real connection."""
 
     def __init__(self):
         self.names = {"client": f"{PREFIX}-client", "fabric": f"{PREFIX}-fabric"}
         self.names |= {name: f"{PREFIX}-{name}" for name in (*flows.NODES, *flows.PODS)}
-        self.tables = {node: NodeTables(self.names[node]) for node in flows.NODES}
+        self.tables_of = {mode: {node: make(self.names[node]) for node in flows.NODES}
+                          for mode, make in TABLES.items()}
         self._closing = contextlib.ExitStack()
 
     def __enter__(self):

@@ -1,16 +1,22 @@
 import pytest
 
 from netlab.netfilter import Packet, parse, render, trace
+from netlab.netfilter.nft import NftRuleset
+from netlab.netfilter.nft_parse import parse_nft
 from netlab.proxy import MODES
-from netlab.proxy.snapshot import NodeView, Snapshots
+from netlab.proxy.snapshot import Snapshots
 from tests.proxy import flows
 
 
 @pytest.fixture(scope="module", params=sorted(MODES))
-def rulesets(request):
+def mode(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def rulesets(mode):
     rows = Snapshots().take(flows.SERVICES, flows.SLICES)
-    return {node: MODES[request.param](rows, NodeView(node, (ip,), "", flows.CLUSTER_CIDR))
-            for node, ip in flows.NODES.items()}
+    return {node: MODES[mode](rows, flows.view(node)) for node in flows.NODES}
 
 
 def addresses(node):
@@ -18,8 +24,9 @@ def addresses(node):
 
 
 @pytest.mark.parametrize("row", flows.FLOWS, ids=flows.name)
-def test_the_tracer_follows_the_packet_as_the_table_says(rulesets, row):
-    who, address, port, protocol, expected, masqueraded = row
+def test_the_tracer_follows_the_packet_as_the_table_says(rulesets, mode, row):
+    who, address, port, protocol, *_ = row
+    expected, masqueraded = flows.expected_in(mode, row)
     node = flows.first_node(who, address)
     kind = {"pod": "veth0", "node": "", "client": "eth0"}[who.split()[0]]
     packet = Packet(flows.source(who, address), address, port, protocol.lower(), kind)
@@ -34,7 +41,7 @@ def test_the_tracer_follows_the_packet_as_the_table_says(rulesets, row):
         assert found.verdicts == {expected}
         assert not found.destinations
         return
-    if expected == flows.UNMATCHED:
+    if expected in (flows.UNMATCHED, flows.ITSELF):
         assert found.destinations == {f"{address}:{port}": 1.0}
         return
     target = flows.UDP_PORT if protocol == "UDP" else flows.TCP_PORT
@@ -51,13 +58,14 @@ def test_the_tracer_follows_the_packet_as_the_table_says(rulesets, row):
 
 def test_what_is_printed_can_be_read_again(rulesets):
     for ruleset in rulesets.values():
-        assert parse(render(ruleset)) == ruleset
+        read = parse_nft if isinstance(ruleset, NftRuleset) else parse
+        assert read(render(ruleset)) == ruleset
 
 
 def test_a_client_with_affinity_goes_where_it_went_before():
     from tests.proxy.manifests import service
     rows = Snapshots().take([service("web", "10.96.45.10", sessionAffinity="ClientIP")], flows.SLICES)
-    ruleset = MODES["iptables"](rows, NodeView("n1", (), "", flows.CLUSTER_CIDR))
+    ruleset = MODES["iptables"](rows, flows.view("n1"))
     packet = Packet("10.244.1.5", "10.96.45.10", 80, "tcp", "veth0")
     assert len(trace(ruleset, packet).destinations) == 3
     chains = {chain.rules[0].source: chain.name for chain in ruleset.table("nat").chains
@@ -66,3 +74,14 @@ def test_a_client_with_affinity_goes_where_it_went_before():
     assert trace(ruleset, packet, remembered=remembered).destinations == {"10.244.1.2:8080": 1.0}
     other = packet._replace(source="10.244.1.6")
     assert len(trace(ruleset, other, remembered=remembered).destinations) == 3
+
+
+def test_a_client_with_affinity_goes_where_it_went_before_in_nftables():
+    from tests.proxy.manifests import service
+    rows = Snapshots().take([service("web", "10.96.45.10", sessionAffinity="ClientIP")], flows.SLICES)
+    ruleset = MODES["nftables"](rows, flows.view("n1"))
+    packet = Packet("10.244.1.5", "10.96.45.10", 80, "tcp", "veth0")
+    assert len(trace(ruleset, packet).destinations) == 3
+    kept = next(name for name in ruleset.tables[0].sets if name.endswith("__10.244.1.2/8080"))
+    assert trace(ruleset, packet, remembered={kept: {"10.244.1.5"}}).destinations == {"10.244.1.2:8080": 1.0}
+    assert len(trace(ruleset, packet, remembered={kept: {"10.244.1.6"}}).destinations) == 3
