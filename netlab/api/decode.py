@@ -18,7 +18,7 @@ _GO_TYPES = {"time": "v1.Time", "object": "map[string]interface {}", "bytes": "[
              "quantity": "resource.Quantity"}
 _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+|[KMGTPE]i|[numkMGTPE])?", re.ASCII)
+_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2}|[KMGTPE]i|[numkMGTPE])?", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
@@ -98,11 +98,12 @@ def _plain(value: Any, form: str, path: str, owner: str) -> Any:
         if isinstance(value, str) or (number is not None and -_LIMITS["int32"] <= number < _LIMITS["int32"]):
             return value if isinstance(value, str) else number
     elif form == "quantity":
-        if isinstance(value, str) and (len(value) > 64 or not _QUANTITY.fullmatch(value)):
-            raise TypeError("quantities must match the regular expression "
-                            "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
         if isinstance(value, str | int | float) and not isinstance(value, bool):
-            return value if isinstance(value, str) else str(value)
+            text = str(value)
+            if len(text) > 64 or not _QUANTITY.fullmatch(text):
+                raise TypeError("quantities must match the regular expression "
+                                "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+            return text
     elif form == "time":
         if isinstance(value, str):
             if not _TIME.fullmatch(value):

@@ -16,7 +16,8 @@ AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryLi
 
 _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 _SUBRESOURCES: dict[str, tuple[dict[str, str], list[str]]] = {
-    "status": ({}, ["get", "patch", "update"]), "scale": (_SCALE, ["get", "patch", "update"]),
+    "status": ({}, ["get", "patch", "update"]), "approval": ({}, ["get", "patch", "update"]),
+    "scale": (_SCALE, ["get", "patch", "update"]),
     "finalize": ({}, ["update"]), "log": ({}, ["get"]), "ephemeralcontainers": ({}, ["get", "patch", "update"]),
     "exec": ({"kind": "PodExecOptions"}, ["create", "get"]),
     "attach": ({"kind": "PodAttachOptions"}, ["create", "get"]),
@@ -45,8 +46,6 @@ def respond(request: Request) -> Response | None:
     path = request.path
     if path == "/version":
         return json_response(VERSION)
-    if path in ("/healthz", "/livez", "/readyz"):
-        return Response(200, b"ok", "text/plain; charset=utf-8")
     version = _aggregated_version(request.headers.get("accept", ""))
     if path in ("/api", "/apis") and version:
         document = _aggregated(("",) if path == "/api" else groups(), version)

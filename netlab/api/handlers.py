@@ -8,9 +8,11 @@ from typing import Any
 
 from netlab.api import (
     attributes,
+    certificates,
     discovery,
     escalation,
     field_labels,
+    health,
     managed_fields,
     openapi,
     rbac,
@@ -20,6 +22,7 @@ from netlab.api import (
 )
 from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
+from netlab.api.paging import page
 from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
 from netlab.api.pod_requests import bind, evict, log_request
 from netlab.api.pod_streams import METHODS, STREAMS, stream_request
@@ -46,6 +49,8 @@ from netlab.model.selectors import FieldSelector, parse, parse_fields
 from netlab.store import Entry
 
 READING = ("GET", "HEAD")
+DELETED_ARE_GIVEN = ("pods", "services", "serviceaccounts", "resourcequotas")
+"""Who deletes one of these is told what it was; for others there is a Status (the API reference, "Response")."""
 
 
 class Api:
@@ -75,7 +80,8 @@ class Api:
     def _handle(self, request: Request) -> Answer:
         self.authorize(request)
         if request.method in READING:
-            answer = discovery.respond(request) or openapi.respond(request.path)
+            answer = discovery.respond(request) or openapi.respond(request.path) or \
+                health.respond(request, self.registry)
             if answer:
                 return answer
         route = routes.find(request.path)
@@ -109,13 +115,12 @@ class Api:
         table = self._table(request, kind)
         if request.flag("watch"):
             return self._watch(request, view, table)
-        entries = view.entries(store)
-        revision = str(store.revision)
+        found = page(request, view, store)
         warnings = (kind.deprecated,) if kind.deprecated else ()
         if table:
-            return Response(200, table.render(entries, revision), warnings=warnings)
-        head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": {"resourceVersion": revision}}
-        body = dump(head)[:-1] + b',"items":[' + b",".join(entry.data for entry in entries) + b"]}"
+            return Response(200, table.render(found.entries, found.metadata()), warnings=warnings)
+        head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": found.metadata()}
+        body = dump(head)[:-1] + b',"items":[' + b",".join(entry.data for entry in found.entries) + b"]}"
         return Response(200, body, warnings=warnings)
 
     def _watch(self, request: Request, view: View, table: TableView | None) -> Watch:
@@ -133,6 +138,8 @@ class Api:
         manifest, warnings = self._decode(request, kind, request.json())
         self._place(manifest, route)
         warnings += kind.warnings(manifest, None)
+        if kind.kind == certificates.KIND:
+            certificates.sign_in(manifest, request.user)
         made = self.registry.create(kind.plural, manifest, namespace=route.namespace or "", dry_run=request.dry_run,
                                     track=self._track(request, route))
         return self._one(request, kind, made, 201, warnings)
@@ -158,7 +165,7 @@ class Api:
             return self._watch(request, view, self._table(request, route.kind))
         warnings = (route.kind.deprecated,) if route.kind.deprecated else ()
         table = self._table(request, route.kind)
-        body = table.render([entry], str(entry.revision)) if table else entry.data
+        body = table.render([entry], {"resourceVersion": str(entry.revision)}) if table else entry.data
         return Response(200, body, warnings=warnings)
 
     def _replace(self, request: Request, route: Route) -> Answer:
@@ -209,6 +216,8 @@ class Api:
         left = self.registry.find(kind.plural, route.name, space)
         if left is not None and meta.uid(left) == meta.uid(old) and not options.dry_run:
             return self._one(request, kind, left, 200, [])
+        if kind.plural in DELETED_ARE_GIVEN:
+            return self._one(request, kind, old, 200, [])
         details = {"name": route.name, "group": kind.group, "kind": kind.plural, "uid": meta.uid(old)}
         return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
                               "details": {key: value for key, value in details.items() if value}})
@@ -235,7 +244,9 @@ class Api:
                                                dry_run=request.dry_run), 201)
         if name == "scale":
             return self._scale(request, route)
-        if name in ("status", "finalize", "ephemeralcontainers"):
+        if name == "approval" and method in ("PUT", "PATCH"):
+            certificates.check_approval(self.registry, request.user, self.registry.get(kind.plural, route.name))
+        if name in ("status", "finalize", "ephemeralcontainers", "approval"):
             act = {"GET": self._get, "PUT": self._replace, "PATCH": self._patch}.get(method)
             if act is not None:
                 return act(request, route)
@@ -312,7 +323,7 @@ class Api:
                 return Response(code, stored.data, warnings=told)  # its JSON is there already
             return json_response(manifest, code, warnings=told)
         entry = Entry(key, manifest, dump(manifest), meta.revision(manifest))
-        return Response(code, table.render([entry], str(entry.revision)), warnings=told)
+        return Response(code, table.render([entry], {"resourceVersion": str(entry.revision)}), warnings=told)
 
     _collection_verbs = {"GET": _list, "HEAD": _list, "POST": _create, "DELETE": _delete_collection}  # noqa: RUF012
     _object_verbs = {"GET": _get, "HEAD": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete}  # noqa: RUF012

@@ -78,6 +78,10 @@ RoleBinding: 1 metadata, 2 subjects, 3 roleRef
 ClusterRoleBinding: 1 metadata, 2 subjects, 3 roleRef
 Subject: 1 kind, 2 apiGroup, 3 name, 4 namespace
 RoleRef: 1 apiGroup, 2 kind, 3 name
+CertificateSigningRequest: 1 metadata, 2 spec, 3 status
+CertificateSigningRequestSpec: 1 request, 2 username, 3 uid, 4 groups, 5 usages, 7 signerName, 8 expirationSeconds
+CertificateSigningRequestStatus: 1 conditions, 2 certificate
+CertificateSigningRequestCondition: 1 type, 2 reason, 3 message, 4 lastUpdateTime, 5 lastTransitionTime, 6 status
 TokenRequest: 1 metadata, 2 spec
 TokenRequestSpec: 1 audiences, 3 boundObjectRef, 4 expirationSeconds
 BoundObjectReference: 1 kind, 2 apiVersion, 3 name, 4 uid

@@ -15,6 +15,8 @@ from netlab.model.meta import Manifest
 from netlab.model.selectors import from_manifest
 
 GROUP = "rbac.authorization.k8s.io"
+PUBLIC = ("/healthz", "/livez", "/readyz", "/version")  # and what is below them
+CLOSED = "a lab shows strangers its health and version only, whatever its bindings say"
 Rule = dict[str, Any]
 """A PolicyRule: verbs, and apiGroups with resources (and resourceNames), or nonResourceURLs."""
 
@@ -40,12 +42,20 @@ def decide(policy: Policy, user: User, wanted: Attributes) -> tuple[bool, str]:
     """Whether the user may do it, and what is to be said of that: the binding that allows it, or a missing role."""
     if user.is_master:
         return True, ""
+    if user.is_stranger and not _is_public(wanted):
+        # Other users of the machine are strangers, and who may create pods runs commands as root.
+        bound = any(matches(rule, wanted) for rule in rules_of(policy, user, wanted.namespace))
+        return False, CLOSED if bound else ""
     missing: list[str] = []
     for binding in _bindings(policy, wanted.namespace, user):
         for rule in _rules(policy, binding, missing):
             if matches(rule, wanted):
                 return True, _granted(binding, user)
     return False, f"RBAC: {_joined(missing)}" if missing else ""
+
+
+def _is_public(wanted: Attributes) -> bool:
+    return wanted.verb == "get" and any(wanted.path == path or wanted.path.startswith(f"{path}/") for path in PUBLIC)
 
 
 def rules_of(policy: Policy, user: User, namespace: str) -> list[Rule]:

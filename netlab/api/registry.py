@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from netlab.api import deletion, managed_fields, object_meta, scale
+from netlab.api import certificates, deletion, limit_ranges, managed_fields, object_meta, quotas, scale
 from netlab.api.decode import copy, decode
 from netlab.api.managed_fields import Track
 from netlab.api.object_rules import metadata_errors
@@ -60,6 +60,10 @@ class Registry:
         if plural not in RESOURCES:
             raise not_found("resources", plural)
         return RESOURCES[plural]
+
+    def kinds(self) -> tuple[Resource, ...]:
+        """Every kind that is served."""
+        return tuple(RESOURCES.values())
 
     # Reading
 
@@ -242,11 +246,14 @@ class Registry:
     def _admit(self, kind: Resource, new: Manifest, old: Manifest | None, *, dry_run: bool,
                track: Track | None = None, given: Any = None) -> None:
         kind.default(new)
+        limit_ranges.fill(self, kind, new, old)
         kind.prepare(self, new, old)
         errors = metadata_errors(kind, new, old) + kind.validate(new, old)
         if errors:
             raise invalid_object(kind.kind, meta.name(new), errors, kind.group)
         _track(new, old, track, given)
+        limit_ranges.check(self, kind, new, old)
+        quotas.check(self, kind, new, old)
         kind.allocate(self, new, old, dry_run=dry_run)
 
     def _require_namespace(self, kind: Resource, data: dict[str, Any]) -> None:
@@ -271,6 +278,11 @@ class Registry:
                 raise invalid_object(kind.kind, meta.name(old), errors, kind.group)
         elif subresource == "finalize":
             merged["spec"] = {**meta.spec(old), "finalizers": meta.spec(new).get("finalizers") or []}
+        elif subresource == "approval":
+            merged["status"] = certificates.approved(meta.status(old), meta.status(new), now=self.now())
+            errors = kind.validate_status(merged, old)
+            if errors:
+                raise invalid_object(kind.kind, meta.name(old), errors, kind.group)
         elif subresource == "ephemeralcontainers":
             merged["spec"]["ephemeralContainers"] = meta.spec(new).get("ephemeralContainers") or []
             self._admit(kind, merged, old, dry_run=True)

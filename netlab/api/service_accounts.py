@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 VOLUME_PREFIX = "kube-api-access-"
 ROOT_CA = "kube-root-ca.crt"
+TOKEN_SECRET = "kubernetes.io/service-account-token"
+ACCOUNT_NAME, ACCOUNT_UID = "kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"
 TOKEN_SECONDS = 3607  # odd, so that a volume that was given by the server is known again
 DEFAULT_SECONDS, LEAST_SECONDS, MOST_SECONDS = 3600, 600, 1 << 32
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"

@@ -196,6 +196,13 @@ ClusterRoleBinding: subjects []Subject, roleRef RoleRef
 Subject: kind string, apiGroup string, name string, namespace string
 RoleRef: apiGroup string, kind string, name string
 
+CertificateSigningRequest: spec CertificateSigningRequestSpec, status CertificateSigningRequestStatus
+CertificateSigningRequestSpec: request bytes, signerName string, expirationSeconds int32, usages []string,
+  username string, uid string, groups []string, extra {}object
+CertificateSigningRequestStatus: conditions []CertificateSigningRequestCondition/type, certificate bytes
+CertificateSigningRequestCondition: type string, status string, reason string, message string, lastUpdateTime time,
+  lastTransitionTime time
+
 TokenRequest: spec TokenRequestSpec, status TokenRequestStatus
 TokenRequestSpec: audiences []string, expirationSeconds int64, boundObjectRef BoundObjectReference
 BoundObjectReference: kind string, apiVersion string, name string, uid string

@@ -76,7 +76,7 @@ def _merge_list(target: list[Any], patch: list[Any], shape: Shape | None, name: 
     if not merge_key:
         return [_plain(item) for item in patch]
     if merge_key == "=":
-        return [*copy(target), *(item for item in copy(patch) if item not in target)]
+        return _ordered([*copy(target), *(item for item in copy(patch) if item not in target)], patch, "", target)
     result: list[Any] = copy(target)
     for item in patch:
         if not isinstance(item, dict):
@@ -92,11 +92,14 @@ def _merge_list(target: list[Any], patch: list[Any], shape: Shape | None, name: 
             result.append(_merge_map({}, item, shape.element if shape else None))
         else:
             result[place] = _merge_map(result[place], item, shape.element if shape else None)
-    return result
+    return _ordered(result, patch, merge_key, target)
 
 
 def _ordered(merged: list[Any], order: list[Any], merge_key: str, before: list[Any]) -> list[Any]:
-    """The list in the order of the directive; what it does not name keeps its place among what was there before."""
+    """The list in the order of the patch or directive; what is not in it keeps its place among what was there before.
+
+    Beside what was not there before, so new elements come in front.
+    """
     def identity(item: Any) -> Any:
         return item.get(merge_key) if merge_key not in ("", "=") and isinstance(item, dict) else item
 

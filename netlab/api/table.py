@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,11 +27,11 @@ class TableView:
             raise bad_request(f'includeObject: Unsupported value: "{self.include}": supported values: "Metadata", '
                               '"None", "Object"')
 
-    def render(self, entries: Iterable[Entry], revision: str) -> bytes:
-        """The Table as JSON."""
+    def render(self, entries: Iterable[Entry], metadata: Mapping[str, object]) -> bytes:
+        """The Table as JSON, with the list's metadata."""
         now = self.clock()
         head = {"kind": "Table", "apiVersion": f"meta.k8s.io/{self.version}",
-                "metadata": {"resourceVersion": revision},
+                "metadata": metadata,
                 "columnDefinitions": [
                     {"name": column.name, "type": column.type, "format": "name" if column.name == "Name" else "",
                      "description": "", "priority": column.priority} for column in self.kind.columns]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, Protocol
 
 from netlab.api.users import User, account_user
@@ -19,6 +19,8 @@ from netlab.model.meta import Manifest
 HEADER = {"alg": "HS256", "typ": "JWT"}
 POD_TOKEN_SECONDS = 365 * 24 * 3600  # what upstream makes of the 3607 seconds that pods ask for
 _PRIVATE = "kubernetes.io"
+_LASTING = "kubernetes/serviceaccount"  # the issuer that upstream's tokens in Secrets name
+_CLAIM = "kubernetes.io/serviceaccount"
 
 
 class Objects(Protocol):
@@ -29,11 +31,20 @@ class Objects(Protocol):
 
 
 class Issuer:
-    """Signs tokens, and knows its own again. `key` is secret; `name` is the issuer and the audience of its tokens."""
+    """Signs tokens, and knows its own again. `key` is secret; `name` is the issuer and the audience of its tokens.
 
-    def __init__(self, key: bytes, name: str) -> None:
+    `admin` is the administrator's token, which is none of them.
+    """
+
+    def __init__(self, key: bytes, name: str, *, admin: str = "") -> None:
         self._key = key
+        self._admin = admin
         self.name = name
+
+    def is_admin(self, token: str) -> bool:
+        """Whether it is the administrator's."""
+        # Bytes, since compare_digest refuses texts with other characters than ASCII.
+        return bool(self._admin) and hmac.compare_digest(token.encode(errors="replace"), self._admin.encode())
 
     def issue(self, account: Manifest, *, now: int, seconds: int, audiences: list[str] | None = None,
               bound: Manifest | None = None) -> str:
@@ -47,12 +58,23 @@ class Issuer:
                            _PRIVATE: private, "nbf": now,
                            "sub": f"system:serviceaccount:{space}:{meta.name(account)}"})
 
+    def issue_lasting(self, account: Manifest, secret: Manifest) -> str:
+        """The token that a Secret holds for a ServiceAccount: it is good as long as the Secret is there with it."""
+        space = meta.namespace(account)
+        return self._sign({"iss": _LASTING, f"{_CLAIM}/namespace": space,
+                           f"{_CLAIM}/secret.name": meta.name(secret),
+                           f"{_CLAIM}/service-account.name": meta.name(account),
+                           f"{_CLAIM}/service-account.uid": meta.uid(account),
+                           "sub": f"system:serviceaccount:{space}:{meta.name(account)}"})
+
     def user(self, token: str, objects: Objects, *, now: float, audiences: tuple[str, ...] = ()) -> User | None:
         """The ServiceAccount whose token this is, or None when it is none of ours or no longer good.
 
         It must be meant for one of `audiences`, by default for the API.
         """
         claims = self._claims(token)
+        if claims is not None and claims["iss"] == _LASTING:
+            return _lasting_user(claims, token, objects) if set(audiences or (self.name,)) & {self.name} else None
         if claims is None or not claims["nbf"] <= now < claims["exp"]:
             return None
         if not set(claims["aud"]) & set(audiences or (self.name,)):
@@ -86,6 +108,17 @@ class Issuer:
         data = text.partition(".")[2]
         claims: dict[str, Any] = json.loads(urlsafe_b64decode(data + "=" * (-len(data) % 4)))  # signed: ours
         return claims
+
+
+def _lasting_user(claims: dict[str, Any], token: str, objects: Objects) -> User | None:
+    space, name, uid = (claims[f"{_CLAIM}/{field}"] for field in (
+        "namespace", "service-account.name", "service-account.uid"))
+    account = objects.find("serviceaccounts", name, space)
+    secret = objects.find("secrets", claims[f"{_CLAIM}/secret.name"], space)
+    if account is None or secret is None or meta.uid(account) != uid or meta.is_deleting(secret) or \
+            (secret.get("data") or {}).get("token") != b64encode(token.encode()).decode():
+        return None
+    return account_user(space, name, uid=uid)
 
 
 def _encoded(value: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
 ACCOUNT_PREFIX = "system:serviceaccount:"
 ACCOUNTS = "system:serviceaccounts"
 
@@ -23,7 +24,12 @@ class User:
     @property
     def is_master(self) -> bool:
         """Whether it may do everything, whatever roles say."""
-        return MASTERS in self.groups
+        return MASTERS in self.groups and not self.is_stranger
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether it has shown no credential, or acts as one who has not."""
+        return UNAUTHENTICATED in self.groups
 
     def info(self) -> dict[str, object]:
         """As reviews show it (UserInfo of authentication.k8s.io)."""
@@ -33,6 +39,7 @@ class User:
 
 
 ADMIN = User("kubernetes-admin", (MASTERS, AUTHENTICATED))
+ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED,))
 
 
 def account_groups(namespace: str) -> tuple[str, ...]:

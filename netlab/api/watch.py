@@ -114,5 +114,5 @@ class Watch:
             yield self._line("DELETED", change.entry)
 
     def _line(self, type: str, entry: Entry) -> bytes:
-        body = self._table.render([entry], str(entry.revision)) if self._table else entry.data
+        body = self._table.render([entry], {"resourceVersion": str(entry.revision)}) if self._table else entry.data
         return b'{"type":"' + type.encode() + b'","object":' + body + b"}\n"

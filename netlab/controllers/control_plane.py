@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netlab.api.registry import Registry
+from netlab.controllers.account_tokens import AccountTokens
 from netlab.controllers.deployments import Deployments
 from netlab.controllers.endpoints import Endpoints
 from netlab.controllers.endpointslice_mirroring import EndpointSliceMirroring
@@ -12,6 +13,7 @@ from netlab.controllers.garbage_collector import GarbageCollector
 from netlab.controllers.kubernetes_service import KubernetesService
 from netlab.controllers.namespaces import Namespaces
 from netlab.controllers.replicasets import ReplicaSets
+from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
 
@@ -24,8 +26,8 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
     """
     return [
         Namespaces(registry), GarbageCollector(registry),
-        service_accounts(registry), *([root_certificates(registry, ca)] if ca else []),
+        service_accounts(registry), *([root_certificates(registry, ca), AccountTokens(registry, ca)] if ca else []),
         KubernetesService(registry, address=api_address, port=api_port),
-        Deployments(registry), ReplicaSets(registry), Scheduler(registry),
+        Deployments(registry), ReplicaSets(registry), Scheduler(registry), ResourceQuotas(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
     ]

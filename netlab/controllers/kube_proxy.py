@@ -1,80 +1,21 @@
-"""kube-proxy of one node: Services and endpoints become the rules in that node's netns."""
+"""kube-proxy of one node: Services and endpoints become the rules in that node's netns, for each IP family apart."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from collections import Counter
+from datetime import datetime
 
 from netlab.api.registry import Registry
+from netlab.controllers.events import EventRecorder
+from netlab.controllers.family_proxy import DEFAULT_MODE, FamilyProxy, Tables, shared_of
+from netlab.controllers.proxy_status import ProxyStatus, Serve
 from netlab.controllers.runtime import Controller
 from netlab.model import meta
-from netlab.model.meta import Manifest
-from netlab.netfilter import AnyRuleset
-from netlab.proxy import CACHES, MODES
-from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
-from netlab.proxy.udp import Serving, udp_serving
+from netlab.netfilter import rule_counts
+from netlab.proxy.health import TO_BE_DELETED, HealthCheck, ProxyState, health_checks
 
 MIN_INTERVAL = 0.03  # seconds from write to write, unless the settings say another
-DEFAULT_MODE = "iptables"
-NOBODY: frozenset[str] = frozenset()
-ZONE_LABEL = "topology.kubernetes.io/zone"
-
-
-class Tables(Protocol):
-    """What is needed of a node's tables; the methods block."""
-
-    def replace(self, ruleset: Any) -> None:
-        """Makes the tables what the ruleset says."""
-
-    def matches(self, ruleset: Any) -> bool:
-        """Whether the kernel holds just that."""
-
-    def remove(self, ruleset: Any) -> None:
-        """Takes away what the ruleset has brought."""
-
-    def forget_udp(self, serving: Serving) -> None:
-        """Ends UDP flows to addresses that others serve now."""
-
-
-class Shared:
-    """What all proxies of a lab compute together: the rows, and rules of ports that are alike on every node."""
-
-    def __init__(self, mode: str) -> None:
-        self.compile: Any = MODES[mode]
-        self.cache: Any = CACHES[mode]()
-        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
-        self.writer = ThreadPoolExecutor(1, "kube-proxy")
-        self._snapshots = Snapshots()
-        self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
-        self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
-
-    def rows(self, registry: Registry) -> tuple[Proxied, ...]:
-        """The Services' ports at present."""
-        revision = registry.store.revision_of("services", "endpointslices")
-        if self._seen[0] != revision:
-            before = self._snapshots.refused
-            rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            if rows is not self._seen[1]:
-                self.cache.prune(rows)
-            self._seen = revision, rows
-            for text in self._snapshots.refused:
-                if text not in before:
-                    print(f"kube-proxy: left out: {text}", file=sys.stderr)
-        return self._seen[1]
-
-    def serving(self, registry: Registry) -> Serving:
-        """Who serves UDP flows at present."""
-        rows = self.rows(registry)
-        if self._serving[0] is not rows:
-            self._serving = rows, udp_serving(rows)
-        return self._serving[1]
-
-
-_shared: WeakKeyDictionary[Registry, Shared] = WeakKeyDictionary()
 
 
 class KubeProxy(Controller):
@@ -85,76 +26,68 @@ class KubeProxy(Controller):
 
     resources = ("services", "endpointslices", "nodes")
 
-    def __init__(self, registry: Registry, *, node: str, tables: Tables) -> None:
+    def __init__(self, registry: Registry, *, node: str, tables: Tables, serve: Serve | None = None) -> None:
         super().__init__(registry)
         self.name = f"kube-proxy/{node}"
         self.node = node
-        self.tables = tables
-        self.settings = registry.spec.proxy
-        if registry not in _shared:
-            _shared[registry] = Shared(self.settings.mode or registry.spec.proxy_mode or DEFAULT_MODE)
-        self._shared = _shared[registry]
-        self._compiled: tuple[tuple[Proxied, ...], NodeView, AnyRuleset] | None = None
-        self._written: AnyRuleset | None = None
-        self._serving: Serving = {}
-        self._checked = 0.0
+        self._families = [FamilyProxy(registry, shared, node=node, tables=tables)
+                          for shared in shared_of(registry).values()]
         self._last = 0.0
+        self._updated: datetime | None = None
+        self._status = ProxyStatus(serve, node=node, state=self._state) if serve else None
+        self._recorder = EventRecorder(registry, "kube-proxy", node)
 
     async def reconcile(self) -> float | None:
-        """Compiles, compares, writes."""
+        """Compiles, compares, writes: one family after the other."""
         clock = asyncio.get_running_loop().time
-        least = self.settings.min_sync_period
+        least = self.registry.spec.proxy.min_sync_period
         pause = self._last + (MIN_INTERVAL if least is None else least) - clock()
         if pause > 0:
             await asyncio.sleep(pause)
-        ruleset, serving = self._compile(), self._shared.serving(self.registry)
-        # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
-        if ruleset != self._written or serving != self._serving or clock() >= self._checked + self.settings.sync_period:
-            # Unknown until done: a failed or cancelled write must not pass for a finished one.
-            known, self._written = self._written, None
-            await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._sync, ruleset, known, serving)
-            self._written, self._serving = ruleset, serving
-            self._last = self._checked = clock()
-        return max(0.0, self._checked + self.settings.sync_period - clock())
+        written = [await proxy.sync(clock) for proxy in self._families]
+        if any(written):
+            self._last, self._updated = clock(), self.registry.clock()
+        self._tell_health()
+        return max(0.0, min(proxy.checked for proxy in self._families) + self.registry.spec.proxy.sync_period - clock())
+
+    async def close(self) -> None:
+        """Ends its servers; its rules stay."""
+        if self._status:
+            self._status.close()
 
     async def cleanup(self) -> None:
         """Takes the node's rules away, as `kube-proxy --cleanup` does; it must not run."""
-        remove = partial(self.tables.remove, self._compile())
-        await asyncio.get_running_loop().run_in_executor(self._shared.writer, remove)
-        self._written = None
+        for proxy in self._families:
+            await proxy.cleanup()
 
-    def _compile(self) -> AnyRuleset:
-        rows, view = self._shared.rows(self.registry), self._node_view()
-        if self._compiled is None or self._compiled[0] is not rows or self._compiled[1] != view:
-            self._compiled = rows, view, self._shared.compile(rows, view, cache=self._shared.cache)
-        return self._compiled[2]
+    def _tell_health(self) -> None:
+        if self._status is None:
+            return
+        for check, text in self._status.follow(self._health_checks()):
+            service = self.registry.find("services", check.service, check.namespace)
+            if service is not None:
+                self._recorder.event(
+                    service, "Warning", "FailedToStartServiceHealthcheck",
+                    f'node {self.node} failed to start healthcheck "{check.namespace}/{check.service}" on port '
+                    f"{check.port}: {text}")
 
-    def _sync(self, ruleset: AnyRuleset, known: AnyRuleset | None, serving: Serving) -> None:
-        right = (known is None or known == ruleset) and self.tables.matches(ruleset)
-        if not right:
-            self.tables.replace(ruleset)
-        # The look at tracked flows takes time on a busy node, and who only comes along takes no flow from others.
-        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
-               for key, addresses in serving.items()):
-            self.tables.forget_udp(serving)
+    def _health_checks(self) -> tuple[HealthCheck, ...]:
+        """A Service of both families counts the endpoints of the cluster's first."""
+        found: dict[int, HealthCheck] = {}
+        for proxy in self._families:
+            for check in health_checks(proxy.rows(), node=self.node):
+                found.setdefault(check.port, check)
+        return tuple(found.values())
 
-    def _node_view(self) -> NodeView:
-        manifest = self.registry.find("nodes", self.node) or {}
-        spec, settings = self.registry.spec, self.settings
-        cidr, interface = "", ""
-        if settings.detect_local_mode == "ClusterCIDR":
-            cidr = str(spec.pod_cidr) if settings.cluster_cidr is None else settings.cluster_cidr
-        elif settings.detect_local_mode == "NodeCIDR":
-            cidr = str(spec.node_pod_cidr(self.node))
-        elif settings.detect_local_mode == "BridgeInterface":
-            interface = settings.bridge_interface
-        else:
-            interface = settings.interface_name_prefix + "+"
-        return NodeView(self.node, _addresses(manifest), meta.labels(manifest).get(ZONE_LABEL, ""), cidr,
-                        settings.masquerade_all, settings.localhost_node_ports, interface, settings.masquerade_bit,
-                        settings.node_port_addresses, (str(spec.service_cidr),))
-
-
-def _addresses(manifest: Manifest) -> tuple[str, ...]:
-    found = meta.status(manifest).get("addresses") or ()
-    return tuple(str(item.get("address")) for item in found if item.get("type") == "InternalIP")
+    def _state(self) -> ProxyState:
+        node = self.registry.find("nodes", self.node)
+        taints = [taint.get("key") for taint in meta.spec(node or {}).get("taints") or ()]
+        since = asyncio.get_running_loop().time() - 2 * self.registry.spec.proxy.sync_period
+        late = any(proxy.begun is not None and proxy.begun < since for proxy in self._families)
+        written = [proxy.written for proxy in self._families if proxy.written]
+        return ProxyState(
+            now=self.registry.clock(), updated=self._updated, healthy=self._updated is not None and not late,
+            eligible=node is not None and not meta.is_deleting(node) and TO_BE_DELETED not in taints,
+            mode=self.registry.spec.proxy_mode or DEFAULT_MODE, syncs=sum(proxy.syncs for proxy in self._families),
+            sync_seconds=sum(proxy.sync_seconds for proxy in self._families),
+            rules=lambda: dict(sum((Counter(rule_counts(ruleset)) for ruleset in written), Counter[str]())))

@@ -6,6 +6,9 @@ import os
 import socket
 import struct
 from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple
+
+from netlab.model.family import IPV4, IPV6
 
 NETLINK_NETFILTER = 12
 GET, DELETE = 1 << 8 | 1, 1 << 8 | 2  # subsystem conntrack
@@ -13,34 +16,53 @@ REQUEST, ACK, DUMP = 1, 4, 0x300
 ERROR, DONE = 2, 3
 TUPLE_ORIG, TUPLE_REPLY = 1, 2
 TUPLE_IP, TUPLE_PROTO = 1, 2
-IP_SOURCE, IP_DESTINATION = 1, 2
 PROTO_NUMBER, PROTO_DESTINATION = 1, 3
 NESTED = 0x8000
 FILTER, FILTER_ORIG_FLAGS, FILTER_REPLY_FLAGS = 25, 1, 2
 BY_PROTOCOL = 1 << 3  # net/netfilter/nf_internals.h: CTA_FILTER_F_CTA_PROTO_NUM
 GONE = 2  # ENOENT: it has ended by itself
-# Where the kernel puts the protocol of an IPv4 flow: after nfgenmsg, ORIG { IP { source, destination }, PROTO {.
-PROTOCOL_AT = 4 + 4 + 4 + 8 + 8 + 4 + 4
 _HEADER = struct.Struct("=IHHII")
-_FAMILY = struct.pack("=BBH", socket.AF_INET, 0, 0)
 
 
-def delete_udp(serving: Mapping[tuple[str, int], Collection[str]]) -> int:
-    """Ends UDP flows to a known address and port that are answered by others than those; gives their number.
+class _Family(NamedTuple):
+    """How flows of a family are written: CTA_IP_V4_SRC or CTA_IP_V6_SRC and so on."""
+
+    number: int
+    source: int
+    destination: int
+    size: int  # of an address
+
+    @property
+    def protocol_at(self) -> int:
+        """Where the kernel puts a flow's protocol: after nfgenmsg, ORIG { IP { source, destination }, PROTO {."""
+        return 4 + 4 + 4 + 2 * (4 + self.size) + 4 + 4
+
+    @property
+    def head(self) -> bytes:
+        """struct nfgenmsg."""
+        return struct.pack("=BBH", self.number, 0, 0)
+
+
+_FAMILIES = {IPV4: _Family(socket.AF_INET, 1, 2, 4), IPV6: _Family(socket.AF_INET6, 3, 4, 16)}
+
+
+def delete_udp(serving: Mapping[tuple[str, int], Collection[str]], *, family: str = IPV4) -> int:
+    """Ends the family's UDP flows to a known address and port that others than those answer; gives their number.
 
     `serving` has address and port ("" for any address) and who may answer. Must run inside of the netns.
     """
     if not serving:
         return 0
+    kind_of = _FAMILIES[family]
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as handle:
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         handle.bind((0, 0))
-        stale = [original for original, destination, port, answers in list(_udp(handle))
+        stale = [original for original, destination, port, answers in list(_udp(handle, kind_of))
                  if (expected := serving.get((destination, port)) or serving.get(("", port)))
                  and answers not in expected]
         for number, original in enumerate(stale, 2):
-            _send(handle, DELETE, REQUEST | ACK, number, struct.pack("=HH", len(original) + 4, TUPLE_ORIG | NESTED)
-                  + original)
+            _send(handle, DELETE, REQUEST | ACK, number, kind_of.head
+                  + struct.pack("=HH", len(original) + 4, TUPLE_ORIG | NESTED) + original)
             for kind, body in _receive(handle):
                 code = -struct.unpack_from("=i", body)[0] if kind == ERROR else 0
                 if code and code != GONE:
@@ -49,19 +71,20 @@ def delete_udp(serving: Mapping[tuple[str, int], Collection[str]]) -> int:
     return len(stale)
 
 
-def _udp(handle: socket.socket) -> Iterator[tuple[bytes, str, int, str]]:
+def _udp(handle: socket.socket, family: _Family) -> Iterator[tuple[bytes, str, int, str]]:
     """(the original tuple as bytes, its destination address, its port, who answers) of every UDP flow."""
     # A busy node tracks tens of thousands of TCP connections: the kernel (5.8) leaves them out, others we skip unread.
     protocol = _attribute(PROTO_NUMBER, bytes([socket.IPPROTO_UDP]))
+    protocol_at = family.protocol_at
     _send(handle, GET, REQUEST | DUMP, 1,
-          _attribute(TUPLE_ORIG | NESTED, _attribute(TUPLE_PROTO | NESTED, protocol))
+          family.head + _attribute(TUPLE_ORIG | NESTED, _attribute(TUPLE_PROTO | NESTED, protocol))
           + _attribute(FILTER | NESTED, _attribute(FILTER_ORIG_FLAGS, struct.pack("=I", BY_PROTOCOL))
                        + _attribute(FILTER_REPLY_FLAGS, struct.pack("=I", 0))))
     for kind, body in _receive(handle):
         if kind == ERROR:
             code = -struct.unpack_from("=i", body)[0]
             raise OSError(code, f"conntrack: {os.strerror(code)}")
-        if len(body) > PROTOCOL_AT and body[PROTOCOL_AT] == socket.IPPROTO_TCP:
+        if len(body) > protocol_at and body[protocol_at] == socket.IPPROTO_TCP:
             continue
         attributes = _attributes(body[4:])
         if TUPLE_ORIG not in attributes or TUPLE_REPLY not in attributes:
@@ -69,13 +92,17 @@ def _udp(handle: socket.socket) -> Iterator[tuple[bytes, str, int, str]]:
         original, reply = _attributes(attributes[TUPLE_ORIG]), _attributes(attributes[TUPLE_REPLY])
         flow = _attributes(original[TUPLE_PROTO])
         if flow[PROTO_NUMBER][0] == socket.IPPROTO_UDP:
-            yield (attributes[TUPLE_ORIG], socket.inet_ntoa(_attributes(original[TUPLE_IP])[IP_DESTINATION]),
+            yield (attributes[TUPLE_ORIG], _text(family, _attributes(original[TUPLE_IP])[family.destination]),
                    int.from_bytes(flow[PROTO_DESTINATION], "big"),
-                   socket.inet_ntoa(_attributes(reply[TUPLE_IP])[IP_SOURCE]))
+                   _text(family, _attributes(reply[TUPLE_IP])[family.source]))
+
+
+def _text(family: _Family, address: bytes) -> str:
+    return socket.inet_ntop(family.number, address)
 
 
 def _send(handle: socket.socket, kind: int, flags: int, number: int, body: bytes) -> None:
-    handle.send(_HEADER.pack(_HEADER.size + len(_FAMILY) + len(body), kind, flags, number, 0) + _FAMILY + body)
+    handle.send(_HEADER.pack(_HEADER.size + len(body), kind, flags, number, 0) + body)
 
 
 def _receive(handle: socket.socket) -> Iterator[tuple[int, bytes]]:

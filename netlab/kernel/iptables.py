@@ -1,4 +1,4 @@
-"""A netns's iptables (the legacy tables), read and written whole.
+"""A netns's iptables or ip6tables (the legacy tables), read and written whole.
 
 libiptc takes packed rules and writes a table in one commit; further nodes with the same table get it as a whole. If
 the kernel refuses how rules are packed, the program iptables-legacy-restore writes them. What is in the tables beside
@@ -19,13 +19,13 @@ from netlab.kernel import conntrack, iptables_binding, iptables_raw
 from netlab.kernel import netns as netnses
 from netlab.kernel.iptables_binding import LOCK_LIMIT, binding, failure, locked
 from netlab.kernel.iptables_raw import holds
-from netlab.kernel.iptables_table import PackedTable, packed_table
+from netlab.kernel.iptables_table import PROGRAMS, PackedTable, packed_table
 from netlab.model.errors import LabError
+from netlab.model.family import IPV4
 from netlab.netfilter.render import render, render_table
 from netlab.netfilter.ruleset import BUILTIN, Ruleset, Table
 from netlab.netfilter.ruleset import table as empty_table
 
-RESTORE, SAVE = "iptables-legacy-restore", "iptables-legacy-save"
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
 _refused = False  # whether this kernel took other revisions of extensions than ours
 
@@ -43,13 +43,13 @@ def _without_collector() -> Iterator[None]:
 
 
 class NodeTables:
-    """The legacy tables of one netns. All methods block, for milliseconds; OSError when there is no such netns."""
+    """The legacy tables of one netns, of both families. Methods block, for milliseconds; OSError if it is not there."""
 
     def __init__(self, netns: str) -> None:
         self.netns = netns
 
     def replace(self, ruleset: Ruleset) -> None:
-        """Makes the tables of the ruleset exactly what it says, filter first; other tables are left alone."""
+        """Makes the tables of the ruleset, for its family, exactly what it says, filter first; others stay."""
         with _without_collector():
             for table in ruleset.tables:
                 packed_table(table)
@@ -63,23 +63,23 @@ class NodeTables:
     def matches(self, ruleset: Ruleset) -> bool:
         """Whether the kernel holds exactly these tables, counters aside."""
         if _refused:
-            return self.save() == render(ruleset)
+            return self.save(ruleset.family) == render(ruleset)
         with _without_collector():
             # Filter first, as in replace: the kernel makes a table when it is asked for, and lists the newest first.
             tables = [packed_table(table) for table in reversed(ruleset.tables)]
             return netnses.visit(self.netns, lambda: all(map(holds, tables)))
 
-    def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]]) -> None:
+    def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
-        netnses.visit(self.netns, lambda: conntrack.delete_udp(serving))
+        netnses.visit(self.netns, lambda: conntrack.delete_udp(serving, family=family))
 
     def remove(self, ruleset: Ruleset) -> None:
         """Empties the tables that the ruleset has."""
-        self.replace(Ruleset(tuple(empty_table(table.name, {}) for table in ruleset.tables)))
+        self.replace(Ruleset(tuple(empty_table(table.name, {}, family=table.family) for table in ruleset.tables)))
 
-    def save(self) -> str:
-        """What iptables-legacy-save prints, without its `#` lines, counters as [0:0]."""
-        return normalise(netnses.visit(self.netns, lambda: _run([SAVE])))
+    def save(self, family: str = IPV4) -> str:
+        """What iptables-legacy-save (ip6tables-legacy-save) prints, without its `#` lines, counters as [0:0]."""
+        return normalise(netnses.visit(self.netns, lambda: _run([f"{PROGRAMS[family]}-legacy-save"])))
 
 
 def normalise(text: str) -> str:
@@ -112,10 +112,11 @@ def _write(table: Table) -> None:
             if error.errno not in _REFUSALS:
                 raise
             refusal = error
-    _run([RESTORE, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
+    restore = f"{packed.program}-legacy-restore"
+    _run([restore, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
     if refusal:  # and the program could: it is not the rules that are wrong, but our packing
         _refused = True
-        print(f"iptables: this kernel refuses packed rules ({refusal}); {RESTORE} writes them", file=sys.stderr)
+        print(f"{packed.program}: this kernel refuses packed rules ({refusal}); {restore} writes them", file=sys.stderr)
 
 
 def _put(table: PackedTable) -> bool:
@@ -128,12 +129,12 @@ def _put(table: PackedTable) -> bool:
 
 
 def _commit(table: PackedTable) -> None:
-    libiptc, quick = binding().iptc, iptables_binding.quick()
+    libiptc, quick = binding(table.family), iptables_binding.quick(table.family)
     handle = libiptc.iptc_init(table.name.encode())
     if not handle:
         error = failure()
-        raise LabError(f"the kernel has no legacy iptables table {table.name}: {error.strerror}",
-                       hint="modprobe iptable_nat iptable_filter iptable_mangle", exit_code=3)
+        raise LabError(f"the kernel has no legacy {table.program} table {table.name}: {error.strerror}",
+                       hint="modprobe -a " + " ".join(f"{table.program[:-1]}_{name}" for name in BUILTIN), exit_code=3)
     try:
         for chain, policy in table.policies.items():
             if not quick.iptc_set_policy(chain, policy, None, handle):
@@ -170,7 +171,7 @@ def _make_chains(table: PackedTable, libiptc: Any, handle: Any) -> None:
 
 def _failed(table: PackedTable, what: str) -> OSError:
     error = failure()
-    return OSError(error.errno, f"iptables table {table.name}, {what}: {error.strerror}")
+    return OSError(error.errno, f"{table.program} table {table.name}, {what}: {error.strerror}")
 
 
 def _run(argv: list[str], text: str = "") -> str:

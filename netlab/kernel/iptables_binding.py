@@ -10,33 +10,40 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import cache
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from netlab.model.errors import LabError
+from netlab.model.family import IPV4, IPV6
 
 LOCK = "/run/xtables.lock"
 LOCK_LIMIT = 20.0  # seconds
 # What find_library would ask ldconfig, gcc and ld for; the fourth library lies in site-packages.
 _LIBRARIES = {"c": "libc.so.6", "ip4tc": "libip4tc.so.2", "ip6tc": "libip6tc.so.2", "xtables": "libxtables.so.12"}
+_QUICK = ("set_policy", "append_entry", "first_chain", "next_chain", "flush_entries", "delete_chain", "create_chain")
 
 
-def binding() -> Any:
-    """The module that holds libiptc's functions (`.iptc`) and errno (`._get_errno_loc`)."""
-    return load().ip4tc
+def binding(family: str = IPV4) -> Any:
+    """libiptc's functions for that family, by their IPv4 names (`iptc_init`)."""
+    module = load()
+    return module.ip6tc.ip6tc if family == IPV6 else module.ip4tc.iptc
 
 
 @cache
-def quick() -> Any:
-    """libiptc's functions that only take a moment: Python's lock is held meanwhile.
+def quick(family: str = IPV4) -> Any:
+    """libiptc's functions that only take a moment, by their IPv4 names: Python's lock is held meanwhile.
 
     To give it up and win it back ten thousand times in a row costs more than they do, above all when others want it.
     """
     import ctypes
 
-    library = ctypes.PyDLL(None, handle=binding()._libiptc._handle)
-    library.iptc_first_chain.restype = library.iptc_next_chain.restype = ctypes.c_char_p
-    return library
+    module = load()
+    part = module.ip6tc if family == IPV6 else module.ip4tc
+    library = ctypes.PyDLL(None, handle=part._libiptc._handle)
+    prefix = "ip6tc" if family == IPV6 else "iptc"
+    found = {name: getattr(library, f"{prefix}_{name}") for name in _QUICK}
+    found["first_chain"].restype = found["next_chain"].restype = ctypes.c_char_p
+    return SimpleNamespace(**{f"iptc_{name}": function for name, function in found.items()})
 
 
 def load() -> ModuleType:
@@ -69,7 +76,7 @@ def load() -> ModuleType:
 
 def failure() -> OSError:
     """The error that the last call into libiptc left behind."""
-    code = binding()._get_errno_loc()[0]
+    code = load().ip4tc._get_errno_loc()[0]
     return OSError(code, os.strerror(code))
 
 

@@ -10,10 +10,9 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from socket import inet_aton
 from typing import Any
 
-from netlab.kernel.iptables_pack import comment_text, pack
+from netlab.kernel.iptables_pack import binary, comment_text, pack
 from netlab.netfilter.part import Part, Words
 
 Packed = Sequence[tuple[bytes, tuple[bytes, ...]]]  # chains with their rules, as far as they are in the part
@@ -29,7 +28,7 @@ def packed(part: Part) -> Packed:
 
 
 def _pack(part: Part) -> Packed:
-    return [(chain.name.encode(), tuple([pack(rule) for rule in chain.rules])) for chain in part.chains]
+    return [(chain.name.encode(), tuple([pack(rule, part.family) for rule in chain.rules])) for chain in part.chains]
 
 
 def _mould(sample: Part) -> Mould:
@@ -51,15 +50,15 @@ class Mould:
         for _, rules in chains:
             self._spans.append((position, position + len(rules)))
             position += len(rules)
-        words = sample.words
+        words, self._family = sample.words, sample.family
         comments, slots = _comments(data, words)
         self._comments = list(comments.values())
         first = len(self._comments)
         data = _without(data, slots)
-        for n, value in enumerate(_binary(words)):
+        for n, value in enumerate(_binary(words, self._family)):
             for offset in _places(data, value):
                 slots.append((offset, len(value), first + n))
-        self._first = first + len(_binary(words))
+        self._first = first + len(_binary(words, self._family))
         self._pieces, order = _cut(data, sorted(slots), self._first)
         self._order: Callable[[Sequence[bytes]], tuple[bytes, ...]] = itemgetter(*order)
 
@@ -67,13 +66,13 @@ class Mould:
         """The chains with these words."""
         texts = (*words.names, *words.addresses, *words.ports)
         values = [comment_text(make(texts)) for make in self._comments]
-        found = self._unpack(b"".join(self._order((*values, *_binary(words), *self._pieces))))
+        found = self._unpack(b"".join(self._order((*values, *_binary(words, self._family), *self._pieces))))
         return [(found[n], found[a:b]) for n, (a, b) in enumerate(self._spans)]
 
 
-def _binary(words: Words) -> list[bytes]:
+def _binary(words: Words, family: str) -> list[bytes]:
     """The words as they stand in packed rules."""
-    return [*[label.encode() for label in words.labels], *map(inet_aton, words.addresses),
+    return [*[label.encode() for label in words.labels], *[binary(address, family) for address in words.addresses],
             *map(_matched, words.ports), *map(_destination, words.ports)]
 
 

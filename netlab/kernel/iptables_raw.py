@@ -11,25 +11,27 @@ import os
 import socket
 import struct
 
+from netlab.kernel.iptables_pack import SOCKETS, Layout
 from netlab.kernel.iptables_table import HOOKS, PackedTable
 from netlab.kernel.netns import libc
 
+LEVELS = {socket.AF_INET: socket.IPPROTO_IP, socket.AF_INET6: socket.IPPROTO_IPV6}  # options have the same numbers
 GET_INFO, GET_ENTRIES, SET_REPLACE = 64, 65, 64
 _INFO = struct.Struct("<32sI20s20sII")
 _REPLACE = struct.Struct("<32sIII20s20sIQ")  # struct ipt_replace up to its entries
 _COUNTERS = 16  # bytes of an entry's counters
 _HEADER = 40  # struct ipt_get_entries
-_ZERO4, _ZERO20 = bytes(4), bytes(20)
+_ZERO4 = bytes(4)
 
 
 def holds(table: PackedTable) -> bool:
     """Whether this netns's table is exactly that one, counters aside. Cheap when it has another size."""
-    with _socket() as handle:
+    with _socket(table) as handle:
         _, entries, size = _info(handle, table.name)
         if (entries, size) != (table.entries, table.size):
             return False
         found = _entries(handle, table.name, size)
-    return found is not None and blank(found, table.image.offsets) == table.image.data
+    return found is not None and blank(found, table.image.offsets, table.layout) == table.image.data
 
 
 def put(table: PackedTable) -> None:
@@ -41,29 +43,31 @@ def put(table: PackedTable) -> None:
     first, last = [0] * len(HOOKS), [0] * len(HOOKS)
     for name, (start, end) in image.hooks.items():
         first[HOOKS[name]], last[HOOKS[name]] = start, end
-    with _socket() as handle:
+    with _socket(table) as handle:
         hooks, entries, _ = _info(handle, table.name)
         if not entries:
-            raise OSError(errno.ENOENT, f"iptables table {table.name}: {os.strerror(errno.ENOENT)}")
+            raise OSError(errno.ENOENT, f"{table.program} table {table.name}: {os.strerror(errno.ENOENT)}")
         counters = ctypes.create_string_buffer(_COUNTERS * entries)  # the kernel writes those of the old rules there
         data = _REPLACE.pack(table.name.encode(), hooks, len(image.offsets), len(image.data),
                              struct.pack("<5I", *first), struct.pack("<5I", *last), entries,
                              ctypes.addressof(counters)) + image.data
-        if libc.setsockopt(handle.fileno(), socket.IPPROTO_IP, SET_REPLACE, data, len(data)) != 0:
+        if libc.setsockopt(handle.fileno(), LEVELS[handle.family], SET_REPLACE, data, len(data)) != 0:
             code = ctypes.get_errno()
-            raise OSError(code, f"iptables table {table.name}: {os.strerror(code)}")
+            raise OSError(code, f"{table.program} table {table.name}: {os.strerror(code)}")
 
 
-def blank(raw: bytearray, offsets: list[int]) -> bytearray:
+def blank(raw: bytearray, offsets: list[int], layout: Layout) -> bytearray:
     """The entries without what the kernel and libiptc note in them: nfcache, comefrom, counters."""
+    cache, origin, end = layout.cache, layout.origin, layout.size
+    notes = bytes(end - origin)
     for offset in offsets:
-        raw[offset + 84:offset + 88] = _ZERO4
-        raw[offset + 92:offset + 112] = _ZERO20
+        raw[offset + cache:offset + cache + 4] = _ZERO4
+        raw[offset + origin:offset + end] = notes
     return raw
 
 
-def _socket() -> socket.socket:
-    return socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW)
+def _socket(table: PackedTable) -> socket.socket:
+    return socket.socket(SOCKETS[table.family], socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW)
 
 
 def _info(handle: socket.socket, table: str) -> tuple[int, int, int]:
@@ -88,7 +92,7 @@ def _get(handle: socket.socket, option: int, buffer: bytearray) -> bool:
     # Python's own getsockopt stops at 1,024 bytes.
     length = ctypes.c_uint32(len(buffer))
     view = (ctypes.c_char * len(buffer)).from_buffer(buffer)
-    result = libc.getsockopt(handle.fileno(), socket.IPPROTO_IP, option, view, ctypes.byref(length))
+    result = libc.getsockopt(handle.fileno(), LEVELS[handle.family], option, view, ctypes.byref(length))
     code = ctypes.get_errno()
     del view  # or the buffer could not be shortened
     if result == 0:

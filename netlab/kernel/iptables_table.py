@@ -9,13 +9,14 @@ from itertools import accumulate, chain
 from typing import NamedTuple
 
 from netlab.kernel.iptables_mould import packed
-from netlab.kernel.iptables_pack import ENTRY
+from netlab.kernel.iptables_pack import LAYOUT, Layout
+from netlab.model.family import IPV4, IPV6
 from netlab.netfilter.ruleset import BUILTIN, Table
 
 HOOKS = {"PREROUTING": 0, "INPUT": 1, "FORWARD": 2, "OUTPUT": 3, "POSTROUTING": 4}  # NF_INET_*
+PROGRAMS = {IPV4: "iptables", IPV6: "ip6tables"}
 _VERDICTS = {b"DROP": -1, b"ACCEPT": -2, b"RETURN": -5}  # -NF_x - 1
 _STANDARD, _ERROR = 40, 64  # sizes of these targets
-_HEAD, _FOOT = ENTRY + _ERROR, ENTRY + _STANDARD
 _TARGET = struct.Struct("<H30xi4x")  # size, verdict; the name is empty
 _JUMP = struct.Struct("<H29sB8x")  # the same for libiptc: size, name, revision
 
@@ -32,7 +33,8 @@ class PackedTable:
     """A table's chains in the kernel's order, with packed rules. `accepted` once a kernel has taken it."""
 
     def __init__(self, table: Table) -> None:
-        self.name = table.name
+        self.name, self.family = table.name, table.family
+        self.layout = LAYOUT[table.family]
         self.accepted = False
         builtin = [name.encode() for name in BUILTIN[table.name]]
         rules: dict[bytes, Sequence[bytes]] = dict.fromkeys(builtin, ())
@@ -41,6 +43,8 @@ class PackedTable:
             if part.shape is None:
                 self.policies.update((one.name.encode(), one.policy.encode())
                                      for one in part.chains if one.policy != "-")
+            if part.family != table.family:
+                raise ValueError(f"{table}: a part of it is {part.family}")
             for name, blobs in packed(part):
                 known = rules.get(name)
                 if not known:
@@ -54,6 +58,19 @@ class PackedTable:
         self.chains = [(name, rules[name]) for name in (*builtin, *self.user_chains)]
 
     @property
+    def program(self) -> str:
+        """The program that people know its rules by."""
+        return PROGRAMS[self.family]
+
+    @property
+    def _head(self) -> int:
+        return self.layout.size + _ERROR
+
+    @property
+    def _foot(self) -> int:
+        return self.layout.size + _STANDARD
+
+    @property
     def entries(self) -> int:
         """The number of entries in the kernel: each chain has a last one, user chains and the end have a first one."""
         return sum([len(rules) for _, rules in self.chains]) + len(self.chains) + len(self.user_chains) + 1
@@ -62,7 +79,7 @@ class PackedTable:
     def size(self) -> int:
         """The number of bytes in the kernel."""
         return sum(map(len, chain.from_iterable(rules for _, rules in self.chains))) \
-            + _FOOT * len(self.chains) + _HEAD * (len(self.user_chains) + 1)
+            + self._foot * len(self.chains) + self._head * (len(self.user_chains) + 1)
 
     @cached_property
     def image(self) -> Image:
@@ -72,16 +89,16 @@ class PackedTable:
         rules, and an entry with its policy or RETURN; a last ERROR entry ends the table. A jump is the offset of the
         first entry after its chain's head.
         """
-        verdicts, position = dict(_VERDICTS), 0
+        verdicts, position, head, foot = dict(_VERDICTS), 0, self._head, self._foot
         hooks = {}
         for name, rules in self.chains:
-            position += 0 if name in self.policies else _HEAD
+            position += 0 if name in self.policies else head
             verdicts[name] = position
             start = position
             position += sum(map(len, rules))
             if name in self.policies:
                 hooks[name.decode()] = start, position
-            position += _FOOT
+            position += foot
         # Jumps and verdicts are told by their whole target: no other kind of target ends like that.
         targets = {_JUMP.pack(_STANDARD, name, 0): _TARGET.pack(_STANDARD, at) for name, at in verdicts.items()}
         nothing = _JUMP.pack(_STANDARD, b"", 0)
@@ -91,9 +108,9 @@ class PackedTable:
         for name, rules in self.chains:
             policy = self.policies.get(name)
             if policy is None:
-                parts.append(_error(name))
-                sizes.append(_HEAD)
-                position += _HEAD
+                parts.append(_error(name, self.layout))
+                sizes.append(head)
+                position += head
             for rule in rules:
                 size = len(rule)
                 position += size
@@ -106,10 +123,10 @@ class PackedTable:
                     parts += (rule[:-_STANDARD], _TARGET.pack(_STANDARD, position))
                 else:
                     parts.append(rule)
-            parts.append(_foot(policy or b"RETURN"))
-            sizes.append(_FOOT)
-            position += _FOOT
-        parts.append(_error(b"ERROR"))
+            parts.append(_last(policy or b"RETURN", self.layout))
+            sizes.append(foot)
+            position += foot
+        parts.append(_error(b"ERROR", self.layout))
         return Image(b"".join(parts), [0, *accumulate(sizes)], hooks)
 
 
@@ -120,9 +137,15 @@ def packed_table(table: Table) -> PackedTable:
     return table.packed  # type: ignore[return-value]
 
 
-def _foot(verdict: bytes) -> bytes:
-    return struct.pack("<88xHH20x", ENTRY, _FOOT) + _TARGET.pack(_STANDARD, _VERDICTS[verdict])
+def _blank(layout: Layout, extension: int) -> bytes:
+    """An entry that matches everything, without its extension of that size."""
+    offsets = struct.pack("<HH", layout.size, layout.size + extension)
+    return offsets.rjust(layout.origin, b"\0").ljust(layout.size, b"\0")
 
 
-def _error(name: bytes) -> bytes:
-    return struct.pack("<88xHH20xH30s32s", ENTRY, _HEAD, _ERROR, b"ERROR", name)
+def _last(verdict: bytes, layout: Layout) -> bytes:
+    return _blank(layout, _STANDARD) + _TARGET.pack(_STANDARD, _VERDICTS[verdict])
+
+
+def _error(name: bytes, layout: Layout) -> bytes:
+    return _blank(layout, _ERROR) + struct.pack("<H30s32s", _ERROR, b"ERROR", name)

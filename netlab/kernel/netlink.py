@@ -20,10 +20,11 @@ REQUEST, ACK, REPLACE, EXCLUSIVE, CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 NEWLINK, DELLINK, GETLINK, NEWADDR, NEWROUTE, NEWNEIGH, GETNSID = 16, 17, 18, 20, 24, 28, 90
 UP = 1
 NO_PREFIX_ROUTE = 0x200
+NO_DETECTION = 0x02  # IFA_F_NODAD
 PERMANENT = 0x80
 MAIN_TABLE, BOOT, UNICAST = 254, 3, 1  # what `ip route add` uses
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
-AF_INET = int(socket.AF_INET)
+FAMILY = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}
 
 _MODULES = {"link": "ifinfmsg", "address": "ifaddrmsg", "route": "rtmsg", "neighbour": "ndmsg"}
 _classes: dict[str, Any] = {}
@@ -152,11 +153,12 @@ def delete_link(name: str) -> Message:
 
 def address(address: Address, index: int) -> Message:
     """Gives a link an address, or changes how it has it."""
-    text = str(address.address.ip)
+    text, version = str(address.address.ip), address.address.version
+    flags = (0 if address.prefix_route else NO_PREFIX_ROUTE) | (NO_DETECTION if version == 6 else 0)
     return _encode("address", NEWADDR, CREATE | REPLACE, f"address {address.address} on {address.link}",
-                   family=AF_INET, prefixlen=address.address.network.prefixlen, index=index, attrs=[
+                   family=FAMILY[version], prefixlen=address.address.network.prefixlen, index=index, attrs=[
         ("IFA_LOCAL", text), ("IFA_ADDRESS", text),
-        *([] if address.prefix_route else [("IFA_FLAGS", NO_PREFIX_ROUTE)])])
+        *([("IFA_FLAGS", flags)] if flags else [])])
 
 
 def route(route: Route, index: int) -> Message:
@@ -166,7 +168,8 @@ def route(route: Route, index: int) -> Message:
     via = [("RTA_GATEWAY", route.via)] if route.via else []
     source = [("RTA_PREFSRC", route.source)] if route.source else []
     return _encode("route", NEWROUTE, CREATE | REPLACE, f"route to {route.destination} by {route.via or route.link}",
-                   family=AF_INET, dst_len=length, table=MAIN_TABLE, proto=BOOT, scope=scope, type=UNICAST, attrs=[
+                   family=FAMILY[route.destination.version], dst_len=length, table=MAIN_TABLE, proto=BOOT, scope=scope,
+                   type=UNICAST, attrs=[
         *([("RTA_DST", str(route.destination.network_address))] if length else []), ("RTA_OIF", index),
         *via, *source])
 
@@ -174,7 +177,7 @@ def route(route: Route, index: int) -> Message:
 def neighbour(neighbour: Neighbour, index: int) -> Message:
     """Makes a permanent neighbour entry, or replaces the one of that address."""
     return _encode("neighbour", NEWNEIGH, CREATE | REPLACE, f"neighbour {neighbour.address} on {neighbour.link}",
-                   family=AF_INET, ifindex=index, state=PERMANENT, attrs=[
+                   family=FAMILY[6 if ":" in neighbour.address else 4], ifindex=index, state=PERMANENT, attrs=[
         ("NDA_DST", neighbour.address), ("NDA_LLADDR", neighbour.mac)])
 
 

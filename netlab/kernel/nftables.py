@@ -17,6 +17,7 @@ from functools import partial
 from netlab.kernel import conntrack, netns
 from netlab.kernel.bin_directory import which
 from netlab.model.errors import LabError
+from netlab.model.family import IPV4
 from netlab.netfilter.nft import Chain, NftRuleset, NftTable
 from netlab.netfilter.nft_changes import changes
 from netlab.netfilter.nft_parse import parse_nft
@@ -33,7 +34,7 @@ class NftTables:
 
     def __init__(self, netns: str) -> None:
         self.netns = netns
-        self._held: dict[str, NftTable] = {}  # by family, as the kernel has them, emptied chains included
+        self._held: dict[str, NftTable | None] = {}  # by family, as the kernel has them, emptied chains included
         self._generation = UNKNOWN
         self._emptied: dict[tuple[str, str], float] = {}
 
@@ -44,11 +45,11 @@ class NftTables:
     def matches(self, ruleset: NftRuleset) -> bool:
         """Whether the kernel holds exactly that; chains that were emptied a moment ago do not count."""
         netns.visit(self.netns, partial(self._look, ruleset))
-        return not self._due() and all(self._without_emptied(table.family) == table for table in ruleset.tables)
+        return not self._due(ruleset) and all(self._without_emptied(table.family) == table for table in ruleset.tables)
 
-    def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]]) -> None:
+    def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
-        netns.visit(self.netns, lambda: conntrack.delete_udp(serving))
+        netns.visit(self.netns, lambda: conntrack.delete_udp(serving, family=family))
 
     def remove(self, ruleset: NftRuleset) -> None:
         """Deletes our tables; they may be gone already."""
@@ -60,13 +61,13 @@ class NftTables:
     def _look(self, ruleset: NftRuleset) -> None:
         """Reads the tables, unless nothing has changed since we last knew them."""
         now = generation()
-        if now == self._generation:
-            return
-        self._held, self._emptied = {}, {}
+        if now != self._generation:
+            self._held, self._emptied = {}, {}
         for table in ruleset.tables:
-            found = _listed(table)
+            if table.family in self._held:
+                continue
+            found = self._held[table.family] = _listed(table)
             if found:
-                self._held[table.family] = found
                 since = time.monotonic()
                 self._emptied |= {(table.family, name): since for name, chain in found.chains.items()
                                   if name not in table.chains and not chain.rules and not chain.hook}
@@ -74,7 +75,7 @@ class NftTables:
 
     def _replace(self, ruleset: NftRuleset) -> None:
         self._look(ruleset)
-        due = self._due()
+        due = self._due(ruleset)
         text = "".join(changes(self._held.get(table.family), table,
                                stale=[name for family, name in due if family == table.family])
                        for table in ruleset.tables)
@@ -92,20 +93,19 @@ class NftTables:
 
     def _take_over(self, ruleset: NftRuleset, deleted: Collection[tuple[str, str]]) -> None:
         now = time.monotonic()
-        emptied: dict[tuple[str, str], float] = {}
-        held: dict[str, NftTable] = {}
         for table in ruleset.tables:
             old = self._held.get(table.family)
             left = [name for name in (old.chains if old else ()) if name not in table.chains
                     and (table.family, name) not in deleted]
-            emptied |= {(table.family, name): self._emptied.get((table.family, name), now) for name in left}
-            held[table.family] = replace(table, chains={**table.chains, **{name: Chain(name) for name in left}}) \
+            before = {name: since for (family, name), since in self._emptied.items() if family == table.family}
+            self._emptied = {key: since for key, since in self._emptied.items() if key[0] != table.family} \
+                | {(table.family, name): before.get(name, now) for name in left}
+            self._held[table.family] = replace(table, chains={**table.chains, **{name: Chain(name) for name in left}}) \
                 if left else table
-        self._held, self._emptied = held, emptied
 
-    def _due(self) -> list[tuple[str, str]]:
-        now = time.monotonic()
-        return [key for key, since in self._emptied.items() if now - since >= STALE]
+    def _due(self, ruleset: NftRuleset) -> list[tuple[str, str]]:
+        now, families = time.monotonic(), {table.family for table in ruleset.tables}
+        return [key for key, since in self._emptied.items() if now - since >= STALE and key[0] in families]
 
     def _without_emptied(self, family: str) -> NftTable | None:
         held = self._held.get(family)

@@ -47,13 +47,19 @@ class Access:
         return self.directory / "server.key"
 
     @property
+    def authority(self) -> Path:
+        """The certificate of the lab's authority; its key lies beside it as ca.key."""
+        return self.directory / "ca.crt"
+
+    @property
     def ca(self) -> str:
         """The certificate of the lab's authority, by which clients know the server."""
-        return (self.directory / "ca.crt").read_text()
+        return self.authority.read_text()
 
     def issuer(self) -> Issuer:
         """Who signs the tokens of ServiceAccounts."""
-        return Issuer(bytes.fromhex(self._key), f"https://kubernetes.default.svc.{self.spec.cluster_domain}")
+        return Issuer(bytes.fromhex(self._key), f"https://kubernetes.default.svc.{self.spec.cluster_domain}",
+                      admin=self.token)
 
     def listen(self) -> socket.socket:
         """The listener for the machine's users: at the port of the last time if that is free, else at another.

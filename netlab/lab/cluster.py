@@ -8,10 +8,12 @@ import gc
 import socket
 import struct
 import time
+from functools import partial
 
 from netlab.api.registry import Registry
 from netlab.api.request import Request
 from netlab.api.response import Response, json_response
+from netlab.controllers.certificates import CertificateSigning
 from netlab.controllers.control_plane import control_plane
 from netlab.controllers.events import EventRecorder
 from netlab.controllers.kube_proxy import KubeProxy
@@ -19,7 +21,7 @@ from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
 from netlab.controllers.runtime import Controller, Manager
-from netlab.kernel import bin_directory, netns, sockets, wiring
+from netlab.kernel import bin_directory, netns, signing, sockets, wiring
 from netlab.kernel.dataplanes import TABLES
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
@@ -29,6 +31,7 @@ from netlab.model.lab_spec import CLIENT, LabSpec
 from netlab.server import tls
 from netlab.server.door import Door
 from netlab.server.http import ApiServer
+from netlab.server.pages import pages_in
 from netlab.server.proxy import Proxy
 from netlab.server.streams import Streams
 from netlab.store import Store
@@ -92,7 +95,7 @@ class Cluster:
 
     async def _let_in(self, access: Access) -> None:
         """HTTPS on the machine's loopback, and inside of the lab where default/kubernetes leads to."""
-        context = tls.context(access.certificate, access.key)
+        context = tls.context(access.certificate, access.key, clients=access.authority)
         door = Door(self.registry, token=access.token, hosts=hosts(self.spec))
         control_plane_node = self.spec.nodes[0]
         inside = sockets.listen(names.node_netns(self.spec.name, control_plane_node),
@@ -118,9 +121,10 @@ class Cluster:
         spec = self.spec
         found: list[Controller] = control_plane(self.registry, api_address=str(spec.node_ip(spec.nodes[0])),
                                                 api_port=API_PORT, ca=self.access.ca)
+        found.append(CertificateSigning(self.registry, partial(signing.sign, self.access.directory)))
         tables = TABLES[spec.proxy_mode or "iptables"]
-        found += [KubeProxy(self.registry, node=node, tables=tables(names.node_netns(spec.name, node)))
-                  for node in spec.nodes]
+        found += [KubeProxy(self.registry, node=node, tables=tables(names.node_netns(spec.name, node)),
+                            serve=pages_in(names.node_netns(spec.name, node))) for node in spec.nodes]
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
                           recorder=lambda node: EventRecorder(self.registry, "kubelet", node),
                           unrouted=self._unrouted)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netlab.api.rbac import GROUP
-from netlab.api.users import AUTHENTICATED, MASTERS
+from netlab.api.users import AUTHENTICATED, MASTERS, UNAUTHENTICATED
 from netlab.model.meta import Manifest
 
 _LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
@@ -54,12 +54,13 @@ def roles() -> Iterator[tuple[str, Manifest]]:
             label = f"rbac.authorization.k8s.io/aggregate-to-{name}"
             role["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]}
         yield "clusterroles", role
-    for name, group in (("cluster-admin", MASTERS), ("system:discovery", AUTHENTICATED),
-                        ("system:public-info-viewer", AUTHENTICATED), ("system:basic-user", AUTHENTICATED)):
-        yield _binding(name, {"kind": "Group", "name": group})
+    for name, groups in (("cluster-admin", [MASTERS]), ("system:discovery", [AUTHENTICATED]),
+                         ("system:public-info-viewer", [AUTHENTICATED, UNAUTHENTICATED]),
+                         ("system:basic-user", [AUTHENTICATED])):
+        yield _binding(name, *({"kind": "Group", "name": group} for group in groups))
     yield _binding("system:coredns", {"kind": "ServiceAccount", "name": "coredns", "namespace": "kube-system"})
 
 
-def _binding(role: str, subject: dict[str, str]) -> tuple[str, Manifest]:
-    return "clusterrolebindings", {"metadata": {"name": role, "labels": _LABELS}, "subjects": [subject],
+def _binding(role: str, *subjects: dict[str, str]) -> tuple[str, Manifest]:
+    return "clusterrolebindings", {"metadata": {"name": role, "labels": _LABELS}, "subjects": list(subjects),
                                    "roleRef": {"kind": "ClusterRole", "name": role}}

@@ -6,7 +6,8 @@ Both pools have a lower band that automatic choice leaves to explicit requests (
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from ipaddress import IPv4Address, IPv4Network
+
+from netlab.model.ranges import Address, Network
 
 Choose = Callable[[int], int]
 """A random integer below its argument, as `random.randrange` and `secrets.randbelow` give."""
@@ -24,7 +25,7 @@ def static_band(size: int, *, step: int, least: int, most: int) -> int:
     return 0 if size <= least else min(max(least, size // step), most)
 
 
-def address_band(network: IPv4Network) -> int:
+def address_band(network: Network) -> int:
     """The static band of a service range: min(max(16, size/16), 256)."""
     return static_band(network.num_addresses, step=16, least=16, most=256)
 
@@ -50,15 +51,17 @@ def first_free(low: int, high: int, band: int, taken: Container[int], choose: Ch
     raise RangeFull
 
 
-def free_address(network: IPv4Network, taken: Container[int], choose: Choose) -> IPv4Address:
+def free_address(network: Network, taken: Container[int], choose: Choose) -> Address:
     """A free address of a service range, never its network or broadcast address. `taken` are integers."""
-    base = int(network.network_address)
-    return IPv4Address(first_free(base + 1, base + network.num_addresses - 2, address_band(network), taken, choose))
+    last = int(network.broadcast_address) - (network.version == 4)  # IPv6 has no broadcast
+    chosen = first_free(int(network.network_address) + 1, last, address_band(network), taken, choose)
+    return network[chosen - int(network.network_address)]
 
 
-def in_range(network: IPv4Network, address: IPv4Address) -> bool:
+def in_range(network: Network, address: Address) -> bool:
     """Whether the range can give this address."""
-    return address in network and address not in (network.network_address, network.broadcast_address)
+    return address in network and address != network.network_address \
+        and (network.version == 6 or address != network.broadcast_address)
 
 
 def free_port(ports: range, taken: Container[int], choose: Choose) -> int:

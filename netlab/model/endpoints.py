@@ -7,7 +7,8 @@ from typing import Any
 
 from netlab.model import meta
 from netlab.model.errors import invalid
-from netlab.model.fields import Reader, is_ipv4
+from netlab.model.family import family_of
+from netlab.model.fields import Reader
 from netlab.model.meta import Manifest
 from netlab.model.service import HEADLESS_LABEL, PROTOCOLS, PROXY_NAME_LABEL
 
@@ -106,6 +107,6 @@ def _address(read: Reader, value: Any, path: str, kind: str) -> str:
     if kind == "FQDN":
         return read.text(value, path, needed=True)
     address = read.address(value, path)
-    if is_ipv4(address) != (kind == "IPv4"):
+    if family_of(address) != kind:
         raise read.refuse(invalid(path, value, f"must be an {kind} address"))
     return address

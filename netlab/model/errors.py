@@ -73,16 +73,19 @@ def _show(value: Any) -> str:
 class ApiError(Exception):
     """A failed request, with everything that its Status object says (HTTP code, reason, message, causes)."""
 
-    def __init__(self, code: int, reason: str, message: str, *, details: dict[str, Any] | None = None) -> None:
+    def __init__(self, code: int, reason: str, message: str, *, details: dict[str, Any] | None = None,
+                 rest: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
         self.details = details or {}
+        self.rest = rest  # the token with which a list that broke off may go on
 
     def status(self) -> dict[str, Any]:
         """The `Status` manifest (API convention "Response Status Kind")."""
-        body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1",
+                                "metadata": {"continue": self.rest} if self.rest else {}, "status": "Failure",
                                 "message": self.message, "reason": self.reason}
         if self.details:
             body["details"] = self.details

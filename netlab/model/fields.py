@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netlab.model import meta
@@ -95,11 +95,6 @@ class Reader:
             raise self.refuse(invalid(path, value, detail)) from None
 
 
-def is_ipv4(text: str) -> bool:
-    """Whether an address or range is of the family that labs have."""
-    return ":" not in text
-
-
 def contains(cidr: str, address: str) -> bool:
-    """Whether an IPv4 range holds the address."""
-    return ip_address(address) in IPv4Network(cidr)
+    """Whether a range holds the address; one of the other family does not."""
+    return ip_address(address) in ip_network(cidr)

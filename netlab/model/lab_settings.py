@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address
 from typing import Any
 
 from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required
 from netlab.model.images import read_images
+from netlab.model.lab_ranges import FIELDS, RangeReader, read_families
 from netlab.model.lab_spec import CLIENT, DEFAULT_NODES, FABRIC, LabSpec
 from netlab.model.proxy_settings import MODES, read_proxy_settings
+from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
 
 
 class SpecError(LabError):
@@ -25,17 +27,13 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
     """The value of a lab file's `spec`; what it does not say gets a default. SpecError with every mistake found."""
     reader = _Reader(spec)
     reader.label("metadata.name", name, "a lab's name")
-    nodes = reader.nodes()
-    ranges = {key: reader.cidr(key, default) for key, default in _RANGES.items()}
-    node_cidr, pod_cidr, service_cidr = ranges.values()
-    reader.refuse_overlaps(ranges)
-    reader.refuse_small(nodes, node_cidr, pod_cidr, service_cidr)
+    nodes, families = reader.nodes(), reader.ip_families()
+    ranges = reader.ranges(families, len(nodes))
     value = LabSpec(
-        name=name, nodes=nodes, node_cidr=node_cidr or LabSpec.node_cidr, pod_cidr=pod_cidr or LabSpec.pod_cidr,
-        service_cidr=service_cidr or LabSpec.service_cidr, dns_ip=reader.dns_ip(service_cidr),
+        name=name, nodes=nodes, node_cidr=ranges[0].node, pod_cidr=ranges[0].pod, service_cidr=ranges[0].service,
+        secondary=ranges[1] if len(ranges) > 1 else None, dns_ip=reader.dns_ip(families[0]),
         node_ports=reader.node_ports(), cluster_domain=reader.domain(), proxy_mode=reader.proxy_mode(),
-        kube_proxy=reader.kube_proxy(),
-        ip_families=reader.ip_families(), images=reader.images())
+        kube_proxy=reader.kube_proxy(), images=reader.images())
     if reader.errors:
         raise SpecError(reader.errors)
     return value
@@ -44,9 +42,7 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_RULE = ("must be a DNS label: at most 63 lower-case letters, digits and '-', "
                "with a letter or digit at both ends")
-_RANGES = {"nodeCIDR": LabSpec.node_cidr, "podCIDR": LabSpec.pod_cidr, "serviceCIDR": LabSpec.service_cidr}
-_KEYS = ("nodes", *_RANGES, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies",
-         "images")
+_KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies", "images")
 _MAX_NODES = 200
 
 
@@ -56,6 +52,7 @@ class _Reader:
     def __init__(self, spec: Any) -> None:
         self.errors: list[FieldError] = []
         self._given: Mapping[str, Any] = {}
+        self._services: Network | None = None
         if isinstance(spec, Mapping):
             self._given = spec
         elif spec is not None:
@@ -112,76 +109,43 @@ class _Reader:
                 self.errors.append(duplicate(path, node))
         return len(self.errors) == before
 
-    def cidr(self, key: str, default: IPv4Network) -> IPv4Network | None:
-        """The range; None when it is wrong, so that nothing is said about overlaps with what nobody wrote."""
-        value = self._given.get(key)
-        if value is None:
-            return default
-        path = f"spec.{key}"
-        if not isinstance(value, str) or "/" not in value:
-            self._wrong(path, value, f'must be an IPv4 range such as "{default}"')
-            return None
-        try:
-            network = IPv4Network(value, strict=False)
-        except ValueError:
-            detail = "IPv6 is not supported yet" if ":" in value else f'must be an IPv4 range such as "{default}"'
-            self._wrong(path, value, detail)
-            return None
-        if str(network) != value:
-            self._wrong(path, value, f'has bits set after its prefix, or is written oddly: write "{network}"')
-        elif network.prefixlen < 8 or any(network.overlaps(other) for other in _UNUSABLE):
-            self._wrong(path, value, "must be unicast addresses, /8 or smaller, outside of 0.0.0.0/8, 127.0.0.0/8, "
-                                     "169.254.0.0/16 and 224.0.0.0/3")
-        else:
-            return network
-        return None
+    def ip_families(self) -> tuple[str, ...]:
+        families, errors = read_families(self._given.get("ipFamilies"))
+        self.errors += errors
+        return families
 
-    def refuse_overlaps(self, ranges: Mapping[str, IPv4Network | None]) -> None:
-        known = [(key, network) for key, network in ranges.items() if network]
-        for index, (key, network) in enumerate(known):
-            for earlier, other in known[:index]:
-                if network.overlaps(other):
-                    # Blame what the user wrote, not a default.
-                    first, second = (key, earlier) if key in self._given else (earlier, key)
-                    mine, theirs = (network, other) if first == key else (other, network)
-                    self._wrong(f"spec.{first}", str(mine), f"overlaps with {second} {theirs}")
+    def ranges(self, families: tuple[str, ...], nodes: int) -> tuple[Ranges, ...]:
+        """The ranges of each family."""
+        reader = RangeReader(self._given, families)
+        reader.check(nodes)
+        self.errors += reader.errors
+        self._services = reader.services(families[0])
+        return reader.ranges()
 
-    def refuse_small(self, nodes: tuple[str, ...], node_cidr: IPv4Network | None, pod_cidr: IPv4Network | None,
-                     service_cidr: IPv4Network | None) -> None:
-        count = f"{len(nodes)} node{'s' if len(nodes) > 1 else ''}"
-        # The network's own address, the gateway, the client and the broadcast address come on top.
-        if node_cidr and node_cidr.num_addresses < len(nodes) + 4:
-            self._wrong("spec.nodeCIDR", str(node_cidr),
-                        f"too small for {count}: a gateway and the client need addresses too, {len(nodes) + 2} in all")
-        if pod_cidr:
-            prefix = max(24, pod_cidr.prefixlen + (len(nodes) - 1).bit_length())
-            if prefix > 29:
-                self._wrong("spec.podCIDR", str(pod_cidr),
-                            f"too small for {count}: each gets a part of its own, which must be a /29 or larger")
-        # The bounds of kube-apiserver's --service-cluster-ip-range.
-        if service_cidr and not 12 <= service_cidr.prefixlen <= 29:
-            self._wrong("spec.serviceCIDR", str(service_cidr), "must be between a /12 and a /29")
-
-    def dns_ip(self, service_cidr: IPv4Network | None) -> IPv4Address:
-        text = self._text("dnsIP")
-        if service_cidr is None or service_cidr.prefixlen > 29:  # noted already
-            return LabSpec.dns_ip
+    def dns_ip(self, family: str) -> Address:
+        """The DNS Service's address, of the first family: kube-dns is a Service of one family."""
+        text, service = self._text("dnsIP"), self._services
+        anything = DEFAULTS[family].service[10]
+        if service is None or service.num_addresses < 8:  # noted already
+            return anything
         if text is None:
-            if service_cidr.num_addresses > 11:
-                return service_cidr[10]
-            self.errors.append(required("spec.dnsIP", f"serviceCIDR {service_cidr} has no tenth address to take"))
-            return LabSpec.dns_ip
+            if service.num_addresses > 11:
+                return service[10]
+            self.errors.append(required("spec.dnsIP", f"serviceCIDR {service} has no tenth address to take"))
+            return anything
         try:
-            address = IPv4Address(text)
+            address = ip_address(text)
         except ValueError:
-            self._wrong("spec.dnsIP", text, "must be an IPv4 address")
-            return LabSpec.dns_ip
-        if address not in service_cidr:
-            self._wrong("spec.dnsIP", text, f"must lie in serviceCIDR {service_cidr}")
-        elif address == service_cidr[1]:
+            self._wrong("spec.dnsIP", text, f"must be an {family} address")
+            return anything
+        if address.version != service.version:
+            self._wrong("spec.dnsIP", text, f"must be an {family} address, as the first of ipFamilies says")
+        elif address not in service:
+            self._wrong("spec.dnsIP", text, f"must lie in serviceCIDR {service}")
+        elif address == service[1]:
             self._wrong("spec.dnsIP", text, "serviceCIDR's first address belongs to the Service default/kubernetes")
-        elif address in (service_cidr[0], service_cidr[-1]):
-            self._wrong("spec.dnsIP", text, f"must not be the first or last number of serviceCIDR {service_cidr}")
+        elif address in (service[0], service[-1]):
+            self._wrong("spec.dnsIP", text, f"must not be the first or last number of serviceCIDR {service}")
         return address
 
     def node_ports(self) -> range:
@@ -220,20 +184,11 @@ class _Reader:
         self.errors += errors
         return {} if errors else dict(value or {})
 
-    def ip_families(self) -> tuple[str, ...]:
-        value = self._given.get("ipFamilies")
-        if value is not None and value != ["IPv4"]:
-            self._wrong("spec.ipFamilies", value, 'only ["IPv4"] is supported: no IPv6 and no dual stack yet')
-        return LabSpec.ip_families
-
     def images(self) -> tuple[Mapping[str, Any], ...]:
         value = self._given.get("images")
         errors = read_images(value)[1]
         self.errors += errors
         return () if errors else tuple(value or ())
-
-
-_UNUSABLE = tuple(IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
 
 
 def _guess(key: object) -> str:

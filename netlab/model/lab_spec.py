@@ -5,13 +5,15 @@ Everything that depends on ranges (wiring, allocation, rules, DNS) computes from
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Any
 
+from netlab.model.family import IPV4
 from netlab.model.proxy_settings import ProxySettings, read_proxy_settings
+from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
 
 DEFAULT_NAME = "netlab"
 DEFAULT_NODES = ("control-plane", "worker", "worker2")
@@ -23,21 +25,37 @@ FABRIC = "fabric"
 class LabSpec:
     """What a lab file's `spec` says, with defaults filled in. See `topology/` for what is made of it.
 
+    Ranges and addresses without a family in their name are the first family's; `secondary` are the other one's.
     `proxy_mode` "" is whichever the machine can: iptables, or nftables where the kernel has no legacy tables.
     """
 
     name: str = DEFAULT_NAME
     nodes: tuple[str, ...] = DEFAULT_NODES
-    node_cidr: IPv4Network = IPv4Network("172.18.0.0/16")
-    pod_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
-    service_cidr: IPv4Network = IPv4Network("10.96.0.0/12")
-    dns_ip: IPv4Address = IPv4Address("10.96.0.10")
+    node_cidr: Network = DEFAULTS[IPV4].node
+    pod_cidr: Network = DEFAULTS[IPV4].pod
+    service_cidr: Network = DEFAULTS[IPV4].service
+    secondary: Ranges | None = None
+    dns_ip: Address = IPv4Address("10.96.0.10")
     node_ports: range = range(30000, 32768)
     cluster_domain: str = "cluster.local"
     proxy_mode: str = ""
     kube_proxy: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    ip_families: tuple[str, ...] = ("IPv4",)
     images: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+
+    @property
+    def ranges(self) -> tuple[Ranges, ...]:
+        """The ranges of each family that the lab has, the first family's first."""
+        primary = Ranges(self.node_cidr, self.pod_cidr, self.service_cidr)
+        return (primary, self.secondary) if self.secondary else (primary,)
+
+    @property
+    def ip_families(self) -> tuple[str, ...]:
+        """IPv4, IPv6 or both, the first of them first."""
+        return tuple(ranges.family for ranges in self.ranges)
+
+    def of(self, family: str) -> Ranges:
+        """The ranges of a family. KeyError when the lab does not have it."""
+        return {ranges.family: ranges for ranges in self.ranges}[family]
 
     @cached_property
     def proxy(self) -> ProxySettings:
@@ -45,38 +63,43 @@ class LabSpec:
         return read_proxy_settings(self.kube_proxy, mode=self.proxy_mode)[0]
 
     @property
-    def api_ip(self) -> IPv4Address:
+    def api_ip(self) -> Address:
         """ClusterIP of default/kubernetes: the first usable address of the service range."""
-        return self.service_cidr[1]
+        return self.ranges[0].api_ip
 
     @property
-    def gateway_ip(self) -> IPv4Address:
-        """The fabric's own address, the nodes' default gateway: it forwards nothing."""
-        return self.node_cidr[1]
-
-    @property
-    def client_ip(self) -> IPv4Address:
+    def client_ip(self) -> Address:
         """Address of the host outside of the cluster, on the nodes' network: the first after the nodes."""
-        return self.node_cidr[2 + len(self.nodes)]
+        return self.client_ips[0]
 
-    def node_ip(self, node: str) -> IPv4Address:
+    @property
+    def client_ips(self) -> tuple[Address, ...]:
+        """The client's address of each family."""
+        return tuple(ranges.host_ip(len(self.nodes)) for ranges in self.ranges)
+
+    def node_ip(self, node: str) -> Address:
         """A node's InternalIP: the second usable address onwards, in the order of `nodes`."""
-        return self.node_cidr[2 + self.nodes.index(node)]
+        return self.node_ips(node)[0]
 
-    def node_pod_cidr(self, node: str) -> IPv4Network:
+    def node_ips(self, node: str) -> tuple[Address, ...]:
+        """The node's InternalIP of each family."""
+        return tuple(ranges.host_ip(self.nodes.index(node)) for ranges in self.ranges)
+
+    def node_pod_cidr(self, node: str) -> Network:
         """The node's slice of the pod range: a /24 each, smaller where the range is too small for that."""
-        prefix = max(24, self.pod_cidr.prefixlen + (len(self.nodes) - 1).bit_length())
-        size = 1 << (32 - prefix)
-        base = int(self.pod_cidr.network_address) + size * self.nodes.index(node)
-        return IPv4Network((base, prefix))
+        return self.node_pod_cidrs(node)[0]
+
+    def node_pod_cidrs(self, node: str) -> tuple[Network, ...]:
+        """The node's slice of each family's pod range; a /64 of IPv6."""
+        return tuple(ranges.pods_of(self.nodes.index(node), len(self.nodes)) for ranges in self.ranges)
 
     def to_manifest(self) -> dict[str, Any]:
         """The settings as a lab file's `spec` has them, without defaults; `parse` gives the same value again."""
         return {
             "nodes": list(self.nodes),
-            "nodeCIDR": str(self.node_cidr),
-            "podCIDR": str(self.pod_cidr),
-            "serviceCIDR": str(self.service_cidr),
+            "nodeCIDR": joined(ranges.node for ranges in self.ranges),
+            "podCIDR": joined(ranges.pod for ranges in self.ranges),
+            "serviceCIDR": joined(ranges.service for ranges in self.ranges),
             "dnsIP": str(self.dns_ip),
             "nodePortRange": f"{self.node_ports.start}-{self.node_ports.stop - 1}",
             "clusterDomain": self.cluster_domain,
@@ -85,3 +108,8 @@ class LabSpec:
             "ipFamilies": list(self.ip_families),
             "images": [dict(image) for image in self.images],
         }
+
+
+def joined(values: Iterable[object]) -> str:
+    """Ranges or addresses as the flags of Kubernetes' programs have them: with commas, the first family's first."""
+    return ",".join(map(str, values))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netlab.model.family import IPV4
 from netlab.netfilter.rule import (
     ANY_PORT,
+    WHOLE_ADDRESS,
     AddressType,
     Chance,
     Comment,
@@ -32,8 +34,8 @@ class NotUnderstood(ValueError):
     """A line that says something that our rules cannot; the message has its number and text."""
 
 
-def parse(text: str) -> Ruleset:
-    """The ruleset that the text of iptables-save describes; counters and `#` lines do not count."""
+def parse(text: str, *, family: str = IPV4) -> Ruleset:
+    """The ruleset that the text of iptables-save (ip6tables-save for IPv6) describes; not counters and `#` lines."""
     tables, name = [], ""
     chains: dict[str, Chain] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -47,7 +49,7 @@ def parse(text: str) -> Ruleset:
                 chain, policy, *_ = line[1:].split()
                 chains[chain] = Chain(chain, (), policy)
             elif line == "COMMIT":
-                tables.append(table(name, chains.values()))
+                tables.append(table(name, chains.values(), family=family))
             elif line and not line.startswith("#"):
                 words = list(split(line))
                 if words[0] != "-A" or words[1] not in chains:
@@ -56,7 +58,7 @@ def parse(text: str) -> Ruleset:
                 chains[words[1]] = old._replace(rules=(*old.rules, parse_rule(words[2:])))
         except (ValueError, IndexError) as error:
             raise NotUnderstood(f"line {number}: {error}: {line}") from None
-    return ruleset(tables)
+    return ruleset(tables, family=family)
 
 
 def split(line: str) -> Iterator[str]:
@@ -179,9 +181,10 @@ def _chance(options: _Options) -> Chance:
 def _recent(options: _Options) -> Recent:
     action = next((word for word in ("set", "rcheck", "update", "remove") if options.flag(f"--{word}")), "")
     options.flag("--rsource")
-    if not action or options.take("--mask", "255.255.255.255") != "255.255.255.255":
+    mask = options.take("--mask", WHOLE_ADDRESS[IPV4])
+    if not action or mask not in WHOLE_ADDRESS.values():
         raise NotUnderstood("this use of match recent")
-    return Recent(action, options.take("--name"), int(options.take("--seconds", "0")), options.flag("--reap"))
+    return Recent(action, options.take("--name"), int(options.take("--seconds", "0")), options.flag("--reap"), mask)
 
 
 def _target(options: _Options) -> Target:
@@ -192,8 +195,8 @@ def _target(options: _Options) -> Target:
     elif name == "MASQUERADE":
         target = Masquerade(options.flag("--random-fully"))
     elif name == "DNAT":
-        address, _, port = options.take("--to-destination").partition(":")
-        target = Dnat(address, int(port))
+        address, _, port = options.take("--to-destination").rpartition(":")
+        target = Dnat(address.strip("[]"), int(port))
     elif name == "REJECT":
         target = Reject(options.take("--reject-with", "icmp-port-unreachable"))
     else:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import NamedTuple
 
+from netlab.model.family import IPV4
 from netlab.netfilter.rule import Rule
 
 
@@ -40,12 +41,14 @@ class Part:
     """Chains that are made when somebody looks at them; a chain of several parts has the rules of all, in their order.
 
     Who knows the `shape` (the sample, and the words of this part) can do without the chains; both say the same.
-    `packed` belongs to the kernel's side, which keeps there what it made of this part.
+    All addresses in it are of the `family`. `packed` belongs to the kernel's side, which keeps there what it made of
+    this part.
     """
 
     def __init__(self, make: Callable[[], Iterable[Chain]], *, shape: Shape | None = None,
-                 words: Words | None = None) -> None:
+                 words: Words | None = None, family: str = IPV4) -> None:
         self._make = make
+        self.family = family
         self.shape = shape
         self.words = words or (shape.words if shape else Words())
         self.packed: object = None
@@ -68,10 +71,10 @@ class Part:
     __hash__ = None  # type: ignore[assignment]
 
 
-def part(chains: Iterable[Chain], *, words: Words | None = None) -> Part:
+def part(chains: Iterable[Chain], *, words: Words | None = None, family: str = IPV4) -> Part:
     """A part of chains that are there already."""
     held = tuple(chains)
-    return Part(lambda: held, words=words)
+    return Part(lambda: held, words=words, family=family)
 
 
 def merged(parts: Iterable[Part]) -> dict[str, Chain]:

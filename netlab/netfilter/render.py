@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from netlab.model.family import with_port
 from netlab.netfilter.rule import (
     ANY_PORT,
     CERTAIN,
@@ -33,7 +34,7 @@ _OPTIONS = (("source", " -s "), ("destination", " -d "), ("in_interface", " -i "
 
 
 def render(ruleset: Ruleset) -> str:
-    """The text of iptables-legacy-save for fresh tables, without its `#` lines."""
+    """The text of iptables-legacy-save (ip6tables-legacy-save) for fresh tables, without its `#` lines."""
     return "".join(render_table(table) for table in ruleset.tables)
 
 
@@ -104,7 +105,7 @@ def _address_type(match: AddressType) -> str:
 def _recent(match: Recent) -> str:
     seconds = f" --seconds {match.seconds}" if match.seconds else ""
     reap = " --reap" if match.reap else ""
-    return f" -m recent --{match.action}{seconds}{reap} --name {match.name} --mask 255.255.255.255 --rsource"
+    return f" -m recent --{match.action}{seconds}{reap} --name {match.name} --mask {match.mask} --rsource"
 
 
 def _jump(target: Jump) -> str:
@@ -120,7 +121,7 @@ def _masquerade(target: Masquerade) -> str:
 
 
 def _dnat(target: Dnat) -> str:
-    return f" -j DNAT --to-destination {target.address}:{target.port}"
+    return f" -j DNAT --to-destination {with_port(target.address, target.port)}"
 
 
 def _reject(target: Reject) -> str:

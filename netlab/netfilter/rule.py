@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from netlab.model.family import IPV4, IPV6
+
 ANY_PORT = (0, 65535)
+WHOLE_ADDRESS = {IPV4: "255.255.255.255", IPV6: ":".join(["ffff"] * 8)}
+PORT_UNREACHABLE = {IPV4: "icmp-port-unreachable", IPV6: "icmp6-port-unreachable"}
 CERTAIN = 1 << 31  # statistic's probabilities are integers; this one is 1
 
 
@@ -55,12 +59,13 @@ class AddressType(NamedTuple):
 
 
 class Recent(NamedTuple):
-    """`-m recent --set|--rcheck ... --name NAME` on source addresses; `seconds` 0 is without a limit."""
+    """`-m recent --set|--rcheck ... --name NAME --mask MASK` on source addresses; `seconds` 0 is without a limit."""
 
     action: str
     name: str
     seconds: int = 0
     reap: bool = False
+    mask: str = WHOLE_ADDRESS[IPV4]
 
 
 Match = Comment | Ports | State | Marked | Chance | AddressType | Recent
@@ -87,7 +92,7 @@ class Masquerade(NamedTuple):
 
 
 class Dnat(NamedTuple):
-    """`-j DNAT --to-destination ADDRESS:PORT`."""
+    """`-j DNAT --to-destination ADDRESS:PORT`, an IPv6 address in brackets."""
 
     address: str
     port: int

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import is_
 
+from netlab.model.family import IPV4
 from netlab.netfilter.part import Chain, Part, merged, part
 from netlab.netfilter.rule import Rule
 
@@ -22,10 +23,11 @@ BUILTIN = {
 
 
 class Table:
-    """A table of parts. `packed` belongs to the kernel's side, which keeps there what it made of the table."""
+    """A table of parts, all of its family. `packed` belongs to the kernel's side, for what it made of it."""
 
-    def __init__(self, name: str, parts: Iterable[Part]) -> None:
+    def __init__(self, name: str, parts: Iterable[Part], *, family: str = IPV4) -> None:
         self.name = name
+        self.family = family
         self.parts = tuple(parts)
         self.packed: object = None
 
@@ -54,7 +56,7 @@ class Table:
             return True
         if not isinstance(other, Table):
             return NotImplemented
-        if self.name != other.name:
+        if self.name != other.name or self.family != other.family:
             return False
         mine, theirs = _without_common(self.parts, other.parts)
         if mine == theirs:
@@ -67,26 +69,27 @@ class Table:
 
 @dataclass(frozen=True)
 class Ruleset:
-    """What the legacy tables of a netns hold, in the order of iptables-save."""
+    """What the legacy tables of a netns hold for one family, in the order of iptables-save or ip6tables-save."""
 
     tables: tuple[Table, ...] = ()
+    family: str = IPV4
 
     def table(self, name: str) -> Table:
         """The table of that name; an empty one when the ruleset has none."""
-        return next((table for table in self.tables if table.name == name), None) or table(name, {})
+        return next((table for table in self.tables if table.name == name), None) or table(name, {}, family=self.family)
 
 
-def table(name: str, chains: Mapping[str, Iterable[Rule]] | Iterable[Chain]) -> Table:
+def table(name: str, chains: Mapping[str, Iterable[Rule]] | Iterable[Chain], *, family: str = IPV4) -> Table:
     """A table with these chains, brought into the kernel's order; built-in chains are there in any case."""
     if isinstance(chains, Mapping):
         chains = [Chain(chain, tuple(rules)) for chain, rules in chains.items()]
-    return Table(name, (part(chains),))
+    return Table(name, (part(chains, family=family),), family=family)
 
 
-def ruleset(tables: Iterable[Table]) -> Ruleset:
+def ruleset(tables: Iterable[Table], *, family: str = IPV4) -> Ruleset:
     """A ruleset with these tables, in the order of iptables-save."""
     order = list(BUILTIN)
-    return Ruleset(tuple(sorted(tables, key=lambda item: order.index(item.name))))
+    return Ruleset(tuple(sorted(tables, key=lambda item: order.index(item.name))), family)
 
 
 def _without_common(mine: tuple[Part, ...], theirs: tuple[Part, ...]) -> tuple[tuple[Part, ...], tuple[Part, ...]]:

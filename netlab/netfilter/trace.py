@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
+from netlab.model.family import host_range, with_port
 from netlab.netfilter.render import render_rule
 from netlab.netfilter.rule import (
     CERTAIN,
@@ -79,11 +80,11 @@ class Trace:
 
     @property
     def destinations(self) -> dict[str, float]:
-        """`ADDRESS:PORT` of every place that the packet may reach, with its probability."""
+        """`ADDRESS:PORT` (`[ADDRESS]:PORT`) of every place that the packet may reach, with its probability."""
         found: dict[str, float] = {}
         for outcome in self.outcomes:
             if outcome.verdict == "accept":
-                key = f"{outcome.address}:{outcome.port}"
+                key = with_port(outcome.address, outcome.port)
                 found[key] = found.get(key, 0.0) + outcome.weight
         return found
 
@@ -250,15 +251,15 @@ class Walk:
 
     def is_local(self, address: str) -> bool:
         """Whether the node itself has the address."""
-        return address in self.addresses or address.startswith("127.")
+        return address in self.addresses or address.startswith("127.") or address == "::1"
 
 
 def _within(address: str, cidr: str) -> bool:
     if not cidr:
         return True
-    if cidr.endswith("/32"):
-        return cidr[:-3] == address
-    return IPv4Address(address) in IPv4Network(cidr)
+    if cidr == host_range(address):
+        return True
+    return ip_address(address) in ip_network(cidr)
 
 
 def _named(interface: str, pattern: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from netlab.model.endpoints import EndpointSlice
+from netlab.model.family import IPV4, with_port
 
 
 class Backend(NamedTuple):
@@ -20,8 +21,8 @@ class Backend(NamedTuple):
 
     @property
     def text(self) -> str:
-        """`ADDRESS:PORT`, by which kube-proxy sorts and names backends."""
-        return f"{self.address}:{self.port}"
+        """`ADDRESS:PORT` or `[ADDRESS]:PORT`, by which kube-proxy sorts and names backends."""
+        return with_port(self.address, self.port)
 
 
 class Choice(NamedTuple):
@@ -43,14 +44,15 @@ def by_text(backend: Backend) -> str:
     return backend.text
 
 
-def backends(slices: Iterable[EndpointSlice], *, port_name: str, protocol: str) -> tuple[Backend, ...]:
-    """All endpoints behind one port of a Service, usable or not, each address and port once.
+def backends(slices: Iterable[EndpointSlice], *, port_name: str, protocol: str,
+             family: str = IPV4) -> tuple[Backend, ...]:
+    """All endpoints of a family behind one port of a Service, usable or not, each address and port once.
 
     Only an endpoint's first address counts; ports without a name or number do not.
     """
     found: dict[str, Backend] = {}
     for part in slices:
-        if part.address_type != "IPv4" or not part.proxied:
+        if part.address_type != family or not part.proxied:
             continue
         for port in part.ports:
             if port.name != port_name or port.protocol != protocol or not port.port:

@@ -22,8 +22,7 @@ class PortCache(Generic[P]):
 
     def parts(self, rows: Sequence[Proxied], node: NodeView, make: Callable[[Proxied], P]) -> list[P]:
         """A part for each row; `make` computes those that are new."""
-        alike = NodeView("", (), "", node.cluster_cidr, node.masquerade_all, True, node.pod_interface,
-                         node.masquerade_bit)
+        alike = NodeView("", (), "", node.cluster_cidr, node.masquerade_all, True, node.family, node.pod_interface)
         if self._common[0] != alike:
             self._common = alike, {}
         if node.name not in self._own or self._own[node.name][0] != node:
@@ -38,8 +37,8 @@ class PortCache(Generic[P]):
             found.append(pair[1])
         return found
 
-    def prune(self, rows: Sequence[Proxied]) -> None:
-        """Forgets rows that are not there any more."""
+    def prune(self, rows: Sequence[Proxied], *, family: str = "") -> None:
+        """Forgets rows that are not there any more; a cache is for one family."""
         here = {id(row) for row in rows}
         for known in (self._common[1], *(held for _, held in self._own.values())):
             for key in known.keys() - here:

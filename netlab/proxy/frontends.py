@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from netlab.model.fields import is_ipv4
+from netlab.model.family import IPV4, family_of
 from netlab.model.service import Service, ServicePort
 
 CLUSTER_IP, EXTERNAL_IP, LOAD_BALANCER_IP, NODE_PORT = "cluster IP", "external IP", "loadbalancer IP", "node port"
@@ -65,22 +65,28 @@ class Portal:
         return self.internal_local or self.external_local
 
 
-def portals(service: Service) -> tuple[Portal, ...]:
-    """The Service's ports with their frontends; none for headless, ExternalName and foreign proxies' Services."""
-    address = next(filter(is_ipv4, service.cluster_ips), "")
+def portals(service: Service, family: str = IPV4) -> tuple[Portal, ...]:
+    """The Service's ports with their frontends of that family.
+
+    None for headless and ExternalName Services, those of foreign proxies, and those without a cluster IP of the family.
+    """
+    address = next((ip for ip in service.cluster_ips if family_of(ip) == family), "")
     if not service.proxied or service.type == "ExternalName" or not address:
         return ()
-    return tuple(_portal(service, port, address) for port in service.ports)
+    return tuple(_portal(service, port, address, family) for port in service.ports)
 
 
-def _portal(service: Service, port: ServicePort, address: str) -> Portal:
+def _portal(service: Service, port: ServicePort, address: str, family: str) -> Portal:
+    def ours(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple([text for text in texts if family_of(text) == family])
+
     outside = service.external_policy
     protocol = port.protocol
-    ranges = tuple(filter(is_ipv4, service.source_ranges))
+    ranges = ours(service.source_ranges)
     rows = [Frontend(CLUSTER_IP, address, port.port, protocol, service.internal_policy)]
-    rows += [Frontend(EXTERNAL_IP, ip, port.port, protocol, outside) for ip in service.external_ips if is_ipv4(ip)]
+    rows += [Frontend(EXTERNAL_IP, ip, port.port, protocol, outside) for ip in ours(service.external_ips)]
     rows += [Frontend(LOAD_BALANCER_IP, ip, port.port, protocol, outside, ranges)
-             for ip in service.load_balancer_ips if is_ipv4(ip)]
+             for ip in ours(service.load_balancer_ips)]
     if port.node_port and service.type in ("NodePort", "LoadBalancer"):
         rows.append(Frontend(NODE_PORT, "", port.node_port, protocol, outside))
     name = f"{service.namespace}/{service.name}" + (f":{port.name}" if port.name else "")

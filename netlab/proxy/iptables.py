@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from netlab.model.family import IPV4
 from netlab.netfilter.part import Part, part
 from netlab.netfilter.ruleset import Ruleset, Table, ruleset
 from netlab.proxy.backends import choose
@@ -39,36 +40,39 @@ class Cache:
 
     def __init__(self) -> None:
         self._common: dict[tuple[object, ...], dict[int, PortParts]] = {}
-        self._own: dict[str, tuple[tuple[NodeView, bool], dict[int, PortParts]]] = {}
+        self._own: dict[tuple[str, str], tuple[tuple[NodeView, bool], dict[int, PortParts]]] = {}
         self._tables: list[Table] = []
 
     def common(self, node: NodeView, *, large: bool) -> dict[int, PortParts]:
         """Ports that are alike on all nodes, by the identity of their row."""
-        key = node.cluster_cidr, node.pod_interface, node.masquerade_all, large
+        key = node.family, node.cluster_cidr, node.pod_interface, node.masquerade_all, large
         if key not in self._common:
-            self._common = {key: {}}
+            others = {known: held for known, held in self._common.items() if known[0] != node.family}
+            self._common = others | {key: {}}
         return self._common[key]
 
     def own(self, node: NodeView, *, large: bool) -> dict[int, PortParts]:
         """Ports that are this node's own, by the identity of their row."""
-        known = self._own.get(node.name)
+        key = node.name, node.family
+        known = self._own.get(key)
         if known is None or known[0] != (node, large):
-            known = self._own[node.name] = (node, large), {}
+            known = self._own[key] = (node, large), {}
         return known[1]
 
-    def table(self, name: str, parts: tuple[Part, ...]) -> Table:
+    def table(self, name: str, family: str, parts: tuple[Part, ...]) -> Table:
         """The table of these parts: the same object as before, if it was asked for a short time ago."""
         for table in self._tables:
-            if table.name == name and table.made_of(parts):
+            if table.name == name and table.family == family and table.made_of(parts):
                 return table
-        table = Table(name, parts)
+        table = Table(name, parts, family=family)
         self._tables = [table, *self._tables[:TABLES_KEPT - 1]]
         return table
 
-    def prune(self, rows: Sequence[Proxied]) -> None:
-        """Forgets rows that are not there any more."""
+    def prune(self, rows: Sequence[Proxied], *, family: str = IPV4) -> None:
+        """Forgets the family's rows that are not there any more."""
         here = {id(row) for row in rows}
-        for known in (*self._common.values(), *(held for _, held in self._own.values())):
+        for known in (*(held for key, held in self._common.items() if key[0] == family),
+                      *(held for key, (_, held) in self._own.items() if key[1] == family)):
             for key in known.keys() - here:
                 del known[key]
 
@@ -82,12 +86,14 @@ def compile(  # noqa: A001 -- every mode has a function of this name
     common, own = cache.common(node, large=large), cache.own(node, large=large)
     ports = [common.get(id(row)) or own.get(id(row)) or _compile(row, node, large, own if row.differs else common)
              for row in proxied]
-    localhost, mark = node.localhost_node_ports, node.masquerade_mark
-    first, last = first_part("nat", localhost, mark), last_part(localhost, node.node_port_ips())
-    nat = cache.table("nat", (first, *[port.nat for port in ports if port.nat], last))
-    services = cache.table("filter", (first_part("filter", localhost, mark),
-                                      *[port.filter for port in ports if port.filter]))
-    return ruleset((MANGLE, nat, services))
+    family, localhost = node.family, node.localhost_node_ports and node.family == IPV4
+    mark = node.masquerade_mark
+    first = first_part("nat", localhost, family, mark)
+    last = last_part(localhost, family, node.node_port_ips())
+    nat = cache.table("nat", family, (first, *[port.nat for port in ports if port.nat], last))
+    services = cache.table("filter", family, (first_part("filter", localhost, family, mark),
+                                              *[port.filter for port in ports if port.filter]))
+    return ruleset((MANGLE[family], nat, services), family=family)
 
 
 def _compile(row: Proxied, node: NodeView, large: bool, known: dict[int, PortParts]) -> PortParts:
@@ -104,4 +110,5 @@ def port_parts(row: Proxied, node: NodeView, *, large: bool = False) -> PortPart
     if common is not None:
         return PortParts(row, common, None)
     rules = port_rules(portal, choice, node, large=large)
-    return PortParts(row, part(rules.nat) if rules.nat else None, part(rules.filter) if rules.filter else None)
+    nat, refusals = [part(chains, family=node.family) if chains else None for chains in rules]
+    return PortParts(row, nat, refusals)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
+from netlab.model.family import FAMILIES, IPV4, IPV6
 from netlab.netfilter.part import Chain, Part, part
 from netlab.netfilter.rule import (
     ACCEPT,
@@ -63,36 +64,37 @@ NAT: dict[str, tuple[Rule, ...]] = {
     "KUBE-MARK-MASQ": (Rule((), SetMark(MASQUERADE_MARK, MASQUERADE_MARK)),),
     CANARY: (),
 }
-MANGLE = table("mangle", {CANARY: ()})
+MANGLE = {family: table("mangle", {CANARY: ()}, family=family) for family in FAMILIES}
+LOOPBACK = {IPV4: "127.0.0.0/8", IPV6: "::1/128"}
 
 
-def node_ports_rule(localhost: bool, address: str = "") -> Rule:
+def node_ports_rule(localhost: bool, family: str, address: str = "") -> Rule:
     """The last rule of KUBE-SERVICES: what no Service address matched may be for a node port (of that address)."""
     note = Comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
     matches: tuple[Match, ...] = (note, AddressType(destination="LOCAL"))
     if address:
-        return Rule((note,), Jump("KUBE-NODEPORTS"), destination=f"{address}/32")
+        return Rule((note,), Jump("KUBE-NODEPORTS"), destination=f"{address}/{32 if family == IPV4 else 128}")
     if localhost:
         return Rule(matches, Jump("KUBE-NODEPORTS"))
-    return Rule(matches, Jump("KUBE-NODEPORTS"), destination="127.0.0.0/8", inverted=frozenset({"destination"}))
+    return Rule(matches, Jump("KUBE-NODEPORTS"), destination=LOOPBACK[family], inverted=frozenset({"destination"}))
 
 
-@lru_cache(maxsize=16)
-def first_part(table: str, localhost: bool, mark: int = MASQUERADE_MARK) -> Part:
+@lru_cache(maxsize=32)
+def first_part(table: str, localhost: bool, family: str, mark: int = MASQUERADE_MARK) -> Part:
     """What stands in front of what Services put into the table."""
     if table == "nat":
-        return part([*_marked(NAT, mark), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")])
+        return part([*_marked(NAT, mark), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")], family=family)
     own = {"KUBE-FIREWALL": (LOCALNET,) if localhost else (), "KUBE-SERVICES": (), "KUBE-EXTERNAL-SERVICES": (),
            "KUBE-PROXY-FIREWALL": (), "KUBE-NODEPORTS": ()}
-    return part([*_marked(FILTER, mark), *_chains(own)])
+    return part([*_marked(FILTER, mark), *_chains(own)], family=family)
 
 
 @lru_cache(maxsize=256)
-def last_part(localhost: bool, addresses: tuple[str, ...] | None = None) -> Part:
+def last_part(localhost: bool, family: str, addresses: tuple[str, ...] | None = None) -> Part:
     """What stands behind the Services in nat; `addresses` are the only ones that have node ports, None: all have."""
-    rules = [node_ports_rule(localhost)] if addresses is None else \
-        [node_ports_rule(localhost, ip) for ip in addresses if ":" not in ip]
-    return part([Chain("KUBE-SERVICES", tuple(rules))])
+    rules = [node_ports_rule(localhost, family)] if addresses is None else \
+        [node_ports_rule(localhost, family, ip) for ip in addresses]
+    return part([Chain("KUBE-SERVICES", tuple(rules))], family=family)
 
 
 def _marked(chains: Mapping[str, tuple[Rule, ...]], mark: int) -> list[Chain]:

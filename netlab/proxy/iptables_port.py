@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from netlab.model.family import EVERYTHING, host_range, with_port
 from netlab.model.fields import contains
 from netlab.netfilter.part import Chain
 from netlab.netfilter.rule import (
     ACCEPT,
     DROP,
+    PORT_UNREACHABLE,
+    WHOLE_ADDRESS,
     AddressType,
     Chance,
     Comment,
@@ -59,6 +62,7 @@ class _Port:
         self.any_port = Ports(self.protocol)
         self._names: dict[Backend, tuple[str, Jump]] = {}
         self.large = large
+        self.mask = WHOLE_ADDRESS[node.family]
         self.internal = Jump(("KUBE-SVL-" if portal.internal_local else "KUBE-SVC-") + self.hash)
         self.external = Jump(("KUBE-SVL-" if portal.external_local else "KUBE-SVC-") + self.hash)
         self.has_internal = choice.any and bool(choice.local or not portal.internal_local)
@@ -101,14 +105,14 @@ class _Port:
         return PortRules((*_filled(nat), *self._chains(ext)), tuple(_filled(refusals)))
 
     def _to(self, row: Frontend, comment: str, target: Jump) -> Rule:
-        return Rule((Comment(comment), port_match(self.protocol, row.port)), target, "", f"{row.address}/32",
+        return Rule((Comment(comment), port_match(self.protocol, row.port)), target, "", host_range(row.address),
                     self.protocol)
 
     def _refuse(self, row: Frontend) -> Rule:
         note = Comment(f"{self.portal.name} has no {'local ' if self.choice.any else ''}endpoints")
-        target = DROP if self.choice.any else Reject()
+        target = DROP if self.choice.any else Reject(PORT_UNREACHABLE[self.node.family])
         if row.address:
-            return Rule((note, port_match(self.protocol, row.port)), target, "", f"{row.address}/32", self.protocol)
+            return Rule((note, port_match(self.protocol, row.port)), target, "", host_range(row.address), self.protocol)
         return Rule((note, TO_NODE, port_match(self.protocol, row.port)), target, protocol=self.protocol)
 
     def _chains(self, ext: Jump) -> list[Chain]:
@@ -146,7 +150,7 @@ class _Port:
     def _named(self, backend: Backend) -> tuple[str, Jump]:
         known = self._names.get(backend)
         if known is None:
-            text = f"{backend.address}:{backend.port}"
+            text = with_port(backend.address, backend.port)
             known = self._names[backend] = text, Jump("KUBE-SEP-" + chain_hash(self.key + text))
         return known
 
@@ -157,7 +161,7 @@ class _Port:
             text, jump = self._named(backend)
             note: tuple[Match, ...] = () if self.large else (Comment(f"{self.portal.name} -> {text}"),)
             if seconds:
-                sticky.append(Rule((*note, Recent("rcheck", jump.chain, seconds, True)), jump))
+                sticky.append(Rule((*note, Recent("rcheck", jump.chain, seconds, True, self.mask)), jump))
             rules.append(Rule((*note, one_of(left)) if left > 1 else note, jump))
             left -= 1
         return sticky + rules
@@ -185,16 +189,16 @@ class _Port:
         name = self.portal.name
         note = Comment(f"{name} loadbalancer IP")
         ranges = rows[0].source_ranges
-        rules = [Rule((note,), ext, source="" if cidr == "0.0.0.0/0" else cidr) for cidr in ranges]
+        rules = [Rule((note,), ext, source="" if cidr == EVERYTHING[self.node.family] else cidr) for cidr in ranges]
         # A node that is allowed itself reaches the address with the address as its source.
         if any(contains(cidr, address) for cidr in ranges for address in self.node.addresses):
-            rules += [Rule((note,), ext, source=f"{row.address}/32") for row in rows]
+            rules += [Rule((note,), ext, source=host_range(row.address)) for row in rows]
         return [*rules, Rule((Comment(f"other traffic to {name} will be dropped by KUBE-PROXY-FIREWALL"),))]
 
     def _endpoint(self, backend: Backend, jump: Jump) -> Chain:
-        remember = (Recent("set", jump.chain),) if self.portal.affinity_seconds else ()
+        remember = (Recent("set", jump.chain, mask=self.mask),) if self.portal.affinity_seconds else ()
         return Chain(jump.chain, (
-            Rule(self.note, MARK_MASQ, f"{backend.address}/32"),
+            Rule(self.note, MARK_MASQ, host_range(backend.address)),
             Rule((*self.note, *remember, self.any_port), Dnat(backend.address, backend.port), "", "", self.protocol),
         ))
 

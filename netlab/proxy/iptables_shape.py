@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from netlab.model.family import IPV6, with_port
 from netlab.netfilter.part import Chain, Part, Shape, Words, part
 from netlab.proxy.backends import Backend, Choice
 from netlab.proxy.frontends import Portal
@@ -32,8 +33,8 @@ def shaped(portal: Portal, choice: Choice, node: NodeView, *, large: bool) -> Pa
         if row.source_ranges:
             return None
         kinds.append(row.kind)
-    key = (portal.protocol, portal.affinity_seconds, len(choice.cluster), large, node.cluster_cidr, node.pod_interface,
-           *kinds)
+    key = (portal.protocol, portal.affinity_seconds, len(choice.cluster), large, node.family,
+           node.cluster_cidr, node.pod_interface, *kinds)
     sample = _samples.get(key)
     if sample is None:
         if key not in _samples:
@@ -42,7 +43,8 @@ def shaped(portal: Portal, choice: Choice, node: NodeView, *, large: bool) -> Pa
             _samples[key] = None
             return None
         sample = _samples[key] = _sample(portal, len(choice.cluster), node, large)
-    return Part(partial(_chains, portal, choice, node, large), shape=Shape(sample, _words(portal, choice.cluster)))
+    return Part(partial(_chains, portal, choice, node, large), shape=Shape(sample, _words(portal, choice.cluster)),
+                family=node.family)
 
 
 def _chains(portal: Portal, choice: Choice, node: NodeView, large: bool) -> tuple[Chain, ...]:
@@ -53,22 +55,26 @@ def _words(portal: Portal, backends: tuple[Backend, ...]) -> Words:
     key = portal.name + portal.protocol.lower()
     port = backends[0].port
     return Words((portal.name,),
-                 (chain_hash(key), *[chain_hash(f"{key}{backend.address}:{port}") for backend in backends]),
+                 (chain_hash(key), *[chain_hash(key + with_port(backend.address, port)) for backend in backends]),
                  (*[row.address for row in portal.frontends if row.address], *[b.address for b in backends]),
                  (*[row.port for row in portal.frontends], port))
 
 
 def _sample(portal: Portal, count: int, node: NodeView, large: bool) -> Part:
     """The shape's rules with words that are found nowhere else in them: all of one length, and all different."""
-    frontends = tuple(row._replace(address=row.address and _address(500 + n), port=61000 + 7 * n, policy="Cluster")
+    frontends = tuple(row._replace(address=row.address and _address(500 + n, node.family), port=61000 + 7 * n,
+                                   policy="Cluster")
                       for n, row in enumerate(portal.frontends))
     name = "<namespace>/<service>:<port>"
     same = Portal(name, portal.protocol, "", "", "", frontends, portal.affinity_seconds)
-    backends = tuple(Backend(_address(1000 + n), 64123) for n in range(count))
+    backends = tuple(Backend(_address(1000 + n, node.family), 64123) for n in range(count))
     choice = Choice(backends, (), any=True)
-    return part(_chains(same, choice, node, large), words=_words(same, backends))
+    return part(_chains(same, choice, node, large), words=_words(same, backends),
+                family=node.family)
 
 
-def _address(number: int) -> str:
-    """An address with three digits in each place."""
+def _address(number: int, family: str) -> str:
+    """An address with three digits in each place, four in IPv6."""
+    if family == IPV6:
+        return f"fd5a:9b7e:c1d3:{0xa000 + number % 0x5000:x}:e8f6:b4a2:d0c9:{0xa000 + number // 0x5000:x}"
     return f"203.{100 + number // 22500 % 150}.{100 + number // 150 % 150}.{100 + number % 150}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from netlab.model.family import IPV4
 from netlab.netfilter.nft import Chain, NftRuleset, NftTable
 from netlab.proxy.backends import choose
 from netlab.proxy.cache import PortCache
@@ -27,7 +28,8 @@ Cache = PortCache[NftPart]
 def compile(  # noqa: A001 -- every mode has a function of this name
         proxied: Sequence[Proxied], node: NodeView, *, cache: Cache | None = None) -> NftRuleset:
     """The table of a node. With a `cache`, shared by nodes and kept between calls, only changed ports are computed."""
-    return NftRuleset((_table("ip", proxied, node, cache or Cache()),))
+    family = "ip" if node.family == IPV4 else "ip6"
+    return NftRuleset((_table(family, proxied, node, cache or Cache()),))
 
 
 def _table(family: str, proxied: Sequence[Proxied], node: NodeView, cache: Cache) -> NftTable:

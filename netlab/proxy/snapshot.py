@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice, parse_endpoint_slice
 from netlab.model.errors import ApiError
+from netlab.model.family import IPV4, family_of
 from netlab.model.fields import contains
 from netlab.model.meta import Manifest
 from netlab.model.service import Service, parse_service
@@ -36,11 +37,12 @@ class Proxied:
 
 @dataclass(frozen=True)
 class NodeView:
-    """The node that rules are for.
+    """The node that rules of one family are for, as a proxy of that family sees it.
 
-    `cluster_cidr` tells pods from others by their address, `pod_interface` ("br0", "veth+") by where their packets
-    come in; "" when it is not known. `service_cidrs` are what Services get addresses from. `node_port_addresses` are
-    the CIDRs of the node's addresses that have node ports, or "primary"; none: what is usual in the mode.
+    `addresses` and CIDRs are of the family. `cluster_cidr` tells pods from others by their address, `pod_interface`
+    ("br0", "veth+") by where their packets come in; "" when it is not known. `service_cidrs` are what Services get
+    addresses from. `node_port_addresses` are the CIDRs of the node's addresses that have node ports, or "primary";
+    none: what is usual in the mode.
     """
 
     name: str
@@ -48,7 +50,8 @@ class NodeView:
     zone: str = ""
     cluster_cidr: str = ""
     masquerade_all: bool = False
-    localhost_node_ports: bool = True
+    localhost_node_ports: bool = True  # for IPv4 only: no kernel takes ::1 from one interface to another
+    family: str = IPV4
     pod_interface: str = ""
     masquerade_bit: int = 14
     node_port_addresses: tuple[str, ...] = ()
@@ -66,21 +69,24 @@ class NodeView:
 
     def node_port_ips(self, *, default: tuple[str, ...] = ()) -> tuple[str, ...] | None:
         """The node's own addresses that have node ports; None when all have. `default` is for when nothing is said."""
-        wanted = self.node_port_addresses or default
-        if not wanted or "0.0.0.0/0" in wanted or "::/0" in wanted:
+        ours = tuple(cidr for cidr in self.node_port_addresses if cidr == "primary" or family_of(cidr) == self.family)
+        wanted = ours or default if self.node_port_addresses == ours else ours
+        if (not wanted and not self.node_port_addresses) or "0.0.0.0/0" in wanted or "::/0" in wanted:
             return None
         if wanted == ("primary",):
             return self.addresses[:1]
-        return tuple(ip for ip in (*self.addresses, "127.0.0.1", "::1") if any(contains(cidr, ip) for cidr in wanted))
+        loopback = "127.0.0.1" if self.family == IPV4 else "::1"
+        return tuple(ip for ip in (*self.addresses, loopback) if any(contains(cidr, ip) for cidr in wanted))
 
 
 class Snapshots:
-    """Turns manifests into `Proxied` rows, sorted by name. `refused` tells which manifests could not be used, and why.
+    """Turns manifests into `Proxied` rows of one family, sorted by name. `refused` tells what could not be used.
 
     Manifests must not change once they were handed over: they are known by identity.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, family: str = IPV4) -> None:
+        self.family = family
         self.refused: tuple[str, ...] = ()
         self._services: dict[int, _Parsed[Service]] = {}
         self._slices: dict[int, _Parsed[EndpointSlice]] = {}
@@ -112,7 +118,7 @@ class Snapshots:
             before, service = self._joined.pop(key, ()), present.get(key)
             after: tuple[Proxied, ...] = ()
             if service is not None:
-                after = self._joined[key] = _rows(before, service, behind.get(key, []))
+                after = self._joined[key] = _rows(before, service, behind.get(key, []), self.family)
             differ |= len(before) != len(after) or not all(map(is_, before, after))
         return differ
 
@@ -133,11 +139,13 @@ def _changed(old: dict[int, _Parsed[T]], new: dict[int, _Parsed[T]]) -> list[_Pa
     return [old.get(number) or new[number] for number in old.keys() ^ new.keys()]
 
 
-def _rows(before: tuple[Proxied, ...], service: Service, slices: list[EndpointSlice]) -> tuple[Proxied, ...]:
+def _rows(before: tuple[Proxied, ...], service: Service, slices: list[EndpointSlice],
+          family: str) -> tuple[Proxied, ...]:
     known = {(row.portal.name, row.portal.protocol): row for row in before}
     rows = []
-    for portal in portals(service):
-        row = Proxied(portal, backends(slices, port_name=portal.port_name, protocol=portal.protocol))
+    for portal in portals(service, family):
+        row = Proxied(portal, backends(slices, port_name=portal.port_name, protocol=portal.protocol,
+                                       family=family))
         same = known.get((portal.name, portal.protocol))
         rows.append(same if same == row else row)
     return tuple(rows)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from netlab.api.attributes import Attributes, refusal
 from netlab.api.rbac import decide
 from netlab.api.registry import Registry
-from netlab.api.users import ACCOUNT_PREFIX, ADMIN, AUTHENTICATED, User, account_groups
+from netlab.api.users import ACCOUNT_PREFIX, ADMIN, ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, User, account_groups
 from netlab.model.errors import ApiError
 
 
 class Door:
-    """Lets in who shows the administrator's token or a ServiceAccount's, and asks for one of `hosts`.
+    """Knows who shows the administrator's token, a ServiceAccount's or a certificate, and asks for one of `hosts`.
 
     A name that an attacker's web page was given for this address (DNS rebinding) is none of them.
     """
@@ -25,15 +26,19 @@ class Door:
         self._token = token.encode()
         self._hosts = frozenset(hosts)
 
-    def admit(self, headers: Mapping[str, str]) -> User:
-        """The user of a request with these headers (names in lower case). ApiError 401 or 403 for who is none."""
+    def admit(self, headers: Mapping[str, str], certificate: Mapping[str, Any] | None = None) -> User:
+        """The user of a request with these headers (names in lower case); ANONYMOUS when it shows no credential.
+
+        `certificate` is what TLS has verified (`SSLSocket.getpeercert`). ApiError 401 for a token that is none, 403
+        for a host name that is not the API's.
+        """
         host = headers.get("host", "")
         if _host(f"//{host}") not in self._hosts:
             raise ApiError(403, "Forbidden", f'forbidden: the API is not known by the name "{host[:100]}"')
         origin = headers.get("origin")
         if origin is not None and _host(origin) not in self._hosts:
             raise ApiError(403, "Forbidden", f'forbidden: origin "{origin[:100]}" is not allowed')
-        return self._impersonated(self._user(headers), headers)
+        return self._impersonated(named_by(certificate) or self._user(headers), headers)
 
     def _user(self, headers: Mapping[str, str]) -> User:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -46,7 +51,8 @@ class Door:
             user = issuer.user(token, self._registry, now=time.time()) if issuer else None
             if user is not None:
                 return user
-        raise ApiError(401, "Unauthorized", "Unauthorized")
+            raise ApiError(401, "Unauthorized", "Unauthorized")
+        return ANONYMOUS
 
     def _impersonated(self, user: User, headers: Mapping[str, str]) -> User:
         """Who the request shall be made as (`kubectl --as`, `--as-group`, `--as-uid`): the user himself if he may."""
@@ -69,9 +75,21 @@ class Door:
                 raise refusal(user.name, wish, reason)
         if not groups and len(account) == 2:
             groups = list(account_groups(account[0]))
-        if AUTHENTICATED not in groups and name != "system:anonymous":
-            groups.append(AUTHENTICATED)
+        everybody = UNAUTHENTICATED if name == ANONYMOUS.name else AUTHENTICATED
+        if not {AUTHENTICATED, UNAUTHENTICATED} & set(groups):
+            groups.append(everybody)
         return User(name, tuple(groups), uid)
+
+
+def named_by(certificate: Mapping[str, Any] | None) -> User | None:
+    """The user that a client certificate names: its CN, in the groups of its O's. None without a name."""
+    fields = [pair for part in (certificate or {}).get("subject", ()) for pair in part]
+    names = [value for key, value in fields if key == "commonName"]
+    if not names or not names[-1]:
+        return None
+    groups = dict.fromkeys(value for key, value in fields if key == "organizationName")
+    return User(names[-1], tuple(group for group in groups if group != UNAUTHENTICATED) + (
+        () if AUTHENTICATED in groups else (AUTHENTICATED,)))
 
 
 def _host(url: str) -> str:

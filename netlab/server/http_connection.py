@@ -45,6 +45,7 @@ class Connection(asyncio.Protocol):
         self._door = door
         self._stranger: asyncio.TimerHandle | None = None
         self._user = ADMIN
+        self._body_limit = BODY_LIMIT
         self._server = server
         self._read_only = read_only
         self._parser = httptools.HttpRequestParser(self)
@@ -145,31 +146,39 @@ class Connection(asyncio.Protocol):
         self._count_head(len(name) + len(value) + 4)
 
     def on_headers_complete(self) -> None:
+        limit = BODY_LIMIT
         if self._door:
-            self._user = self._door.admit(self._headers)
-            self._is_known()
+            shown = self._out.transport.get_extra_info("peercert") if self._out.transport else None
+            self._user = self._door.admit(self._headers, shown)
+            if self._user.is_stranger:
+                limit = self._body_limit = 0
+                self._server.api.authorize(self._request())  # before anything of a body is read
+            else:
+                self._body_limit = BODY_LIMIT
+                self._is_known()
         length = self._headers.get("content-length", "0")
-        if length.isdigit() and int(length) > BODY_LIMIT:
+        if length.isdigit() and int(length) > limit:
             raise too_large()
         if self._headers.get("expect", "").lower() == "100-continue" and not self._waiting and not self._task:
             self._out.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
-        if self._body_size > BODY_LIMIT:
+        if self._body_size > self._body_limit:
             raise too_large()
         self._body.append(body)
 
     def on_message_complete(self) -> None:
         keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
-        method = self._parser.get_method().decode("latin-1")
-        target = self._target.decode("latin-1")
-        request = Request.from_target(method, target, self._headers, b"".join(self._body), read_only=self._read_only,
-                                       user=self._user)
+        request = self._request(b"".join(self._body))
         self._waiting.append((request, keep))
         if len(self._waiting) > QUEUE_LIMIT:
             raise ApiError(429, "TooManyRequests", "too many requests wait on this connection")
         self._next()
+
+    def _request(self, body: bytes = b"") -> Request:
+        method, target = self._parser.get_method().decode("latin-1"), self._target.decode("latin-1")
+        return Request.from_target(method, target, self._headers, body, read_only=self._read_only, user=self._user)
 
     def _count_head(self, size: int) -> None:
         self._head_size += size

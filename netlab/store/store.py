@@ -133,6 +133,13 @@ class Store:
         for notify in tuple(self._subscribers[resource]):
             notify()
 
+    def is_sound(self) -> bool:
+        """Whether the log can be read, and has all that memory has."""
+        try:
+            return self._log is None or self._log.revision == self.revision
+        except Exception:
+            return False
+
     # Waiting
 
     def changes(self, resource: str, since: int) -> list[Change]:

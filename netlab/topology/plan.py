@@ -6,105 +6,120 @@
     client  eth0, the first address after the nodes. No other route: pods and Services are not reachable for it.
     pod     eth0, one end of a veth whose other end is in the node: routed, not bridged, as the CNI plugin ptp does it
 
-Neighbour entries are permanent, so nothing waits for ARP and nothing counts in the kernel's neighbour table,
-which all netns of a machine share. Names, indexes and MACs follow from addresses, so nothing is ever looked up.
+Neighbour entries are permanent, so nothing waits for ARP or NDP and nothing counts in the kernel's neighbour tables,
+which all netns of a machine share. Names, indexes and MACs follow from addresses of the lab's first family, so nothing
+is ever looked up. Links have both families' addresses in a dual-stack lab, and no link-local ones.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from collections.abc import Sequence
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 
+from netlab.model.family import IPV4, IPV6
 from netlab.model.lab_spec import LabSpec
+from netlab.model.ranges import Address as IPAddress
+from netlab.model.ranges import Network, Ranges
 from netlab.topology.names import client_netns, fabric_netns, node_netns
 from netlab.topology.wiring import Address, Bridge, Neighbour, Route, Sysctl, Veth, Wiring
 
 LO = ("lo", 1)
 ETH0 = ("eth0", 2)
 BRIDGE = ("br0", 2)
-DEFAULT = IPv4Network("0.0.0.0/0")
+DEFAULT = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 # A veth's ends must not have the same index: the kernel then reports their carrier up to a second late.
 FIRST_PORT = 100
 
 
 def plan_lab(spec: LabSpec) -> tuple[Wiring, ...]:
     """The fabric, the nodes and the client, in the order in which they can be built."""
-    hosts = {spec.node_ip(node): node_netns(spec.name, node) for node in spec.nodes}
-    hosts[spec.client_ip] = client_netns(spec.name)
+    hosts = {node_netns(spec.name, node): spec.node_ips(node) for node in spec.nodes}
+    hosts[client_netns(spec.name)] = spec.client_ips
     nodes = tuple(_node(spec, node) for node in spec.nodes)
     return (_fabric(spec, hosts), *nodes, _client(spec))
 
 
-def plan_pod(spec: LabSpec, *, node: str, netns: str, address: IPv4Address) -> tuple[Wiring, Wiring]:
-    """(what the pod's netns gets, what is added to its node's netns) for a pod with that address."""
-    cidr = spec.node_pod_cidr(node)
-    gateway = cidr[1]
-    name, index = pod_link(spec, node=node, address=address)
+def plan_pod(spec: LabSpec, *, node: str, netns: str, addresses: Sequence[IPAddress]) -> tuple[Wiring, Wiring]:
+    """(what the pod's netns gets, what is added to its node's netns) for a pod with one address of each family."""
+    cidrs = spec.node_pod_cidrs(node)
+    name, index = pod_link(spec, node=node, address=addresses[0])
+    mac, gateway_mac = pod_mac(addresses[0]), pod_mac(cidrs[0][1])
+    each = [(address, cidr, cidr[1]) for address, cidr in zip(addresses, cidrs, strict=True)]
     pod = Wiring(
         netns, up=(LO, ETH0),
-        addresses=(Address("eth0", IPv4Interface((address, cidr.prefixlen)), prefix_route=False),),
-        # The gateway first: the other routes lead over it.
-        routes=(Route(_host(gateway), "eth0", source=str(address)),
-                Route(cidr, "eth0", via=str(gateway), source=str(address)),
-                Route(DEFAULT, "eth0", via=str(gateway))),
-        neighbours=(Neighbour("eth0", str(gateway), pod_mac(gateway)),),
-        sysctls=_sysctls(forwards=False))
+        addresses=tuple(Address("eth0", ip_interface((address, cidr.prefixlen)), prefix_route=False)
+                        for address, cidr, _ in each),
+        routes=tuple(route for address, cidr, gateway in each for route in _pod_routes(address, cidr, gateway)),
+        neighbours=tuple(Neighbour("eth0", str(gateway), gateway_mac) for _, _, gateway in each),
+        sysctls=_sysctls(spec, forwards=False))
     addition = Wiring(
         node_netns(spec.name, node), existing=True,
-        veths=(Veth(name, index, "eth0", netns, ETH0[1], mac=pod_mac(gateway), peer_mac=pod_mac(address)),),
-        addresses=(Address(name, IPv4Interface((gateway, 32))),),
-        routes=(Route(_host(address), name, on_host=True),),
-        neighbours=(Neighbour(name, str(address), pod_mac(address)),))
+        veths=(Veth(name, index, "eth0", netns, ETH0[1], mac=gateway_mac, peer_mac=mac),),
+        addresses=tuple(Address(name, ip_interface(gateway)) for _, _, gateway in each),
+        routes=tuple(Route(_host(address), name, on_host=True) for address in addresses),
+        neighbours=tuple(Neighbour(name, str(address), mac) for address in addresses))
     return pod, addition
 
 
-def pod_link(spec: LabSpec, *, node: str, address: IPv4Address) -> tuple[str, int]:
-    """(name, index) of the node's end of a pod's veth: `veth` and the pod's address in hexadecimal digits."""
-    return f"veth{int(address):08x}", FIRST_PORT + _offset(address, spec.node_pod_cidr(node))
+def _pod_routes(address: IPAddress, cidr: Network, gateway: IPAddress) -> tuple[Route, ...]:
+    # The gateway first: the other routes lead over it.
+    return (Route(_host(gateway), "eth0", source=str(address)),
+            Route(cidr, "eth0", via=str(gateway), source=str(address)),
+            Route(DEFAULT[address.version], "eth0", via=str(gateway)))
 
 
-def pod_mac(address: IPv4Address) -> str:
-    """The MAC of an address in the pods' network, as CNI plugins compute it: 0a:58 and the address."""
+def pod_link(spec: LabSpec, *, node: str, address: IPAddress) -> tuple[str, int]:
+    """(name, index) of the node's end of a pod's veth: `veth` and the address's last eight hexadecimal digits."""
+    return f"veth{_last_bits(address):08x}", FIRST_PORT + _offset(address, spec.node_pod_cidr(node))
+
+
+def pod_mac(address: IPAddress) -> str:
+    """The MAC of an address in the pods' network, as CNI plugins compute it: 0a:58 and its last four bytes."""
     return _mac(0x0A58, address)
 
 
-def node_mac(address: IPv4Address) -> str:
-    """The MAC of an address in the nodes' network, as Docker (so kind) computes it: 02:42 and the address."""
+def node_mac(address: IPAddress) -> str:
+    """The MAC of an address in the nodes' network, as Docker (so kind) computes it: 02:42 and its last four bytes."""
     return _mac(0x0242, address)
 
 
-def _fabric(spec: LabSpec, hosts: dict[IPv4Address, str]) -> Wiring:
-    bridge, gateway = BRIDGE[0], spec.gateway_ip
+def _fabric(spec: LabSpec, hosts: dict[str, tuple[IPAddress, ...]]) -> Wiring:
+    bridge, mac = BRIDGE[0], node_mac(spec.ranges[0].gateway_ip)
     return Wiring(
         fabric_netns(spec.name),
-        bridges=(Bridge(*BRIDGE, mac=node_mac(gateway)),),
+        bridges=(Bridge(*BRIDGE, mac=mac),),
         veths=tuple(
-            Veth(f"port{int(address):08x}", FIRST_PORT + _offset(address, spec.node_cidr), "eth0", netns, ETH0[1],
-                 mac=_mac(0x0642, address), peer_mac=node_mac(address), master=bridge)
-            for address, netns in hosts.items()),
+            Veth(f"port{_last_bits(first):08x}", FIRST_PORT + _offset(first, spec.node_cidr), "eth0", netns, ETH0[1],
+                 mac=_mac(0x0642, first), peer_mac=node_mac(first), master=bridge)
+            for netns, (first, *_) in hosts.items()),
         up=(LO,),
-        addresses=(Address(bridge, IPv4Interface((gateway, spec.node_cidr.prefixlen))),),
-        neighbours=tuple(Neighbour(bridge, str(address), node_mac(address)) for address in hosts),
+        addresses=tuple(Address(bridge, _on_network(ranges.gateway_ip, ranges)) for ranges in spec.ranges),
+        neighbours=_neighbours(*hosts.values(), link=bridge),
         # The machine may have made bridges ask its iptables rules (br_netfilter): not this one.
-        sysctls=(*_sysctls(forwards=False), Sysctl("bridge/bridge-nf-call-iptables", "0", optional=True)))
+        sysctls=(*_sysctls(spec, forwards=False),
+                 *(Sysctl(f"bridge/bridge-nf-call-{program}", "0", optional=True)
+                   for program, family in (("iptables", IPV4), ("ip6tables", IPV6)) if family in spec.ip_families)))
 
 
 def _node(spec: LabSpec, node: str) -> Wiring:
     others = tuple(other for other in spec.nodes if other != node)
-    gateway = str(spec.gateway_ip)
+    gateways = _gateways(spec)
     return Wiring(
         node_netns(spec.name, node), up=(LO, ETH0),
-        addresses=(Address("eth0", IPv4Interface((spec.node_ip(node), spec.node_cidr.prefixlen))),),
-        routes=(Route(DEFAULT, "eth0", via=gateway),
-                *(Route(spec.node_pod_cidr(other), "eth0", via=str(spec.node_ip(other))) for other in others)),
-        neighbours=_neighbours(spec.gateway_ip, *(spec.node_ip(other) for other in others), spec.client_ip),
+        addresses=_addresses(spec, spec.node_ips(node)),
+        routes=(*(Route(DEFAULT[gateway.version], "eth0", via=str(gateway)) for gateway in gateways),
+                *(Route(cidr, "eth0", via=str(address)) for other in others
+                  for cidr, address in zip(spec.node_pod_cidrs(other), spec.node_ips(other), strict=True))),
+        neighbours=_neighbours(gateways, *(spec.node_ips(other) for other in others), spec.client_ips),
         sysctls=(
-            *_sysctls(forwards=True),
+            *_sysctls(spec, forwards=True),
             # Node ports on 127.0.0.1: replies of pods come back to a loopback address.
             Sysctl("ipv4/conf/all/route_localnet", str(int(spec.proxy.localhost_node_ports))),
             # What is refused is refused at once, also the seventh time in a second: no limit on ICMP errors.
             Sysctl("ipv4/icmp_ratelimit", "0"),
             Sysctl("ipv4/icmp_msgs_per_sec", "100000", optional=True),  # the machine's own on kernels before 6.12
             Sysctl("ipv4/icmp_msgs_burst", "10000", optional=True),
+            *([Sysctl("ipv6/icmp/ratelimit", "0")] if IPV6 in spec.ip_families else []),
             # What kube-proxy sets: --conntrack-tcp-timeout-established, --conntrack-tcp-timeout-close-wait.
             Sysctl("netfilter/nf_conntrack_tcp_timeout_established", "86400", optional=True),
             Sysctl("netfilter/nf_conntrack_tcp_timeout_close_wait", "3600", optional=True),
@@ -114,36 +129,70 @@ def _node(spec: LabSpec, node: str) -> Wiring:
 def _client(spec: LabSpec) -> Wiring:
     return Wiring(
         client_netns(spec.name), up=(LO, ETH0),
-        addresses=(Address("eth0", IPv4Interface((spec.client_ip, spec.node_cidr.prefixlen))),),
-        neighbours=_neighbours(spec.gateway_ip, *map(spec.node_ip, spec.nodes)),
-        sysctls=_sysctls(forwards=False))
+        addresses=_addresses(spec, spec.client_ips),
+        neighbours=_neighbours(_gateways(spec), *map(spec.node_ips, spec.nodes)),
+        sysctls=_sysctls(spec, forwards=False))
 
 
-def _neighbours(*addresses: IPv4Address) -> tuple[Neighbour, ...]:
-    return tuple(Neighbour("eth0", str(address), node_mac(address)) for address in addresses)
+def _gateways(spec: LabSpec) -> tuple[IPAddress, ...]:
+    return tuple(ranges.gateway_ip for ranges in spec.ranges)
 
 
-def _sysctls(*, forwards: bool) -> tuple[Sysctl, ...]:
+def _addresses(spec: LabSpec, addresses: Sequence[IPAddress]) -> tuple[Address, ...]:
+    return tuple(Address("eth0", _on_network(address, ranges))
+                 for address, ranges in zip(addresses, spec.ranges, strict=True))
+
+
+def _on_network(address: IPAddress, ranges: Ranges) -> IPv4Interface | IPv6Interface:
+    return ip_interface((address, ranges.node.prefixlen))
+
+
+def _neighbours(*hosts: Sequence[IPAddress], link: str = "eth0") -> tuple[Neighbour, ...]:
+    """Entries for hosts, each with its addresses: the MAC follows from the first."""
+    return tuple(Neighbour(link, str(address), node_mac(addresses[0])) for addresses in hosts for address in addresses)
+
+
+def _sysctls(spec: LabSpec, *, forwards: bool) -> tuple[Sysctl, ...]:
     """What a fresh netns may have copied from the machine, whose settings must not change what a lab shows.
 
     They are written before there is a link, so eth0 gets `default`. Redirects are off: a node that sends a client's
     packet on to another node over the same link would tell the client a shorter way, which does not exist.
     """
-    no_ipv6 = tuple(Sysctl(f"ipv6/conf/{which}/disable_ipv6", "1", optional=True) for which in ("all", "default"))
+    ipv6 = _ipv6(forwards=forwards) if IPV6 in spec.ip_families else _NO_IPV6
     if not forwards:
-        return (Sysctl("ipv4/ip_forward", "0"), *no_ipv6)
+        return (Sysctl("ipv4/ip_forward", "0"), *ipv6)
     return (Sysctl("ipv4/ip_forward", "1"),  # first: it resets others
             *(Sysctl(f"ipv4/conf/{which}/{key}", "0") for which in ("all", "default")
-              for key in ("rp_filter", "send_redirects", "accept_redirects")), *no_ipv6)
+              for key in ("rp_filter", "send_redirects", "accept_redirects")), *ipv6)
 
 
-def _mac(prefix: int, address: IPv4Address) -> str:
-    return (prefix.to_bytes(2, "big") + address.packed).hex(":")
+_NO_IPV6 = tuple(Sysctl(f"ipv6/conf/{which}/disable_ipv6", "1", optional=True) for which in ("all", "default"))
 
 
-def _offset(address: IPv4Address, network: IPv4Network) -> int:
+def _ipv6(*, forwards: bool) -> tuple[Sysctl, ...]:
+    """Addresses are those that were given, at once: no detection of duplicates, no router advertisements.
+
+    Without link-local addresses there is no multicast chatter either, and the kernel has none to send redirects from,
+    which IPv6 has no setting against.
+    """
+    settings = {"disable_ipv6": "0", "forwarding": "1" if forwards else "0", "accept_ra": "0", "autoconf": "0",
+                "accept_redirects": "0", "accept_dad": "0", "dad_transmits": "0", "addr_gen_mode": "1"}
+    return (*(Sysctl(f"ipv6/conf/{which}/{key}", value) for key, value in settings.items()
+              for which in ("all", "default")),
+            Sysctl("ipv6/bindv6only", "0"))
+
+
+def _mac(prefix: int, address: IPAddress) -> str:
+    return (prefix.to_bytes(2, "big") + address.packed[-4:]).hex(":")
+
+
+def _last_bits(address: IPAddress) -> int:
+    return int(address) & 0xFFFFFFFF
+
+
+def _offset(address: IPAddress, network: Network) -> int:
     return int(address) - int(network.network_address)
 
 
-def _host(address: IPv4Address) -> IPv4Network:
-    return IPv4Network((address, 32))
+def _host(address: IPAddress) -> Network:
+    return ip_network(address)

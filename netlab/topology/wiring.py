@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from itertools import chain
 from typing import Any
 
@@ -38,10 +38,10 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Address:
-    """An address on a link of this netns. `prefix_route` is the kernel's route to the address's network."""
+    """An address on a link of this netns, usable at once. `prefix_route` is the kernel's route to its network."""
 
     link: str
-    address: IPv4Interface
+    address: IPv4Interface | IPv6Interface
     prefix_route: bool = True
 
 
@@ -52,7 +52,7 @@ class Route:
     `on_host` gives it the scope `host` instead of `link`, as the CNI plugin ptp does it for pods.
     """
 
-    destination: IPv4Network
+    destination: IPv4Network | IPv6Network
     link: str
     via: str = ""
     source: str = ""
@@ -61,7 +61,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A permanent neighbour entry: it needs no ARP and does not count in the kernel's shared neighbour table."""
+    """A permanent neighbour entry: it needs no ARP or NDP and does not count in the kernel's shared neighbour table."""
 
     link: str
     address: str

@@ -34,7 +34,7 @@ def plan(lab: str) -> tuple[Wiring, ...]:
     for number in range(PODS):
         node = spec.nodes[number % len(spec.nodes)]
         address = spec.node_pod_cidr(node)[2 + number // len(spec.nodes)]
-        wirings += plan_pod(spec, node=node, netns=pod_netns(lab, "default", f"p{number}"), address=address)
+        wirings += plan_pod(spec, node=node, netns=pod_netns(lab, "default", f"p{number}"), addresses=[address])
     return in_order(wirings)
 
 

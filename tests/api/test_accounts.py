@@ -197,3 +197,16 @@ def test_reviews_say_what_will_happen(api):
     other = {"spec": {"user": APP.name, "resourceAttributes": {"verb": "get", "resource": "pods",
                                                                "namespace": "default"}}}
     assert ask(api, "POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", other)[1]["status"]["allowed"]
+
+
+@pytest.mark.parametrize(("given", "audiences", "user"), [
+    ("admin", [], "kubernetes-admin"), ("admin", ["https://kubernetes.default.svc.cluster.local"], "kubernetes-admin"),
+    ("admin", ["vault"], None), ("other", [], None), ("ådmin", [], None),
+])
+def test_a_review_knows_the_administrators_token(api, given, audiences, user):
+    api.registry.issuer = Issuer(b"k" * 32, "https://kubernetes.default.svc.cluster.local", admin="admin")
+    code, review = ask(api, "POST", "/apis/authentication.k8s.io/v1/tokenreviews",
+                       {"spec": {"token": given, "audiences": audiences}})
+    assert code == 201
+    assert review["status"]["user"].get("username") == user
+    assert review["status"].get("authenticated", False) == (user is not None)

@@ -62,7 +62,9 @@ def test_a_json_patch_that_does_not_fit_is_refused(patch, code):
 
 @pytest.mark.parametrize(("target", "patch", "result"), [
     (pod(A, B), {"spec": {"containers": [{"name": "b", "image": "2"}]}}, pod(A, {"name": "b", "image": "2"})),
-    (pod(A), {"spec": {"containers": [B]}}, pod(A, B)),
+    (pod(A), {"spec": {"containers": [B]}}, pod(B, A)),  # what is new comes in front
+    (pod(A, B), {"spec": {"containers": [C, A]}}, pod(C, A, B)),
+    (pod(A, B, C), {"spec": {"containers": [C]}}, pod(A, B, C)),
     (pod(A, B), {"spec": {"containers": [{"name": "a", "$patch": "delete"}]}}, pod(B)),
     (pod(A, B), {"spec": {"containers": [{"$patch": "replace"}, C]}}, pod(C)),
     (pod(A, B), {"spec": {"$setElementOrder/containers": [{"name": "b"}, {"name": "a"}]}}, pod(B, A)),
@@ -78,12 +80,12 @@ def test_a_json_patch_that_does_not_fit_is_refused(patch, code):
      {"spec": {"volumes": [{"name": "v", "$retainKeys": ["name", "hostPath"], "hostPath": {"path": "/x"}}]}},
      pod(A, volumes=[{"name": "v", "hostPath": {"path": "/x"}}])),
     ({"metadata": {"finalizers": ["a", "b"]}}, {"metadata": {"finalizers": ["c"]}},
-     {"metadata": {"finalizers": ["a", "b", "c"]}}),
+     {"metadata": {"finalizers": ["c", "a", "b"]}}),
     ({"metadata": {"finalizers": ["a", "b"]}}, {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"]}},
      {"metadata": {"finalizers": ["b"]}}),
     (pod(A | {"env": [{"name": "X", "value": "1"}]}),
      {"spec": {"containers": [{"name": "a", "env": [{"name": "Y", "value": "2"}]}]}},
-     pod(A | {"env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]})),
+     pod(A | {"env": [{"name": "Y", "value": "2"}, {"name": "X", "value": "1"}]})),
     (pod(A | {"args": ["x"]}), {"spec": {"containers": [{"name": "a", "args": ["y", "z"]}]}},
      pod(A | {"args": ["y", "z"]})),
     ({"status": {"conditions": [{"type": "Ready", "status": "False"}]}},

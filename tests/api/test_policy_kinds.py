@@ -149,9 +149,7 @@ def test_the_table_is_upstreams(resource, manifest, cells):
 
 @pytest.mark.parametrize(("resource", "manifest", "word"), [
     ("networkpolicies", policy(), "enforces NetworkPolicies"),
-    ("ingresses", named(spec={"defaultBackend": WEB}), "no Ingress controller"),
-    ("resourcequotas", named(spec={"hard": {"pods": "1"}}), "enforces ResourceQuotas"),
-    ("limitranges", named(spec={"limits": []}), "enforces LimitRanges")])
+    ("ingresses", named(spec={"defaultBackend": WEB}), "no Ingress controller")])
 def test_what_nothing_enforces_says_so(resource, manifest, word):
     prefix = f"/apis/{GROUPS[resource]}/v1" if resource in GROUPS else "/api/v1"
     answer = Api(registry()).handle(Request.from_target("POST", f"{prefix}/namespaces/default/{resource}", {},

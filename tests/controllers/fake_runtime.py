@@ -130,8 +130,8 @@ class FakeNetwork:
     def __init__(self):
         self.attached, self.log = {}, []
 
-    def attach(self, *, node, netns, address):
-        self.attached[netns] = (node, str(address))
+    def attach(self, *, node, netns, addresses):
+        self.attached[netns] = (node, *map(str, addresses))
         self.log.append(("attach", netns))
 
     def detach(self, netns):

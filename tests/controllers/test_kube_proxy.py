@@ -32,7 +32,7 @@ class Tables:
     def remove(self, ruleset):
         self.held = None
 
-    def forget_udp(self, serving):
+    def forget_udp(self, serving, family):
         self.served.append(serving)
 
 

@@ -59,7 +59,7 @@ def test_a_resolv_conf_is_read_as_the_resolver_reads_it():
 
 
 def test_etc_hosts_names_the_pod():
-    assert hosts_file(pod(), domain="cluster.local", address="10.244.1.2").splitlines() == [
+    assert hosts_file(pod(), domain="cluster.local", addresses=["10.244.1.2"]).splitlines() == [
         "# Kubernetes-managed hosts file.", "127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback",
         "fe00::0\tip6-localnet", "fe00::0\tip6-mcastprefix", "fe00::1\tip6-allnodes", "fe00::2\tip6-allrouters",
         "10.244.1.2\tweb-1"]
@@ -67,13 +67,13 @@ def test_etc_hosts_names_the_pod():
 
 def test_etc_hosts_has_the_full_name_with_a_subdomain_and_the_aliases():
     text = hosts_file(pod(subdomain="s", hostname="h", hostAliases=[{"ip": "1.2.3.4", "hostnames": ["a", "b"]}]),
-                      domain="cluster.local", address="10.244.1.2")
+                      domain="cluster.local", addresses=["10.244.1.2"])
     assert "10.244.1.2\th.s.default.svc.cluster.local\th\n" in text
     assert text.endswith("\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n")
 
 
 def test_host_network_pods_have_the_nodes_hosts_file():
-    text = hosts_file(pod(hostNetwork=True), domain="x", address="172.18.0.3", node_hosts="127.0.0.1\tlocalhost\n")
+    text = hosts_file(pod(hostNetwork=True), domain="x", addresses=["172.18.0.3"], node_hosts="127.0.0.1\tlocalhost\n")
     assert text == "# Kubernetes-managed hosts file (host network).\n127.0.0.1\tlocalhost\n"
 
 

@@ -100,8 +100,8 @@ def test_the_transition_time_changes_with_the_status_only():
 def test_what_others_write_into_the_status_stays():
     pod = {"metadata": {"uid": "u"}, "spec": {"containers": [{"name": "a"}]},
            "status": {"qosClass": "BestEffort", "conditions": [{"type": "x/y", "status": "True"}]}}
-    found = pod_status(pod, address="10.0.0.2", host_ip="172.18.0.2", sandbox=True, init=(), main=states(RUNS).values(),
-                       now="NOW")
+    found = pod_status(pod, addresses=["10.0.0.2"], host_ips=["172.18.0.2"], sandbox=True, init=(),
+                       main=states(RUNS).values(), now="NOW")
     assert found["qosClass"] == "BestEffort"
     assert [c["type"] for c in found["conditions"]][-1] == "x/y"
     assert found["podIPs"] == [{"ip": "10.0.0.2"}]

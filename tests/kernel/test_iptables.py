@@ -106,7 +106,7 @@ def test_a_fresh_netns_does_not_match(tables):
 
 def test_a_kernel_that_refuses_our_packing_is_served_by_the_program(tables, monkeypatch, capfd):
     monkeypatch.setattr(iptables, "_refused", False)
-    monkeypatch.setattr(iptables_mould, "pack", lambda rule: pack(rule).replace(b"comment", b"commenx"))
+    monkeypatch.setattr(iptables_mould, "pack", lambda *rule: pack(*rule).replace(b"comment", b"commenx"))
     rules = example("nodeport-0", "source-ranges")
     for held in rules.tables:
         for part in held.parts:
@@ -162,7 +162,8 @@ def test_our_rules_do_not_reach_the_threads_own_netns(tables):
 
 def test_python_iptables_is_imported_without_helper_processes_and_with_its_plain_import_too():
     for prelude in ("", "from netlab.kernel import iptables_binding as b; b._LIBRARIES = {}"):
-        code = f"{prelude}\nfrom netlab.kernel.iptables_binding import binding\nassert binding().iptc.iptc_init"
+        checks = "assert binding().iptc_init and binding('IPv6').iptc_init"
+        code = f"{prelude}\nfrom netlab.kernel.iptables_binding import binding\n{checks}"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
                               env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
         assert done.returncode == 0, done.stderr

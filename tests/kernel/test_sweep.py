@@ -49,7 +49,7 @@ wiring.write_resolv_conf(f"{lab}.worker", "nameserver 10.96.0.10\\n")
 subprocess.Popen(["ip", "netns", "exec", f"{lab}.worker", *sys.argv[2].split()], pass_fds=[held.fileno()])
 for n in range(2, 12):
     netns = names.pod_netns(lab, "default", f"p{n}")
-    wiring.build(plan_pod(spec, node="worker", netns=netns, address=IPv4Address(f"10.244.1.{n}")))
+    wiring.build(plan_pod(spec, node="worker", netns=netns, addresses=[IPv4Address(f"10.244.1.{n}")]))
     wiring.write_resolv_conf(netns, "nameserver 10.96.0.10\\n")
     os.makedirs(directory / "pods" / str(n))
 print("done", flush=True)

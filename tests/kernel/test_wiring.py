@@ -38,7 +38,7 @@ def lab():
 
 def pod(name, node, address):
     netns_name = pod_netns(NAME, "default", name)
-    wiring.build(plan_pod(SPEC, node=node, netns=netns_name, address=IPv4Address(address)))
+    wiring.build(plan_pod(SPEC, node=node, netns=netns_name, addresses=[IPv4Address(address)]))
     return netns_name
 
 
@@ -148,7 +148,7 @@ def test_building_again_keeps_links_and_connections(lab):
 def test_building_again_repairs_what_was_damaged(lab, damage):
     web, far = pod("web", "worker", "10.244.1.5"), pod("far", "worker2", "10.244.2.9")
     subprocess.run(damage, check=True)
-    wiring.build([*plan_lab(SPEC), *plan_pod(SPEC, node="worker", netns=web, address=IPv4Address("10.244.1.5"))])
+    wiring.build([*plan_lab(SPEC), *plan_pod(SPEC, node="worker", netns=web, addresses=[IPv4Address("10.244.1.5")])])
     assert pings(far, "10.244.1.5")
     assert pings(f"{NAME}.client", "172.18.0.3")
 

@@ -165,7 +165,9 @@ class TestKubectl:
 
 def test_other_users_of_the_machine_get_nothing(lab):
     server, ca, token = config(lab)
-    assert curl("--cacert", ca, f"{server}/api")[0] == 401
+    assert curl("--cacert", ca, f"{server}/api")[0] == 403
+    assert curl("--cacert", ca, f"{server}/readyz") == (200, "ok")
+    assert curl("--cacert", ca, "-H", "Authorization: Bearer wrong", f"{server}/readyz")[0] == 401
     assert curl("--cacert", ca, "-H", f"Authorization: Bearer {token}", f"{server}/api")[0] == 200
     files = [names.api_socket(LAB), names.view_socket(LAB), names.kubeconfig(LAB), names.run_dir(LAB) / "access.json",
              names.run_dir(LAB) / "pki" / "ca.key", lab / ".kube" / "netlab" / f"{LAB}.yaml"]
@@ -188,7 +190,7 @@ print(subprocess.run(["curl", "-sk", "-m", "5", "-w", "%{{http_code}}", "-o", "/
 """
     done = subprocess.run(["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
                            sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd="/")
-    assert (done.stdout, done.stderr) == ("401\n", "")
+    assert (done.stdout, done.stderr) == ("403\n", "")
 
 
 def test_under_sudo_the_kubeconfig_is_the_users(lab, tmp_path, monkeypatch):
@@ -210,7 +212,8 @@ def test_under_sudo_the_kubeconfig_is_the_users(lab, tmp_path, monkeypatch):
 
 def test_a_program_in_a_pod_gets_in_as_its_account(lab):
     assert ask("tool", "/version", home=lab)[0] == 200
-    assert ask("tool", "/version", token="", home=lab)[0] == 401
+    assert ask("tool", "/version", token="", home=lab)[0] == 200
+    assert ask("tool", "/api", token="", home=lab)[0] == 403
     assert ask("tool", "/version", token="wrong", home=lab)[0] == 401
     code, body = ask("tool", "/api/v1/namespaces/default/pods", home=lab)
     assert (code, json.loads(body)["message"]) == (

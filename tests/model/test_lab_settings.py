@@ -61,7 +61,7 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
      'spec.nodeCIDR: Invalid value: "10.100.0.0/24": overlaps with serviceCIDR 10.96.0.0/12'),
     ({"podCIDR": "10.244.0.1/16"}, 'spec.podCIDR: Invalid value: "10.244.0.1/16": has bits set after its prefix, '
                                    'or is written oddly: write "10.244.0.0/16"'),
-    ({"podCIDR": "fd00::/64"}, 'spec.podCIDR: Invalid value: "fd00::/64": IPv6 is not supported yet'),
+    ({"podCIDR": "fd00::/64"}, 'spec.podCIDR: Invalid value: "fd00::/64": is IPv6, and ipFamilies has IPv4 only'),
     ({"podCIDR": "10.244.0.0"},
      'spec.podCIDR: Invalid value: "10.244.0.0": must be an IPv4 range such as "10.244.0.0/16"'),
     ({"podCIDR": "127.0.0.0/16"},
@@ -99,8 +99,19 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
     ({"kubeProxy": {"nodePortAddresses": ["172.18.0.0"]}},
      'spec.kubeProxy.nodePortAddresses[0]: Invalid value: "172.18.0.0": must be a valid CIDR block '
      "(e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"),
-    ({"ipFamilies": ["IPv4", "IPv6"]}, 'spec.ipFamilies: Invalid value: ["IPv4","IPv6"]: only ["IPv4"] is supported: '
-                                       "no IPv6 and no dual stack yet"),
+    ({"ipFamilies": ["IPv4", "IPv4"]}, 'spec.ipFamilies: Invalid value: ["IPv4","IPv4"]: must be ["IPv4"], ["IPv6"], '
+                                       '["IPv4", "IPv6"] or ["IPv6", "IPv4"]'),
+    ({"ipFamilies": ["IPv4", "IPv6"], "podCIDR": "10.1.0.0/16,10.2.0.0/16"},
+     'spec.podCIDR: Invalid value: "10.2.0.0/16": is a second range of IPv4: there may be one of each family'),
+    ({"ipFamilies": ["IPv6"], "serviceCIDR": "fd00:10:244:3::/112"},
+     'spec.serviceCIDR: Invalid value: "fd00:10:244:3::/112": overlaps with podCIDR fd00:10:244::/56'),
+    ({"ipFamilies": ["IPv6"], "serviceCIDR": "fd00:96::/64"},
+     'spec.serviceCIDR: Invalid value: "fd00:96::/64": must be between a /108 and a /125'),
+    ({"ipFamilies": ["IPv6"], "nodeCIDR": "fe80::/64"},
+     'spec.nodeCIDR: Invalid value: "fe80::/64": must be unicast addresses, /8 or smaller, outside of ::/16, fe80::/10 '
+     "and ff00::/8"),
+    ({"ipFamilies": ["IPv6", "IPv4"], "dnsIP": "10.96.0.10"},
+     'spec.dnsIP: Invalid value: "10.96.0.10": must be an IPv6 address, as the first of ipFamilies says'),
     ({"images": ["shop"]}, 'spec.images[0]: Invalid value: "shop": must be a mapping with name and command'),
 ])
 def test_each_mistake_is_told_with_its_field(spec, message):
@@ -124,3 +135,29 @@ def test_a_lab_name_with_a_dot_is_refused():
 def test_every_node_gets_a_part_of_the_pod_range(pod_cidr, nodes, parts):
     spec = parse({"nodes": nodes, "podCIDR": pod_cidr}, name="lab")
     assert [spec.node_pod_cidr(node) for node in spec.nodes] == [IPv4Network(part) for part in parts]
+
+
+@pytest.mark.parametrize(("families", "given", "expected"), [
+    (["IPv6"], {}, (["fd00:10:96::/112"], "fd00:10:96::a")),
+    (["IPv4", "IPv6"], {}, (["10.96.0.0/12", "fd00:10:96::/112"], "10.96.0.10")),
+    (["IPv6", "IPv4"], {}, (["fd00:10:96::/112", "10.96.0.0/12"], "fd00:10:96::a")),
+    (["IPv6", "IPv4"], {"serviceCIDR": "10.97.0.0/16,fd00:97::/120"},
+     (["fd00:97::/120", "10.97.0.0/16"], "fd00:97::a")),
+    (["IPv4", "IPv6"], {"serviceCIDR": ["10.97.0.0/16", "fd00:97::/112"]},
+     (["10.97.0.0/16", "fd00:97::/112"], "10.97.0.10")),
+    (["IPv4", "IPv6"], {"serviceCIDR": "fd00:97::/112"}, (["10.96.0.0/12", "fd00:97::/112"], "10.96.0.10")),
+])
+def test_families_come_in_the_order_of_the_lab_and_ranges_in_any(families, given, expected):
+    spec = parse(given | {"ipFamilies": families}, name="lab")
+    assert ([str(ranges.service) for ranges in spec.ranges], str(spec.dns_ip)) == expected
+    assert spec.ip_families == tuple(families)
+    assert parse(json.loads(json.dumps(spec.to_manifest())), name="lab") == spec
+
+
+def test_a_node_of_both_families_has_a_part_of_each_pod_range():
+    spec = parse({"ipFamilies": ["IPv4", "IPv6"], "nodes": 3}, name="lab")
+    assert [[str(cidr) for cidr in spec.node_pod_cidrs(node)] for node in spec.nodes] == [
+        ["10.244.0.0/24", "fd00:10:244::/64"], ["10.244.1.0/24", "fd00:10:244:1::/64"],
+        ["10.244.2.0/24", "fd00:10:244:2::/64"]]
+    assert list(map(str, spec.node_ips("worker"))) == ["172.18.0.3", "fc00:f853:ccd:e793::3"]
+    assert list(map(str, spec.client_ips)) == ["172.18.0.5", "fc00:f853:ccd:e793::5"]

@@ -4,12 +4,14 @@ import subprocess
 
 import pytest
 
+from netlab.api import rbac
+from netlab.api.attributes import Attributes
 from netlab.api.tokens import Issuer
-from netlab.api.users import ADMIN
+from netlab.api.users import ADMIN, ANONYMOUS
 from netlab.kernel import keys
 from netlab.model.errors import ApiError
 from netlab.server import tls
-from netlab.server.door import Door
+from netlab.server.door import Door, named_by
 from netlab.server.http import ApiServer
 from tests.api.objects import NOW, registry
 
@@ -29,8 +31,8 @@ def door():
 @pytest.mark.parametrize(("headers", "code"), [
     (ADMINS, 0), (ADMINS | {"authorization": f"bearer  {TOKEN}"}, 0), (ADMINS | {"host": "localhost"}, 0),
     (ADMINS | {"host": "KUBERNETES.default.svc:443"}, 0), (ADMINS | {"origin": "https://127.0.0.1:9999"}, 0),
-    (HOST, 401), (HOST | {"authorization": TOKEN}, 401), (HOST | {"authorization": f"Basic {TOKEN}"}, 401),
-    (HOST | {"authorization": "Bearer "}, 401), (HOST | {"authorization": f"Bearer {TOKEN[:-1]}"}, 401),
+    (HOST, None), (HOST | {"authorization": TOKEN}, None), (HOST | {"authorization": f"Basic {TOKEN}"}, None),
+    (HOST | {"authorization": "Bearer "}, None), (HOST | {"authorization": f"Bearer {TOKEN[:-1]}"}, 401),
     (HOST | {"authorization": f"Bearer {TOKEN}é"}, 401), (HOST | {"authorization": "Bearer a.b.c"}, 401),
     (ADMINS | {"host": "evil.example"}, 403), (ADMINS | {"host": ""}, 403),
     (ADMINS | {"host": "127.0.0.1, evil.example"}, 403),
@@ -38,8 +40,8 @@ def door():
     (ADMINS | {"origin": "https://evil.example"}, 403), (ADMINS | {"origin": "null"}, 403),
 ])
 def test_who_comes_in(door, headers, code):
-    if code == 0:
-        assert door.admit(headers) == ADMIN
+    if not code:
+        assert door.admit(headers) == (ANONYMOUS if code is None else ADMIN)
         return
     with pytest.raises(ApiError) as caught:
         door.admit(headers)
@@ -86,9 +88,10 @@ def test_keys_are_private_and_good_for_every_name(tmp_path):
 
 
 @pytest.mark.parametrize(("headers", "status"), [
-    (f"Authorization: Bearer {TOKEN}\r\n", b"HTTP/1.1 404"), ("", b"HTTP/1.1 401"),
+    (f"Authorization: Bearer {TOKEN}\r\n", b"HTTP/1.1 404"), ("", b"HTTP/1.1 403"),
+    ("Authorization: Bearer wrong\r\n", b"HTTP/1.1 401"),
     # Refused before the body is there, or read:
-    ("Content-Length: 2000000\r\n", b"HTTP/1.1 401"), ("Content-Length: x\r\n", b"HTTP/1.1 400")])
+    ("Content-Length: 2000000\r\n", b"HTTP/1.1 403"), ("Content-Length: x\r\n", b"HTTP/1.1 400")])
 def test_requests_by_tls_show_a_credential_first(tmp_path, door, headers, status):
     keys.make(tmp_path / "pki", ["127.0.0.1", "localhost"])
     context = tls.context(tmp_path / "pki" / "server.crt", tmp_path / "pki" / "server.key")
@@ -110,3 +113,34 @@ def test_requests_by_tls_show_a_credential_first(tmp_path, door, headers, status
         return line
 
     assert asyncio.run(talk()).startswith(status)
+
+
+@pytest.mark.parametrize(("subject", "name", "groups"), [
+    ((("commonName", "ann"),), "ann", ("system:authenticated",)),
+    ((("organizationName", "devs"), ("organizationName", "ops"), ("commonName", "ann")), "ann",
+     ("devs", "ops", "system:authenticated")),
+    ((("commonName", "first"), ("commonName", "last")), "last", ("system:authenticated",)),
+    ((("organizationName", "devs"),), None, ()), ((("commonName", ""),), None, ()), ((), None, ())])
+def test_a_certificate_names_user_and_groups(door, subject, name, groups):
+    certificate = {"subject": tuple((pair,) for pair in subject)}
+    assert (named_by(certificate) and (named_by(certificate).name, named_by(certificate).groups)) == (
+        (name, groups) if name else None)
+    assert door.admit(HOST, certificate).name == (name or "system:anonymous")
+    assert named_by(None) is None
+
+
+STRANGERS = [("get", "/healthz", True), ("get", "/readyz/etcd", True), ("get", "/version", True),
+             ("post", "/version", False), ("get", "/api", False), ("get", "/healthzz", False)]
+
+
+@pytest.mark.parametrize(("verb", "path", "allowed"), STRANGERS)
+def test_strangers_see_health_and_version_only_whatever_bindings_say(verb, path, allowed):
+    made = registry()
+    made.create("clusterroles", {"metadata": {"name": "all"}, "rules": [
+        {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}, {"verbs": ["*"], "nonResourceURLs": ["*"]}]})
+    made.create("clusterrolebindings", {
+        "metadata": {"name": "open"}, "roleRef": {"kind": "ClusterRole", "name": "all"},
+        "subjects": [{"kind": "User", "name": ANONYMOUS.name}, {"kind": "Group", "name": ANONYMOUS.groups[0]}]})
+    assert rbac.decide(made, ANONYMOUS, Attributes(verb, path=path))[0] is allowed
+    assert rbac.decide(made, ANONYMOUS, Attributes("create", resource="pods", namespace="default")) == (
+        False, rbac.CLOSED)

@@ -78,7 +78,7 @@ def test_the_neighbour_entries_name_the_macs_that_the_veths_get():
 
 
 def test_a_pod_has_the_routes_of_the_cni_plugin_ptp():
-    pod, node = plan_pod(SPEC, node="worker", netns="lab.default.web", address=IPv4Address("10.244.1.5"))
+    pod, node = plan_pod(SPEC, node="worker", netns="lab.default.web", addresses=[IPv4Address("10.244.1.5")])
     assert addresses(pod) == [("eth0", "10.244.1.5/24")]
     assert routes(pod) == [
         "10.244.1.1 dev eth0 scope link src 10.244.1.5",
@@ -107,14 +107,14 @@ def test_a_lab_of_other_ranges_is_planned_in_them():
 
 
 def test_every_link_that_a_wiring_mentions_has_an_index():
-    pod, node = plan_pod(SPEC, node="worker", netns="lab.default.web", address=IPv4Address("10.244.1.5"))
+    pod, node = plan_pod(SPEC, node="worker", netns="lab.default.web", addresses=[IPv4Address("10.244.1.5")])
     for wiring in (*LAB.values(), pod, node):
         for part in (*wiring.addresses, *wiring.routes, *wiring.neighbours):
             assert wiring.index(part.link) > 1
 
 
 def test_wirings_are_ordered_by_who_makes_the_veths_and_merged_by_netns():
-    pod, node = plan_pod(SPEC, node="worker", netns="lab.default.web", address=IPv4Address("10.244.1.5"))
+    pod, node = plan_pod(SPEC, node="worker", netns="lab.default.web", addresses=[IPv4Address("10.244.1.5")])
     ordered = in_order([pod, node, *reversed(LAB.values())])
     names = [wiring.netns for wiring in ordered]
     assert names.index("lab.fabric") < names.index("lab.worker") < names.index("lab.default.web")

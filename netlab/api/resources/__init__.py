@@ -1,6 +1,7 @@
 """The kinds that a lab serves, by plural name; the order is that of discovery."""
 
 from netlab.api.resource import Resource
+from netlab.api.resources.certificates import CERTIFICATESIGNINGREQUESTS
 from netlab.api.resources.configs import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from netlab.api.resources.deployments import DEPLOYMENTS
 from netlab.api.resources.endpoints import ENDPOINTS
@@ -21,5 +22,6 @@ RESOURCES: dict[str, Resource] = {
     resource.plural: resource
     for resource in (PODS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
                      RESOURCEQUOTAS, LIMITRANGES, DEPLOYMENTS, REPLICASETS, ENDPOINTSLICES, INGRESSES, INGRESSCLASSES,
-                     NETWORKPOLICIES, ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES)
+                     NETWORKPOLICIES, ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES,
+                     CERTIFICATESIGNINGREQUESTS)
 }

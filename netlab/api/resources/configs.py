@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from datetime import datetime
 from typing import Any
 
 from netlab.api.columns import age
+from netlab.api.object_rules import unchanged
 from netlab.api.resource import Column, Resource
+from netlab.api.service_accounts import ACCOUNT_NAME, TOKEN_SECRET
 from netlab.model import meta
-from netlab.model.errors import FieldError, forbidden, invalid
+from netlab.model.errors import FieldError, forbidden, invalid, required
 from netlab.model.meta import Manifest
 
 _KEY = "[-._a-zA-Z0-9]+"
@@ -32,6 +35,33 @@ def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
             errors.append(forbidden("immutable", _SEALED))
         errors += [forbidden(field, _SEALED) for field in ("data", "binaryData") if new.get(field) != old.get(field)]
     return errors
+
+
+_NEEDED = {"kubernetes.io/tls": ("tls.crt", "tls.key"), "kubernetes.io/dockercfg": (".dockercfg",),
+           "kubernetes.io/dockerconfigjson": (".dockerconfigjson",), "kubernetes.io/ssh-auth": ("ssh-privatekey",)}
+
+
+def _validate_secret(new: Manifest, old: Manifest | None) -> list[FieldError]:
+    errors, data, kind = _validate(new, old), new.get("data") or {}, new["type"]
+    errors += [required(f"data[{key}]") for key in _NEEDED.get(kind, ()) if key not in data]
+    if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
+        errors += [required("data[username]"), required("data[password]")]
+    if kind == TOKEN_SECRET and not meta.annotations(new).get(ACCOUNT_NAME):
+        errors.append(required(f"metadata.annotations[{ACCOUNT_NAME}]"))
+    for key in (".dockercfg", ".dockerconfigjson"):
+        if key in data and key in _NEEDED.get(kind, ()) and not _is_json(data[key]):
+            errors.append(invalid(f"data[{key}]", "<secret contents redacted>", "invalid character in JSON"))
+    if old is not None:
+        errors += unchanged(kind, old.get("type"), "type")
+    return errors
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(b64decode(text))
+    except ValueError:
+        return False
+    return True
 
 
 def _default_secret(manifest: Manifest) -> None:
@@ -60,7 +90,7 @@ def _account_row(manifest: Manifest, now: datetime) -> list[Any]:
 
 CONFIGMAPS = Resource("configmaps", "ConfigMap", short_names=("cm",), subresources=(), validate=_validate,
                       columns=(Column("Name"), Column("Data", 0, "integer"), Column("Age")), row=_row)
-SECRETS = Resource("secrets", "Secret", subresources=(), default=_default_secret, validate=_validate,
+SECRETS = Resource("secrets", "Secret", subresources=(), default=_default_secret, validate=_validate_secret,
                    columns=(Column("Name"), Column("Type"), Column("Data", 0, "integer"), Column("Age")),
                    row=_secret_row)
 SERVICEACCOUNTS = Resource("serviceaccounts", "ServiceAccount", short_names=("sa",), subresources=("token",),

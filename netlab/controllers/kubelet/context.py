@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from netlab.model import meta
 from netlab.model.images import Catalogue
 from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest, ObjectKey
+from netlab.model.ranges import Address
 from netlab.topology import names
 
 
@@ -50,6 +50,11 @@ class NodeContext:
         return str(self.spec.node_ip(self.node))
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """The node's InternalIP of each family."""
+        return tuple(map(str, self.spec.node_ips(self.node)))
+
+    @property
     def netns(self) -> str:
         """The node's netns, from which probes are made."""
         return names.node_netns(self.spec.name, self.node)
@@ -58,21 +63,26 @@ class NodeContext:
         """A pod's run directory."""
         return self.pods_dir / uid
 
-    def give_address(self, uid: str) -> IPv4Address:
-        """The pod's address: the one that it has, or the next free one of the node's range. LabError when full."""
+    def give_addresses(self, uid: str) -> tuple[Address, ...]:
+        """The pod's address of each family: those that it has, or the next free ones of the node's ranges.
+
+        LabError when a range is full.
+        """
         if uid in self.book.by_uid:
             return self.book.by_uid[uid]
-        network = self.spec.node_pod_cidr(self.node)
+        networks = self.spec.node_pod_cidrs(self.node)
         pods = self.registry.list("pods")
-        used = addresses.in_use(pods, network)
-        for address, owner in used.items():
-            if owner == uid:
-                self.book.by_uid[uid] = address
-                return address
-        if self.book.last is None:
-            self.book.last = addresses.last_given(pods, network)
-        chosen = addresses.allocate(network, {*used, *self.book.by_uid.values()}, self.book.last)
-        self.book.by_uid[uid] = self.book.last = chosen
+        used = [addresses.in_use(pods, network) for network in networks]
+        own = [next((address for address, owner in taken.items() if owner == uid), None) for taken in used]
+        if not self.book.last:
+            self.book.last = tuple(addresses.last_given(pods, network) for network in networks)
+        held = list(zip(*self.book.by_uid.values(), strict=True)) or [()] * len(networks)
+        chosen = tuple(
+            old or addresses.allocate(network, {*taken, *others}, last)
+            for network, taken, old, others, last in zip(networks, used, own, held, self.book.last, strict=True))
+        self.book.by_uid[uid] = chosen
+        if not all(own):
+            self.book.last = chosen
         return chosen
 
     def finder(self, namespace: str) -> Callable[[str, str], Manifest | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Iterable
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 
 from netlab.api.registry import Registry
@@ -94,7 +94,7 @@ class Kubelet(Controller):
             if record.node != self.node:
                 continue
             if record.netns:
-                self._context.book.by_uid[record.uid] = IPv4Address(record.address)
+                self._context.book.by_uid[record.uid] = tuple(map(ip_address, record.addresses))
             if record.uid not in pods:  # its object went while no kubelet ran
                 self._work(record)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address
 from typing import Any, Protocol
 
 from netlab.kernel import pods, wiring
 from netlab.kernel.pod_spec import Process, Sandbox
 from netlab.model.lab_spec import LabSpec
+from netlab.model.ranges import Address
 from netlab.topology.plan import plan_pod
 
 
@@ -44,7 +44,7 @@ class Runtime(Protocol):
 class Network(Protocol):
     """Connects pods."""
 
-    def attach(self, *, node: str, netns: str, address: IPv4Address) -> None: ...
+    def attach(self, *, node: str, netns: str, addresses: Sequence[Address]) -> None: ...
     def detach(self, netns: str) -> None: ...
     def write_resolv_conf(self, netns: str, text: str) -> None: ...
 
@@ -76,9 +76,9 @@ class LabNetwork:
     def __init__(self, spec: LabSpec) -> None:
         self._spec = spec
 
-    def attach(self, *, node: str, netns: str, address: IPv4Address) -> None:
+    def attach(self, *, node: str, netns: str, addresses: Sequence[Address]) -> None:
         """Makes the pod's netns and joins it to its node. Repeatable."""
-        wiring.build(plan_pod(self._spec, node=node, netns=netns, address=address))
+        wiring.build(plan_pod(self._spec, node=node, netns=netns, addresses=addresses))
 
     def detach(self, netns: str) -> None:
         """Removes the pod's netns with its links."""

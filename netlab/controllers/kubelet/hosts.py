@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netlab.model import meta
@@ -44,7 +44,7 @@ def kernel_hostname(pod: Mapping[str, Any], *, domain: str, node: str) -> str:
     return full
 
 
-def hosts_file(pod: Mapping[str, Any], *, domain: str, address: str, node_hosts: str = "") -> str:
+def hosts_file(pod: Mapping[str, Any], *, domain: str, addresses: Sequence[str], node_hosts: str = "") -> str:
     """The text of /etc/hosts; `node_hosts` is the node's file, which host network pods get."""
     spec = meta.spec(pod)
     if spec.get("hostNetwork"):
@@ -52,7 +52,8 @@ def hosts_file(pod: Mapping[str, Any], *, domain: str, address: str, node_hosts:
     else:
         full = domain_name(pod, domain)
         names = f"{full}\t{hostname(pod)}" if full else hostname(pod)
-        text = f"# Kubernetes-managed hosts file.\n{_LOOPBACK}{address}\t{names}\n"
+        text = f"# Kubernetes-managed hosts file.\n{_LOOPBACK}"
+        text += "".join(f"{address}\t{names}\n" for address in addresses)
     aliases = spec.get("hostAliases") or ()
     if aliases:
         text += "\n# Entries added by HostAliases.\n"

@@ -123,7 +123,8 @@ def _since(condition: Condition, old: Mapping[str, Any] | None, now: str) -> Con
     return condition | {"lastTransitionTime": same or now}
 
 
-def pod_status(pod: Manifest, *, address: str, host_ip: str, sandbox: bool, init: Iterable[ContainerState],
+def pod_status(pod: Manifest, *, addresses: Sequence[str], host_ips: Sequence[str], sandbox: bool,
+               init: Iterable[ContainerState],
                main: Iterable[ContainerState], now: str, ephemeral: Iterable[ContainerState] = ()) -> dict[str, Any]:
     """The pod's whole status; what other writers keep in it stays."""
     init_states, main_states = {s.name: s for s in init}, {s.name: s for s in main}
@@ -131,12 +132,13 @@ def pod_status(pod: Manifest, *, address: str, host_ip: str, sandbox: bool, init
     now_phase = phase(spec, init_states, main_states)
     status = {key: value for key, value in old.items() if key not in ("reason", "message")}
     status |= {
-        "phase": now_phase, "startTime": old.get("startTime") or now, "hostIP": host_ip, "hostIPs": [{"ip": host_ip}],
+        "phase": now_phase, "startTime": old.get("startTime") or now, "hostIP": host_ips[0],
+        "hostIPs": [{"ip": ip} for ip in host_ips],
         "conditions": conditions(pod, phase=now_phase, sandbox=sandbox, init=init_states, main=main_states, now=now),
         "containerStatuses": [container_status(main_states[c["name"]], uid) for c in spec.get("containers") or ()],
     }
-    if address:
-        status |= {"podIP": address, "podIPs": [{"ip": address}]}
+    if addresses:
+        status |= {"podIP": addresses[0], "podIPs": [{"ip": address} for address in addresses]}
     if spec.get("initContainers"):
         status["initContainerStatuses"] = [
             container_status(init_states[c["name"]], uid) | (

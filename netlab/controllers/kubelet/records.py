@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from ipaddress import IPv4Address
 from pathlib import Path
+
+from netlab.model.ranges import Address
 
 FILE = "pod.json"
 
 
 @dataclass(frozen=True)
 class PodRecord:
-    """A pod that may have something on the machine. `netns` is its own, "" on the host network."""
+    """A pod that may have something on the machine. `netns` is its own, "" on the host network.
+
+    `address` is of the lab's first family, `secondary` of the other one, "" if the lab has none.
+    """
 
     uid: str
     namespace: str
@@ -21,6 +25,12 @@ class PodRecord:
     node: str
     netns: str
     address: str
+    secondary: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """One address of each family."""
+        return (self.address, self.secondary) if self.secondary else (self.address,)
 
     def write(self, directory: Path) -> None:
         """Writes it into the pod's directory, whole or not at all."""
@@ -58,8 +68,8 @@ class Claims:
 
 
 class AddressBook:
-    """The addresses that a node's pods have or are being given; `IPv4Address` by pod uid."""
+    """The addresses that a node's pods have or are being given: one of each family by pod uid; the ones given last."""
 
     def __init__(self) -> None:
-        self.by_uid: dict[str, IPv4Address] = {}
-        self.last: IPv4Address | None = None
+        self.by_uid: dict[str, tuple[Address, ...]] = {}
+        self.last: tuple[Address | None, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from netlab.controllers.kubelet import hosts, resolv_conf
 from netlab.controllers.kubelet.context import NodeContext
@@ -29,7 +29,7 @@ def make(pod: Manifest, record: PodRecord, planned: tuple[Volume, ...], context:
                                     host=context.host_resolv_conf())
     files = {
         "resolv.conf": conf.render(), "hostname": hostname + "\n",
-        "hosts": hosts.hosts_file(pod, domain=domain, address=record.address, node_hosts=_node_hosts(context)),
+        "hosts": hosts.hosts_file(pod, domain=domain, addresses=record.addresses, node_hosts=_node_hosts(context)),
     }
     mounts = []
     for name, text in files.items():
@@ -38,7 +38,8 @@ def make(pod: Manifest, record: PodRecord, planned: tuple[Volume, ...], context:
         path.chmod(0o644)  # whatever the umask is: programs in the pod may run as other users
         mounts.append(Mount(str(path), f"/etc/{name}", read_only=False))
     if record.netns:
-        context.network.attach(node=context.node, netns=record.netns, address=IPv4Address(record.address))
+        context.network.attach(node=context.node, netns=record.netns,
+                               addresses=tuple(map(ip_address, record.addresses)))
         context.network.write_resolv_conf(record.netns, files["resolv.conf"])
     programs = names.run_dir(context.spec.name) / "bin"
     handle = context.runtime.create(Sandbox(
@@ -51,12 +52,14 @@ def record_of(pod: Manifest, context: NodeContext) -> PodRecord:
     """The pod's record, its address given. LabError when the node's range is full."""
     own = not meta.spec(pod).get("hostNetwork")
     namespace, name, uid = meta.namespace(pod), meta.name(pod), meta.uid(pod)
-    over = meta.status(pod).get("phase") in ("Succeeded", "Failed") and meta.status(pod).get("podIP")
+    given = tuple(entry["ip"] for entry in meta.status(pod).get("podIPs") or ())
+    over = given if meta.status(pod).get("phase") in ("Succeeded", "Failed") else ()
+    addresses = (over or tuple(map(str, context.give_addresses(uid)))) if own else context.addresses
     return PodRecord(
         uid=uid, namespace=namespace, name=name, node=context.node,
         netns=names.pod_netns(context.spec.name, namespace, name) if own else "",
-        address=str(over or context.give_address(uid)) if own else context.address)
+        address=addresses[0], secondary="".join(addresses[1:]))
 
 
 def _node_hosts(context: NodeContext) -> str:
-    return f"127.0.0.1\tlocalhost\n{context.address}\t{context.node}\n"
+    return "127.0.0.1\tlocalhost\n" + "".join(f"{address}\t{context.node}\n" for address in context.addresses)

@@ -164,7 +164,8 @@ class Starter:
 
     def _with_addresses(self, pod: Manifest) -> Manifest:
         """The pod with the addresses that its status will have, for field references."""
-        own, host = self._worker.record.address, self._worker.context.address
+        own, host = self._worker.record.addresses, self._worker.context.addresses
         return pod | {"status": meta.status(pod) | {
-            "podIP": own, "podIPs": [{"ip": own}], "hostIP": host, "hostIPs": [{"ip": host}]}}
+            "podIP": own[0], "podIPs": [{"ip": ip} for ip in own],
+            "hostIP": host[0], "hostIPs": [{"ip": ip} for ip in host]}}
 

@@ -249,8 +249,8 @@ class PodWorker:
             return
         spec, states = meta.spec(current), self.observer.states
         status = pod_status.pod_status(
-            current, address=self.record.address if self.handle or meta.status(current).get("podIP") else "",
-            host_ip=self.context.address, sandbox=self.handle is not None, now=self.context.registry.now(),
+            current, addresses=self.record.addresses if self.handle or meta.status(current).get("podIP") else (),
+            host_ips=self.context.addresses, sandbox=self.handle is not None, now=self.context.registry.now(),
             **{kind: [states[c["name"]] for c in spec.get(field) or ()] for kind, field in KINDS.items()})
         if status != meta.status(current):
             self.context.registry.update("pods", current | {"status": status}, subresource="status")

@@ -1,0 +1,169 @@
+"""What kube-proxy does for one IP family on one node: compile, compare, write."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from netlab.api.registry import Registry
+from netlab.model import meta
+from netlab.model.family import family_of
+from netlab.model.meta import Manifest
+from netlab.netfilter import AnyRuleset
+from netlab.proxy import CACHES, MODES
+from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
+from netlab.proxy.udp import Serving, udp_serving
+
+DEFAULT_MODE = "iptables"
+NOBODY: frozenset[str] = frozenset()
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+class Tables(Protocol):
+    """What is needed of a node's tables; the methods block."""
+
+    def replace(self, ruleset: Any) -> None:
+        """Makes the tables what the ruleset says."""
+
+    def matches(self, ruleset: Any) -> bool:
+        """Whether the kernel holds just that."""
+
+    def remove(self, ruleset: Any) -> None:
+        """Takes away what the ruleset has brought."""
+
+    def forget_udp(self, serving: Serving, family: str) -> None:
+        """Ends the family's UDP flows to addresses that others serve now."""
+
+
+class Shared:
+    """What all proxies of a lab and family compute together: the rows, and rules of ports alike on every node."""
+
+    def __init__(self, family: str, writer: ThreadPoolExecutor, *, mode: str) -> None:
+        self.family = family
+        self.compile: Any = MODES[mode]
+        self.cache: Any = CACHES[mode]()
+        self.writer = writer
+        self._snapshots = Snapshots(family)
+        self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
+        self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
+
+    def rows(self, registry: Registry) -> tuple[Proxied, ...]:
+        """The Services' ports at present."""
+        revision = registry.store.revision_of("services", "endpointslices")
+        if self._seen[0] != revision:
+            before = self._snapshots.refused
+            rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
+            if rows is not self._seen[1]:
+                self.cache.prune(rows, family=self.family)
+            self._seen = revision, rows
+            for text in self._snapshots.refused:
+                if text not in before and self.family == registry.spec.ip_families[0]:
+                    print(f"kube-proxy: left out: {text}", file=sys.stderr)
+        return self._seen[1]
+
+    def serving(self, registry: Registry) -> Serving:
+        """Who serves UDP flows at present."""
+        rows = self.rows(registry)
+        if self._serving[0] is not rows:
+            self._serving = rows, udp_serving(rows)
+        return self._serving[1]
+
+
+_shared: WeakKeyDictionary[Registry, dict[str, Shared]] = WeakKeyDictionary()
+
+
+def shared_of(registry: Registry) -> dict[str, Shared]:
+    """The registry's, by family."""
+    if registry not in _shared:
+        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
+        writer = ThreadPoolExecutor(1, "kube-proxy")
+        _shared[registry] = {family: Shared(family, writer, mode=registry.spec.proxy_mode or DEFAULT_MODE)
+                             for family in registry.spec.ip_families}
+    return _shared[registry]
+
+
+class FamilyProxy:
+    """The proxy of one family on a node, as kube-proxy runs one for each.
+
+    `checked` is its last look at the kernel, `begun` when the write began that has not succeeded yet.
+    """
+
+    def __init__(self, registry: Registry, shared: Shared, *, node: str, tables: Tables) -> None:
+        self.checked = 0.0
+        self.begun: float | None = None
+        self.syncs, self.sync_seconds = 0, 0.0
+        self._registry, self._shared, self._node, self._tables = registry, shared, node, tables
+        self._compiled: tuple[tuple[Proxied, ...], NodeView, AnyRuleset] | None = None
+        self.written: AnyRuleset | None = None
+        self._serving: Serving = {}
+
+    def rows(self) -> tuple[Proxied, ...]:
+        """The Services' ports at present."""
+        return self._shared.rows(self._registry)
+
+    async def sync(self, clock: Callable[[], float]) -> bool:
+        """Makes the kernel's tables right; whether there was a reason to look at them."""
+        ruleset, serving = self._compile(), self._shared.serving(self._registry)
+        # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
+        due = self.checked + self._registry.spec.proxy.sync_period
+        if ruleset == self.written and serving == self._serving and clock() < due:
+            return False
+        # Unknown until done: a failed or cancelled write must not pass for a finished one.
+        known, self.written = self.written, None
+        begun = clock()
+        self.begun = self.begun or begun
+        await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._write, ruleset, known, serving)
+        self.written, self._serving = ruleset, serving
+        self.checked, self.begun = clock(), None
+        self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + self.checked - begun
+        return True
+
+    async def cleanup(self) -> None:
+        """Takes the family's rules away."""
+        remove = partial(self._tables.remove, self._compile())
+        await asyncio.get_running_loop().run_in_executor(self._shared.writer, remove)
+        self.written = None
+
+    def _compile(self) -> AnyRuleset:
+        rows, view = self._shared.rows(self._registry), self._node_view()
+        if self._compiled is None or self._compiled[0] is not rows or self._compiled[1] != view:
+            self._compiled = rows, view, self._shared.compile(rows, view, cache=self._shared.cache)
+        return self._compiled[2]
+
+    def _write(self, ruleset: AnyRuleset, known: AnyRuleset | None, serving: Serving) -> None:
+        right = (known is None or known == ruleset) and self._tables.matches(ruleset)
+        if not right:
+            self._tables.replace(ruleset)
+        # The look at tracked flows takes time on a busy node, and who only comes along takes no flow from others.
+        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
+               for key, addresses in serving.items()):
+            self._tables.forget_udp(serving, self._shared.family)
+
+    def _node_view(self) -> NodeView:
+        manifest, family = self._registry.find("nodes", self._node) or {}, self._shared.family
+        spec, settings = self._registry.spec, self._registry.spec.proxy
+        cidr, interface = "", ""
+        if settings.detect_local_mode == "ClusterCIDR":
+            said = settings.cluster_cidr
+            cidr = str(spec.of(family).pod) if said is None else \
+                next((one for one in said.split(",") if one and family_of(one) == family), "")
+        elif settings.detect_local_mode == "NodeCIDR":
+            cidr = next(str(one) for one in spec.node_pod_cidrs(self._node) if family_of(str(one)) == family)
+        elif settings.detect_local_mode == "BridgeInterface":
+            interface = settings.bridge_interface
+        else:
+            interface = settings.interface_name_prefix + "+"
+        return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""), cidr,
+                        settings.masquerade_all, settings.localhost_node_ports, family, interface,
+                        settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),))
+
+
+def _addresses(manifest: Manifest, family: str) -> tuple[str, ...]:
+    found = [str(item.get("address")) for item in meta.status(manifest).get("addresses") or ()
+             if item.get("type") == "InternalIP"]
+    return tuple(address for address in found if family_of(address) == family)

@@ -1,0 +1,79 @@
+"""The HTTP servers of one node's kube-proxy: its own health, its metrics, and Services' health check ports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+from netlab.proxy.health import (
+    HEALTHZ_PORT,
+    METRICS_PORT,
+    HealthCheck,
+    Page,
+    ProxyState,
+    metrics_page,
+    proxy_page,
+    service_page,
+)
+
+_OWN = (HEALTHZ_PORT, METRICS_PORT)
+
+
+class Listening(Protocol):
+    """A server that answers."""
+
+    def close(self) -> None:
+        """Stops listening."""
+
+
+Serve = Callable[[str, int, Callable[[str], Page]], Listening]
+"""Answers at an address and port of the node, for every path by the function. OSError when the port is taken."""
+
+
+class ProxyStatus:
+    """Keeps the servers in line with the Services. `state` tells how the proxy does."""
+
+    def __init__(self, serve: Serve, *, node: str, state: Callable[[], ProxyState]) -> None:
+        self._serve = serve
+        self._node = node
+        self._state = state
+        self._servers: dict[tuple[str, int], Listening] = {}
+        self._checks: dict[int, HealthCheck] = {}
+        self._refused: dict[int, str] = {}
+
+    def follow(self, checks: tuple[HealthCheck, ...]) -> tuple[tuple[HealthCheck, str], ...]:
+        """Serves these checks and no others; gives those whose port is newly found taken, with the reason."""
+        self._checks = {check.port: check for check in checks}
+        for place in [place for place in self._servers if place[1] not in (*self._checks, *_OWN)]:
+            self._servers.pop(place).close()
+        self._listen("0.0.0.0", HEALTHZ_PORT, lambda path: proxy_page(path, self._state()))
+        self._listen("127.0.0.1", METRICS_PORT, lambda path: metrics_page(path, self._state(), self._checks.values()))
+        before = dict(self._refused)
+        for port in self._checks:
+            self._listen("0.0.0.0", port, lambda _, port=port: self._service(port))  # type: ignore[misc]
+        self._refused = {port: text for port, text in self._refused.items() if port in (*self._checks, *_OWN)}
+        return tuple((self._checks[port], text) for port, text in self._refused.items()
+                     if port in self._checks and before.get(port) != text)
+
+    def close(self) -> None:
+        """Ends all of them, as when the process ends."""
+        for server in self._servers.values():
+            server.close()
+        self._servers.clear()
+        self._refused.clear()
+
+    def _service(self, port: int) -> Page:
+        return service_page(self._checks[port], healthy=self._state().healthy)
+
+    def _listen(self, address: str, port: int, answer: Callable[[str], Page]) -> None:
+        if (address, port) in self._servers:
+            return
+        try:
+            self._servers[address, port] = self._serve(address, port, answer)
+            self._refused.pop(port, None)
+        except OSError as error:
+            text = f"listen tcp {address}:{port}: {error.strerror or error}"
+            if self._refused.get(port) != text:
+                self._refused[port] = text
+                print(f"kube-proxy/{self._node}: {text}", file=sys.stderr)

@@ -1,0 +1,96 @@
+"""What load balancers hear from a node."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from netlab.proxy.health import HealthCheck, ProxyState, health_checks, metrics_page, proxy_page, service_page
+from netlab.proxy.snapshot import Snapshots
+from tests.proxy.manifests import endpoint, endpoint_slice, port, service
+
+NOW = datetime(2025, 3, 1, 12, 0, 5, 250000, UTC)
+BODY = """{
+	"service": {
+		"namespace": "default",
+		"name": "web"
+	},
+	"localEndpoints": 1,
+	"serviceProxyHealthy": true
+}"""
+
+
+def checks(node, *endpoints, ports=(80,)):
+    web = service("web", "10.96.0.20", *(port(number, name=f"p{number}") for number in ports), type="LoadBalancer",
+                  externalTrafficPolicy="Local", healthCheckNodePort=32000)
+    behind = endpoint_slice("web", *endpoints, ports=[{"name": f"p{number}", "port": number} for number in ports])
+    rows = Snapshots().take([web], [behind])
+    return health_checks(rows, node=node)
+
+
+@pytest.mark.parametrize(("node", "endpoints", "found"), [
+    ("n1", [endpoint("10.244.1.2", node="n1")], 1),
+    ("n1", [endpoint("10.244.1.2", node="n1"), endpoint("10.244.1.3", node="n1")], 2),
+    ("n2", [endpoint("10.244.1.2", node="n1")], 0),
+    ("n1", [], 0),
+    ("n1", [endpoint("10.244.1.2", node="n1", ready=False, serving=True, terminating=True)], 0),
+    ("n1", [endpoint("10.244.1.2", node="n1", ready=False)], 0),
+])
+def test_a_check_counts_the_ready_endpoints_of_its_node(node, endpoints, found):
+    assert checks(node, *endpoints) == (HealthCheck(32000, "default", "web", found),)
+
+
+def test_a_pod_that_serves_two_ports_counts_once():
+    assert checks("n1", endpoint("10.244.1.2", node="n1"), ports=(80, 443))[0].endpoints == 1
+
+
+def test_services_without_a_check_port_have_no_check():
+    rows = Snapshots().take([service("web", "10.96.0.20", port(node_port=30080), type="NodePort")], [])
+    assert health_checks(rows, node="n1") == ()
+
+
+@pytest.mark.parametrize(("endpoints", "healthy", "code"),
+                         [(1, True, 200), (0, True, 503), (1, False, 503), (0, False, 503)])
+def test_a_node_is_good_with_endpoints_and_a_healthy_proxy(endpoints, healthy, code):
+    page = service_page(HealthCheck(32000, "default", "web", endpoints), healthy=healthy)
+    assert page.code == code
+    assert json.loads(page.body) == {"service": {"namespace": "default", "name": "web"}, "localEndpoints": endpoints,
+                                     "serviceProxyHealthy": healthy}
+    assert dict(page.headers)["X-Load-Balancing-Endpoint-Weight"] == str(endpoints)
+
+
+def test_the_answer_is_written_as_upstream_writes_it():
+    page = service_page(HealthCheck(32000, "default", "web", 1), healthy=True)
+    assert page.body == BODY
+    assert page.headers[:2] == (("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff"))
+
+
+@pytest.mark.parametrize(("path", "healthy", "eligible", "code"), [
+    ("/healthz", True, True, 200), ("/healthz", True, False, 503), ("/healthz", False, True, 503),
+    ("/livez", True, True, 200), ("/livez", True, False, 200), ("/livez", False, True, 503),
+    ("/", True, True, 404), ("/metrics", True, True, 404),
+])
+def test_a_proxy_tells_its_health(path, healthy, eligible, code):
+    state = ProxyState(now=NOW, updated=NOW - timedelta(minutes=5), healthy=healthy, eligible=eligible)
+    assert proxy_page(path, state).code == code
+
+
+def test_a_healthy_proxy_was_updated_now_and_a_late_one_when_it_was():
+    old = NOW - timedelta(minutes=5)
+    good = proxy_page("/healthz", ProxyState(now=NOW, updated=old, healthy=True)).body
+    assert good == ('{"lastUpdated": "2025-03-01 12:00:05.250000000 +0000 UTC",'
+                    '"currentTime": "2025-03-01 12:00:05.250000000 +0000 UTC", "nodeEligible": true}')
+    late = json.loads(proxy_page("/livez", ProxyState(now=NOW, updated=old, healthy=False)).body)
+    assert late == {"lastUpdated": "2025-03-01 11:55:05.250000000 +0000 UTC",
+                    "currentTime": "2025-03-01 12:00:05.250000000 +0000 UTC"}
+
+
+def test_metrics_name_the_mode_and_count_the_rules():
+    state = ProxyState(now=NOW, updated=NOW, healthy=True, syncs=3, sync_seconds=0.5, rules=lambda: {"nat": 7})
+    assert metrics_page("/proxyMode", state).body == "iptables"
+    assert metrics_page("/healthz", state).body == "ok"
+    text = metrics_page("/metrics", state, [HealthCheck(32000, "default", "web", 0)]).body
+    assert 'kubeproxy_sync_proxy_rules_iptables_total{table="nat"} 7\n' in text
+    assert "kubeproxy_sync_proxy_rules_duration_seconds_count 3\n" in text
+    assert 'kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external"} 1\n' in text
+    assert metrics_page("/other", state).code == 404
