@@ -36,6 +36,9 @@ class Tables(Protocol):
     def remove(self, ruleset: Any) -> None:
         """Takes away what the ruleset has brought."""
 
+    def close(self) -> None:
+        """Ends what runs beside the rules; the rules stay."""
+
     def forget_udp(self, serving: Serving, family: str) -> None:
         """Ends the family's UDP flows to addresses that others serve now."""
 

@@ -73,6 +73,9 @@ class NodeTables:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
         netnses.visit(self.netns, lambda: conntrack.delete_udp(serving, family=family))
 
+    def close(self) -> None:
+        """Nothing to end: rules work by themselves."""
+
     def remove(self, ruleset: Ruleset) -> None:
         """Empties the tables that the ruleset has."""
         self.replace(Ruleset(tuple(empty_table(table.name, {}, family=table.family) for table in ruleset.tables)))

@@ -51,6 +51,9 @@ class NftTables:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
         netns.visit(self.netns, lambda: conntrack.delete_udp(serving, family=family))
 
+    def close(self) -> None:
+        """Nothing to end: rules work by themselves."""
+
     def remove(self, ruleset: NftRuleset) -> None:
         """Deletes our tables; they may be gone already."""
         text = "".join(f"add table {table.family} {table.name}\ndelete table {table.family} {table.name}\n"

@@ -22,9 +22,9 @@ from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
 from netlab.controllers.runtime import Controller, Manager
 from netlab.kernel import bin_directory, netns, signing, sockets, wiring
-from netlab.kernel.dataplanes import TABLES
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
+from netlab.lab.dataplanes import tables_of
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
 from netlab.model.lab_spec import CLIENT, LabSpec
@@ -122,7 +122,7 @@ class Cluster:
         found: list[Controller] = control_plane(self.registry, api_address=str(spec.node_ip(spec.nodes[0])),
                                                 api_port=API_PORT, ca=self.access.ca)
         found.append(CertificateSigning(self.registry, partial(signing.sign, self.access.directory)))
-        tables = TABLES[spec.proxy_mode or "iptables"]
+        tables = tables_of(spec.proxy_mode or "iptables")
         found += [KubeProxy(self.registry, node=node, tables=tables(names.node_netns(spec.name, node)),
                             serve=pages_in(names.node_netns(spec.name, node))) for node in spec.nodes]
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),

@@ -36,7 +36,6 @@ class ProxySettings:
     sync_period: float = 30.0
     min_sync_period: float | None = None
     sysctls: tuple[tuple[str, int], ...] = ()
-    udp_idle_timeout: float = 0.25
     scheduler: str = "rr"
     strict_arp: bool = False
 
@@ -71,7 +70,7 @@ class _Reader:
             "mode": self._mode, "clusterCIDR": self._cluster_cidr, "detectLocalMode": self._detect_local_mode,
             "detectLocal": self._detect_local, "nodePortAddresses": self._node_port_addresses,
             "iptables": lambda path, value: {}, "nftables": lambda path, value: {}, "ipvs": self._ipvs,
-            "conntrack": self._conntrack, "udpIdleTimeout": self._period("udp_idle_timeout"),
+            "conntrack": self._conntrack,
         }
         given = self._object(self.path, value)
         found = replace(found, **self._fields(self.path, given, known))

@@ -24,6 +24,7 @@ from netlab.netfilter.rule import (
     Match,
     Ports,
     Recent,
+    Redirect,
     Reject,
     Rule,
     SetMark,
@@ -209,6 +210,9 @@ class Walk:
             return [(flow._replace(mark=flow.mark & ~target.mask ^ target.value), "")]
         if isinstance(target, Masquerade):
             return [(flow._replace(masqueraded=True), "ACCEPT")]
+        if isinstance(target, Redirect):
+            packet = flow.packet._replace(destination=min(self.addresses, default="127.0.0.1"), port=target.port)
+            return [(flow._replace(packet=packet, translated=True), "ACCEPT")]
         if isinstance(target, Dnat):
             packet = flow.packet._replace(destination=target.address, port=target.port)
             return [(flow._replace(packet=packet, translated=True), "ACCEPT")]

@@ -29,6 +29,9 @@ class Tables:
         self.looks += 1
         return self.held == ruleset
 
+    def close(self):
+        pass
+
     def remove(self, ruleset):
         self.held = None
 

@@ -8,7 +8,8 @@ import subprocess
 import threading
 
 from netlab.kernel import netns
-from netlab.kernel.dataplanes import TABLES
+from netlab.lab.dataplanes import tables_of
+from netlab.proxy import MODES
 from tests.proxy import flows
 
 PREFIX = f"nltdp{os.getpid()}"
@@ -27,8 +28,7 @@ class ServiceNet:
     def __init__(self):
         self.names = {"client": f"{PREFIX}-client", "fabric": f"{PREFIX}-fabric"}
         self.names |= {name: f"{PREFIX}-{name}" for name in (*flows.NODES, *flows.PODS)}
-        self.tables_of = {mode: {node: make(self.names[node]) for node in flows.NODES}
-                          for mode, make in TABLES.items()}
+        self.tables_of = {mode: {node: tables_of(mode)(self.names[node]) for node in flows.NODES} for mode in MODES}
         self._closing = contextlib.ExitStack()
 
     def __enter__(self):
@@ -137,7 +137,9 @@ class ServiceNet:
                 client.connect((address, port))
                 if protocol == "UDP":
                     client.send(b"?")
-                return tuple(client.recv(100).decode().split())
+                return tuple(client.recv(100).decode().split()) or flows.CLOSED
+            except ConnectionResetError:
+                return flows.CLOSED
             except ConnectionRefusedError:
                 return flows.REJECT
             except TimeoutError:

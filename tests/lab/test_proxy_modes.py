@@ -6,8 +6,10 @@ from netlab.proxy import MODES
 from tests.lab.in_lab import REFUSED, InLab
 
 pytestmark = pytest.mark.lab
-SHOWS = {"iptables": (["iptables-save"], "KUBE-SVC"), "nftables": (["nft", "list", "ruleset"], "table ip kube-proxy")}
-FLUSH = {"iptables": ["iptables", "-t", "nat", "-F"], "nftables": ["nft", "flush", "ruleset"]}
+SHOWS = {"iptables": (["iptables-save"], "KUBE-SVC"), "nftables": (["nft", "list", "ruleset"], "table ip kube-proxy"),
+         "userspace": (["iptables-save"], "KUBE-PORTALS-CONTAINER")}
+FLUSH = {"iptables": ["iptables", "-t", "nat", "-F"], "userspace": ["iptables", "-t", "nat", "-F"],
+         "nftables": ["nft", "flush", "ruleset"]}
 MANIFESTS = """
 apiVersion: v1
 kind: Pod
@@ -35,7 +37,8 @@ def mode(request):
 @pytest.fixture(scope="module")
 def lab(mode):
     period = {"syncPeriod": "200ms", "minSyncPeriod": "0s"}
-    made = InLab("modes", nodes=["control-plane", "worker"], proxyMode=mode, kubeProxy={mode: period})
+    section = "nftables" if mode == "nftables" else "iptables"
+    made = InLab("modes", nodes=["control-plane", "worker"], proxyMode=mode, kubeProxy={section: period})
     try:
         made.apply(MANIFESTS)
         yield made
@@ -55,6 +58,12 @@ def test_services_answer_and_the_rules_can_be_seen(lab, mode):
     assert SHOWS[mode][1] in rules(lab, mode)
 
 
+def test_who_listens_is_seen(lab, mode):
+    """Node ports are rules; only the userspace proxy has sockets for them, and for every Service a random one."""
+    sockets = lab.run("worker", "ss", "-ltn")
+    assert (":30080 " in sockets) == (mode == "userspace")
+
+
 def test_rules_flushed_by_hand_come_back_within_the_sync_period(lab, mode):
     lab.run("worker", *FLUSH[mode])
     lab.until(lambda: SHOWS[mode][1] in rules(lab, mode), "the rules are back")
@@ -66,7 +75,10 @@ def test_a_stopped_proxy_leaves_its_rules_and_a_started_one_follows_again(lab, m
     try:
         assert lab.netlab("stop", "kube-proxy", "worker") == "kube-proxy/worker stopped\n"
         lab.apply(LATER)
-        assert lab.connect("client", node, 30080).pod == "one"
+        if mode == "userspace":
+            assert lab.connect("client", node, 30080) == REFUSED  # the rules lead to nobody now
+        else:
+            assert lab.connect("client", node, 30080).pod == "one"
         assert lab.connect("client", node, 30081) == REFUSED
         assert lab.netlab("stop", "kube-proxy", "worker", "--cleanup").endswith("its rules are gone\n")
         assert lab.connect("client", node, 30080) == REFUSED

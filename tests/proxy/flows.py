@@ -18,6 +18,7 @@ TCP_PORT, UDP_PORT = 8080, 53
 SERVICE_CIDR = "10.96.0.0/12"
 
 REJECT, DROP, UNMATCHED = "reject", "drop", "no rule matches"
+CLOSED = "accepted by kube-proxy, which has no backend and closes it"
 ITSELF = "no rule matches, and it is the node's own address, where nobody listens"
 A, B, C = "10.244.1.10", "10.244.1.2", "10.244.2.11"
 DNS_PORTS = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 8080, "protocol": "TCP"}]
@@ -137,6 +138,22 @@ OTHERWISE = {
         # source ranges hold without endpoints too
         ("client via n1", "192.0.2.12", 80, "TCP"): DROP,
     },
+    "userspace": {
+        # the proxy accepts, then finds nobody; it knows no endpoints that end, no policies, no source ranges
+        ("pod 10.244.1.5", "10.96.45.11", 80, "TCP"): CLOSED,
+        ("node n1", "10.96.45.11", 80, "TCP"): CLOSED,
+        ("pod 10.244.1.5", "10.96.45.11", 53, "UDP"): DROP,
+        ("client via n1", "172.18.0.2", 30081, "TCP"): CLOSED,
+        ("pod 10.244.1.5", "172.18.0.2", 30081, "TCP"): CLOSED,
+        ("pod 10.244.1.5", "10.96.45.19", 80, "TCP"): CLOSED,
+        ("pod 10.244.1.5", "10.96.45.18", 80, "TCP"): CLOSED,
+        ("client via n2", "192.0.2.10", 80, "TCP"): {A, B},
+        ("client via n2", "172.18.0.3", 30083, "TCP"): {A, B},
+        ("client via n1", "192.0.2.11", 80, "TCP"): {A},
+        ("client 203.0.113.9 via n1", "192.0.2.12", 80, "TCP"): CLOSED,
+        ("client via n1", "192.0.2.12", 80, "TCP"): CLOSED,
+        ("pod 10.244.2.5", "10.96.45.17", 80, "TCP"): {A},
+    },
 }
 
 
@@ -147,8 +164,9 @@ def view(node):
 
 def expected_in(mode, row):
     """What comes of the row in that mode, and whether it is masqueraded."""
-    other = OTHERWISE.get(mode, {}).get(row[:4])
-    return (row[4], row[5]) if other is None else (other, False)
+    other = OTHERWISE.get(mode, {}).get(row[:4], row[4])
+    through_proxy = mode == "userspace" and isinstance(other, set) and row[1] not in PODS
+    return other, through_proxy or (row[5] and isinstance(other, set))
 
 
 def first_node(who, address):

@@ -1,10 +1,12 @@
 import pytest
 
-from netlab.netfilter import Packet, parse, render, trace
+from netlab.netfilter import Packet, parse, render
+from netlab.netfilter import trace as trace_rules
 from netlab.netfilter.nft import NftRuleset
 from netlab.netfilter.nft_parse import parse_nft
 from netlab.proxy import MODES
 from netlab.proxy.snapshot import Snapshots
+from netlab.proxy.userspace import Userspace, trace_userspace
 from tests.proxy import flows
 
 
@@ -17,6 +19,11 @@ def mode(request):
 def rulesets(mode):
     rows = Snapshots().take(flows.SERVICES, flows.SLICES)
     return {node: MODES[mode](rows, flows.view(node)) for node in flows.NODES}
+
+
+def trace(ruleset, packet, **known):
+    follow = trace_userspace if isinstance(ruleset, Userspace) else trace_rules
+    return follow(ruleset, packet, **known)
 
 
 def addresses(node):
@@ -37,8 +44,8 @@ def test_the_tracer_follows_the_packet_as_the_table_says(rulesets, mode, row):
         packet = packet._replace(in_interface="eth0")
         node = next(name for name, ip in flows.NODES.items() if ip == address)
         found = trace(rulesets[node], packet, addresses=addresses(node))
-    if expected in (flows.REJECT, flows.DROP):
-        assert found.verdicts == {expected}
+    if expected in (flows.REJECT, flows.DROP, flows.CLOSED):
+        assert found.verdicts == {"closed" if expected == flows.CLOSED else expected}
         assert not found.destinations
         return
     if expected in (flows.UNMATCHED, flows.ITSELF):
@@ -58,6 +65,10 @@ def test_the_tracer_follows_the_packet_as_the_table_says(rulesets, mode, row):
 
 def test_what_is_printed_can_be_read_again(rulesets):
     for ruleset in rulesets.values():
+        if isinstance(ruleset, Userspace):
+            rules = ruleset.rules(ruleset.assumed_ports)
+            assert parse(render(rules)) == rules
+            continue
         read = parse_nft if isinstance(ruleset, NftRuleset) else parse
         assert read(render(ruleset)) == ruleset
 
