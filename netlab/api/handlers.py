@@ -150,7 +150,7 @@ class Api:
         chosen = FieldSelector((*view.fields.terms, ("metadata.name", True, view.name))) if view.name else view.fields
         gone = self.registry.delete_collection(
             route.kind.plural, route.namespace, labels=view.labels, fields=chosen, grace_period=options.grace_period,
-            propagation=options.propagation, dry_run=options.dry_run)
+            propagation=options.propagation or route.kind.propagation, dry_run=options.dry_run)
         return json_response({"kind": f"{route.kind.kind}List", "apiVersion": route.kind.api_version,
                               "metadata": {"resourceVersion": str(self.registry.store.revision)}, "items": gone})
 
@@ -211,16 +211,18 @@ class Api:
     def _delete(self, request: Request, route: Route) -> Answer:
         options, kind, space = DeleteOptions.of(request), route.kind, route.namespace or ""
         old = self.registry.delete(kind.plural, route.name, namespace=space, grace_period=options.grace_period,
-                                   propagation=options.propagation, dry_run=options.dry_run, uid=options.uid,
-                                   resource_version=options.resource_version)
+                                   propagation=options.propagation or kind.propagation, dry_run=options.dry_run,
+                                   uid=options.uid, resource_version=options.resource_version)
+        warnings = [] if options.propagation else list(filter(None, [kind.propagation_warning]))
         left = self.registry.find(kind.plural, route.name, space)
         if left is not None and meta.uid(left) == meta.uid(old) and not options.dry_run:
-            return self._one(request, kind, left, 200, [])
+            return self._one(request, kind, left, 200, warnings)
         if kind.plural in DELETED_ARE_GIVEN:
-            return self._one(request, kind, old, 200, [])
+            return self._one(request, kind, old, 200, warnings)
         details = {"name": route.name, "group": kind.group, "kind": kind.plural, "uid": meta.uid(old)}
-        return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                              "details": {key: value for key, value in details.items() if value}})
+        done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+                "details": {key: value for key, value in details.items() if value}}
+        return json_response(done, warnings=tuple(warnings))
 
     # Subresources
 

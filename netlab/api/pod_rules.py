@@ -14,8 +14,8 @@ PROTOCOLS = ["TCP", "UDP", "SCTP"]
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
 
 
-def pod_spec_errors(spec: dict[str, Any], path: str = "spec") -> list[FieldError]:
-    """Everything wrong with a pod spec whose defaults are filled in."""
+def pod_spec_errors(spec: dict[str, Any], path: str = "spec", more: frozenset[str] = frozenset()) -> list[FieldError]:
+    """Everything wrong with a pod spec whose defaults are filled in. `more` are names of volumes that it will have."""
     errors: list[FieldError] = []
     volumes: set[str] = set()
     for index, volume in enumerate(spec.get("volumes") or ()):
@@ -23,6 +23,7 @@ def pod_spec_errors(spec: dict[str, Any], path: str = "spec") -> list[FieldError
         errors += _name_errors(name, f"{where}.name", volumes)
         sources = sorted(volume.keys() - {"name"})
         errors += [forbidden(f"{where}.{source}", "may not specify more than 1 volume type") for source in sources[1:]]
+    volumes |= more
     if not spec.get("containers"):
         errors.append(required(f"{path}.containers"))
     taken: set[str] = set()

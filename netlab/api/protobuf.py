@@ -20,7 +20,9 @@ from netlab.model.meta import Manifest
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\0"
-KEPT_ZEROS = ("replicas", "terminationGracePeriodSeconds", "revisionHistoryLimit", "automountServiceAccountToken")
+KEPT_ZEROS = ("replicas", "terminationGracePeriodSeconds", "revisionHistoryLimit", "automountServiceAccountToken",
+              "parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "successfulJobsHistoryLimit",
+              "failedJobsHistoryLimit", "suspend", "startingDeadlineSeconds")
 
 NUMBERS = """
 ObjectMeta: 1 name, 2 generateName, 3 namespace, 5 uid, 6 resourceVersion, 8 creationTimestamp, 11 labels,
@@ -44,6 +46,13 @@ DeploymentSpec: 1 replicas, 2 selector, 3 template, 4 strategy, 5 minReadySecond
   9 progressDeadlineSeconds
 DeploymentStrategy: 1 type, 2 rollingUpdate
 RollingUpdate: 1 maxUnavailable, 2 maxSurge
+Job: 1 metadata, 2 spec
+JobSpec: 1 parallelism, 2 completions, 3 activeDeadlineSeconds, 4 selector, 5 manualSelector, 6 template,
+  7 backoffLimit, 8 ttlSecondsAfterFinished, 9 completionMode, 10 suspend
+CronJob: 1 metadata, 2 spec
+CronJobSpec: 1 schedule, 2 startingDeadlineSeconds, 3 concurrencyPolicy, 4 suspend, 5 jobTemplate,
+  6 successfulJobsHistoryLimit, 7 failedJobsHistoryLimit, 8 timeZone
+JobTemplateSpec: 1 metadata, 2 spec
 PodTemplateSpec: 1 metadata, 2 spec
 Pod: 1 metadata, 2 spec
 PodSpec: 1 volumes, 2 containers, 3 restartPolicy, 4 terminationGracePeriodSeconds, 5 activeDeadlineSeconds,

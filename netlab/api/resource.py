@@ -84,6 +84,8 @@ class Resource:
     validate_status: Callable[[Manifest, Manifest | None], list[FieldError]] = _no_errors
     warnings: Callable[[Manifest, Manifest | None], list[str]] = _no_warnings
     deprecated: str = ""  # a warning that comes with every request
+    propagation: str = ""  # of a delete that does not say what becomes of dependents, and a warning then
+    propagation_warning: str = ""
     after_delete: Callable[[Registry, Manifest], None] = _after_nothing
     columns: tuple[Column, ...] = (Column("Name"), Column("Age"))
     row: Callable[[Manifest, datetime], list[Any]] = _name_and_age  # one cell per column

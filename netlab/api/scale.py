@@ -1,4 +1,4 @@
-"""The scale subresource: an autoscaling/v1 Scale in place of a Deployment or ReplicaSet."""
+"""The scale subresource: an autoscaling/v1 Scale in place of an object with replicas."""
 
 from __future__ import annotations
 

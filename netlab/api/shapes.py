@@ -139,6 +139,46 @@ RollingUpdate: maxUnavailable intstr, maxSurge intstr
 DeploymentStatus: observedGeneration int64, replicas int32, updatedReplicas int32, readyReplicas int32,
   availableReplicas int32, unavailableReplicas int32, terminatingReplicas int32, conditions []Condition/type,
   collisionCount int32
+ControllerRevision: data object, revision int64
+StatefulSet: spec StatefulSetSpec, status StatefulSetStatus
+StatefulSetSpec: replicas int32, selector LabelSelector, template PodTemplateSpec,
+  volumeClaimTemplates []PersistentVolumeClaim, serviceName string, podManagementPolicy string,
+  updateStrategy StatefulSetUpdateStrategy, revisionHistoryLimit int32, minReadySeconds int32,
+  persistentVolumeClaimRetentionPolicy ClaimRetentionPolicy, ordinals StatefulSetOrdinals
+StatefulSetUpdateStrategy: type string, rollingUpdate RollingUpdateStatefulSet
+RollingUpdateStatefulSet: partition int32, maxUnavailable intstr
+ClaimRetentionPolicy: whenDeleted string, whenScaled string
+StatefulSetOrdinals: start int32
+StatefulSetStatus: observedGeneration int64, replicas int32, readyReplicas int32, currentReplicas int32,
+  updatedReplicas int32, currentRevision string, updateRevision string, collisionCount int32,
+  conditions []Condition/type, availableReplicas int32
+PersistentVolumeClaim: spec PersistentVolumeClaimSpec, status PersistentVolumeClaimStatus
+PersistentVolumeClaimSpec: accessModes []string, selector LabelSelector, resources ResourceRequirements,
+  volumeName string, storageClassName string, volumeMode string, dataSource TypedLocalObjectReference,
+  dataSourceRef object, volumeAttributesClassName string
+PersistentVolumeClaimStatus: phase string, accessModes []string, capacity {}quantity, conditions []Condition/type,
+  allocatedResources {}quantity, allocatedResourceStatuses labels, currentVolumeAttributesClassName string,
+  modifyVolumeStatus object
+DaemonSet: spec DaemonSetSpec, status DaemonSetStatus
+DaemonSetSpec: selector LabelSelector, template PodTemplateSpec, updateStrategy DaemonSetUpdateStrategy,
+  minReadySeconds int32, revisionHistoryLimit int32
+DaemonSetUpdateStrategy: type string, rollingUpdate RollingUpdate
+DaemonSetStatus: currentNumberScheduled int32, numberMisscheduled int32, desiredNumberScheduled int32,
+  numberReady int32, observedGeneration int64, updatedNumberScheduled int32, numberAvailable int32,
+  numberUnavailable int32, collisionCount int32, conditions []Condition/type
+Job: spec JobSpec, status JobStatus
+JobSpec: parallelism int32, completions int32, activeDeadlineSeconds int64, podFailurePolicy object,
+  successPolicy object, backoffLimit int32, backoffLimitPerIndex int32, maxFailedIndexes int32,
+  selector LabelSelector, manualSelector bool, template PodTemplateSpec, ttlSecondsAfterFinished int32,
+  completionMode string, suspend bool, podReplacementPolicy string, managedBy string
+JobStatus: conditions []Condition/type, startTime time, completionTime time, active int32, succeeded int32,
+  failed int32, terminating int32, completedIndexes string, failedIndexes string, uncountedTerminatedPods object,
+  ready int32
+CronJob: spec CronJobSpec, status CronJobStatus
+CronJobSpec: schedule string, timeZone string, startingDeadlineSeconds int64, concurrencyPolicy string, suspend bool,
+  jobTemplate JobTemplateSpec, successfulJobsHistoryLimit int32, failedJobsHistoryLimit int32
+JobTemplateSpec: metadata ObjectMeta, spec JobSpec
+CronJobStatus: active []ObjectReference, lastScheduleTime time, lastSuccessfulTime time
 Scale: spec ScaleSpec, status ScaleStatus
 ScaleSpec: replicas int32
 ScaleStatus: replicas int32, selector string
@@ -262,7 +302,7 @@ def _table() -> dict[str, dict[str, Shape]]:
 
 
 _WHOLE_OBJECTS = frozenset({"Endpoints", "EndpointSlice", "ConfigMap", "Secret", "ServiceAccount", "Event", "Role",
-                            "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
+                            "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ControllerRevision"})
 
 
 def fields(name: str) -> dict[str, Shape]:

@@ -69,7 +69,7 @@ What it has made stays: without kube-proxy the rules go on working, but do not f
         ), details="KIND is a name such as pods, pod, po, or all; KIND/NAME works as well."),
         _command("label", "Set or remove labels of an object.", "objects:label", "KIND NAME KEY=VALUE... KEY-...",
                  least=2, most=None, options=(NAMESPACE, Option(("--overwrite",), "change labels that have a value"))),
-        _command("scale", "Set the number of pods of a Deployment or ReplicaSet.", "objects:scale",
+        _command("scale", "Set the number of pods of a Deployment, ReplicaSet or StatefulSet.", "objects:scale",
                  "KIND NAME --replicas=NUMBER | KIND/NAME --replicas=NUMBER", least=1, most=2,
                  options=(NAMESPACE, Option(("--replicas",), "the number", "NUMBER", convert=int))),
     )),

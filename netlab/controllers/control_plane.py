@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from netlab.api.registry import Registry
 from netlab.controllers.account_tokens import AccountTokens
+from netlab.controllers.cronjobs import CronJobs
+from netlab.controllers.daemonsets import DaemonSets
 from netlab.controllers.deployments import Deployments
 from netlab.controllers.endpoints import Endpoints
 from netlab.controllers.endpointslice_mirroring import EndpointSliceMirroring
 from netlab.controllers.endpointslices import EndpointSlices
 from netlab.controllers.every_namespace import root_certificates, service_accounts
 from netlab.controllers.garbage_collector import GarbageCollector
+from netlab.controllers.jobs import Jobs
 from netlab.controllers.kubernetes_service import KubernetesService
 from netlab.controllers.namespaces import Namespaces
 from netlab.controllers.replicasets import ReplicaSets
 from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
+from netlab.controllers.statefulsets import StatefulSets
 
 
 def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: str = "") -> list[Controller]:
@@ -28,6 +32,7 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
         Namespaces(registry), GarbageCollector(registry),
         service_accounts(registry), *([root_certificates(registry, ca), AccountTokens(registry, ca)] if ca else []),
         KubernetesService(registry, address=api_address, port=api_port),
-        Deployments(registry), ReplicaSets(registry), Scheduler(registry), ResourceQuotas(registry),
+        Deployments(registry), ReplicaSets(registry), StatefulSets(registry), DaemonSets(registry),
+        CronJobs(registry), Jobs(registry), Scheduler(registry), ResourceQuotas(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from netlab.api.registry import Registry
 from netlab.controllers.index import Index
@@ -27,11 +27,12 @@ class Owned:
         touched = self._index.take_touched()
         return {key for key in touched if isinstance(key, str)}, {key[0] for key in touched if isinstance(key, tuple)}
 
-    def claim(self, owner: Manifest) -> list[Manifest]:
+    def claim(self, owner: Manifest, *, fits: Callable[[Manifest], bool] = lambda item: True) -> list[Manifest]:
         """The objects that are now `owner`'s: adopts those that match its selector and have no controller.
 
-        One that does not match any more loses its owner reference, as upstream's ControllerRefManager does.
-        Nothing is adopted or released while the owner is being deleted.
+        Only those are adopted that `fits` says belong to it beyond the selector. One that does not match any more
+        loses its owner reference, as upstream's ControllerRefManager does. Nothing is adopted or released while the
+        owner is being deleted.
         """
         selector = selectors.from_manifest(meta.spec(owner).get("selector"))
         kept = []
@@ -44,7 +45,7 @@ class Owned:
         if meta.is_deleting(owner):
             return kept
         for item in self._index.of((meta.namespace(owner),)):
-            if selector.matches(meta.labels(item)) and not meta.is_deleting(item):
+            if selector.matches(meta.labels(item)) and fits(item) and not meta.is_deleting(item):
                 others = meta.metadata(item).get("ownerReferences") or []
                 kept.append(self._write_owners(item, [*others, meta.owner_reference(owner)]))
         return kept

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from netlab.model import meta
+from netlab.model.meta import Manifest
 
 HASH = "pod-template-hash"
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -44,3 +45,13 @@ def with_hash(template: dict[str, Any], value: str) -> dict[str, Any]:
     data = new.setdefault("metadata", {})
     data["labels"] = {**meta.labels(new), HASH: value}
     return new
+
+
+def pod_from_template(owner: Manifest, template: dict[str, Any] | None = None) -> Manifest:
+    """A pod as the owner's template (or another one) says, owned by it; the API gives the rest of its name."""
+    template = copy.deepcopy((meta.spec(owner).get("template") if template is None else template) or {})
+    given = template.get("metadata") or {}
+    data = {key: given[key] for key in ("labels", "annotations", "finalizers") if given.get(key)}
+    return {"apiVersion": "v1", "kind": "Pod", "spec": template.get("spec") or {}, "metadata": data | {
+        "generateName": f"{meta.name(owner)}-", "namespace": meta.namespace(owner),
+        "ownerReferences": [meta.owner_reference(owner)]}}

@@ -16,9 +16,13 @@ _DISCOVERY = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/open
               "/version", "/version/"]
 _PUBLIC = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
 _WORK = {"": ["configmaps", "endpoints", "pods", "services", "serviceaccounts"],
-         "apps": ["deployments", "deployments/scale", "replicasets", "replicasets/scale"],
+         "apps": ["deployments", "deployments/scale", "replicasets", "replicasets/scale", "statefulsets",
+                  "statefulsets/scale", "daemonsets"],
+         "batch": ["jobs", "cronjobs"],
          "networking.k8s.io": ["ingresses", "networkpolicies"]}
 _SEEN = {"": ["events", "limitranges", "namespaces", "pods/log", "pods/status", "resourcequotas"],
+         "apps": ["controllerrevisions", *(f"{name}/status" for name in _WORK["apps"] if "/" not in name)],
+         "batch": ["jobs/status", "cronjobs/status"],
          "discovery.k8s.io": ["endpointslices"]}
 _EDITED: dict[str, list[str]] = {"": ["pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "pods/eviction",
                                       "secrets", "serviceaccounts/token", "services/proxy"],

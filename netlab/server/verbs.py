@@ -100,6 +100,6 @@ def label(api: ApiClient, kind: Kind, name: str, changes: Mapping[str, str | Non
 def scale(api: ApiClient, kind: Kind, name: str, replicas: int, *, namespace: str) -> None:
     """Sets spec.replicas by the scale subresource. LabError when the kind has none."""
     if "scale" not in kind.subresources:
-        raise LabError(f"{kind.plural} cannot be scaled: that needs a Deployment or ReplicaSet")
+        raise LabError(f"{kind.plural} cannot be scaled: that needs a Deployment, ReplicaSet or StatefulSet")
     api.json("PATCH", kind.path(namespace, name, "scale") + "?fieldManager=kubectl-scale",
              {"spec": {"replicas": replicas}}, content_type=MERGE_PATCH)

@@ -3,11 +3,15 @@
 from netlab.api.resource import Resource
 from netlab.api.resources.certificates import CERTIFICATESIGNINGREQUESTS
 from netlab.api.resources.configs import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
+from netlab.api.resources.controllerrevisions import CONTROLLERREVISIONS
+from netlab.api.resources.cronjobs import CRONJOBS
+from netlab.api.resources.daemonsets import DAEMONSETS
 from netlab.api.resources.deployments import DEPLOYMENTS
 from netlab.api.resources.endpoints import ENDPOINTS
 from netlab.api.resources.endpointslices import ENDPOINTSLICES
 from netlab.api.resources.events import EVENTS
 from netlab.api.resources.ingresses import INGRESSCLASSES, INGRESSES
+from netlab.api.resources.jobs import JOBS
 from netlab.api.resources.leases import LEASES
 from netlab.api.resources.limits import LIMITRANGES, RESOURCEQUOTAS
 from netlab.api.resources.namespaces import NAMESPACES
@@ -17,11 +21,12 @@ from netlab.api.resources.pods import PODS
 from netlab.api.resources.replicasets import REPLICASETS
 from netlab.api.resources.roles import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from netlab.api.resources.services import SERVICES
+from netlab.api.resources.statefulsets import STATEFULSETS
 
 RESOURCES: dict[str, Resource] = {
     resource.plural: resource
     for resource in (PODS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
-                     RESOURCEQUOTAS, LIMITRANGES, DEPLOYMENTS, REPLICASETS, ENDPOINTSLICES, INGRESSES, INGRESSCLASSES,
-                     NETWORKPOLICIES, ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES,
-                     CERTIFICATESIGNINGREQUESTS)
+                     RESOURCEQUOTAS, LIMITRANGES, DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS,
+                     CONTROLLERREVISIONS, JOBS, CRONJOBS, ENDPOINTSLICES, INGRESSES, INGRESSCLASSES, NETWORKPOLICIES,
+                     ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES, CERTIFICATESIGNINGREQUESTS)
 }

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from netlab.api.columns import age, containers, label_selector
 from netlab.api.object_rules import not_negative
 from netlab.api.resource import Column, Resource
-from netlab.api.workload_rules import default_workload, workload_errors
+from netlab.api.workload_rules import default_workload, share, share_errors, workload_errors
 from netlab.model import meta
 from netlab.model.errors import FieldError, forbidden, invalid, not_supported
 from netlab.model.meta import Manifest
 
 if TYPE_CHECKING:
     from netlab.api.registry import Registry
-
-_NO_PERCENT = ("a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
-               "regex used for validation is '[0-9]+%')")
 
 
 def _default(manifest: Manifest) -> None:
@@ -42,7 +38,7 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
 def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
     spec = new["spec"]
     errors = workload_errors(new, old)
-    errors += not_negative(spec, "revisionHistoryLimit") + not_negative(spec, "progressDeadlineSeconds")
+    errors += not_negative(spec, "progressDeadlineSeconds")
     if not errors and spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
         errors.append(invalid("spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"],
                               "must be greater than minReadySeconds"))
@@ -56,26 +52,14 @@ def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
     else:
         rolling = strategy["rollingUpdate"]
         for field in ("maxUnavailable", "maxSurge"):
-            errors += _share_errors(rolling[field], f"spec.strategy.rollingUpdate.{field}")
-        if all(_share(rolling[field]) == 0 for field in ("maxUnavailable", "maxSurge")):
+            errors += share_errors(rolling[field], f"spec.strategy.rollingUpdate.{field}")
+        if all(share(rolling[field]) == 0 for field in ("maxUnavailable", "maxSurge")):
             errors.append(invalid("spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"],
                                   "may not be 0 when `maxSurge` is 0"))
-        if isinstance(rolling["maxUnavailable"], str) and _share(rolling["maxUnavailable"]) > 100:
+        if isinstance(rolling["maxUnavailable"], str) and share(rolling["maxUnavailable"]) > 100:
             errors.append(invalid("spec.strategy.rollingUpdate.maxUnavailable", rolling["maxUnavailable"],
                                   "must not be greater than 100%"))
     return errors
-
-
-def _share(value: Any) -> int:
-    if isinstance(value, int):
-        return value
-    return int(value[:-1]) if re.fullmatch(r"[0-9]{1,9}%", value) else -1
-
-
-def _share_errors(value: Any, path: str) -> list[FieldError]:
-    if isinstance(value, int):
-        return [invalid(path, value, "must be greater than or equal to 0")] if value < 0 else []
-    return [] if _share(value) >= 0 else [invalid(path, value, _NO_PERCENT)]
 
 
 def _row(manifest: Manifest, now: datetime) -> list[Any]:

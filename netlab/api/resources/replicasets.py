@@ -9,6 +9,7 @@ from netlab.api.columns import age, containers, label_selector
 from netlab.api.resource import Column, Resource
 from netlab.api.workload_rules import default_workload, workload_errors
 from netlab.model import meta
+from netlab.model.errors import FieldError
 from netlab.model.meta import Manifest
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
         new["status"] = {"replicas": 0}
 
 
+def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
+    return workload_errors(new, old)
+
+
 def _row(manifest: Manifest, now: datetime) -> list[Any]:
     spec, status = meta.spec(manifest), meta.status(manifest)
     names, images = containers(spec.get("template") or {})
@@ -33,7 +38,7 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 
 REPLICASETS = Resource(
     "replicasets", "ReplicaSet", "apps", short_names=("rs",), categories=("all",), subresources=("status", "scale"),
-    generations=True, default=_default, prepare=_prepare, validate=workload_errors,
+    generations=True, default=_default, prepare=_prepare, validate=_validate,
     columns=(Column("Name"), Column("Desired", 0, "integer"), Column("Current", 0, "integer"),
              Column("Ready", 0, "integer"), Column("Age"), Column("Containers", 1), Column("Images", 1),
              Column("Selector", 1)),

@@ -63,6 +63,11 @@ class NodeContext:
         """A pod's run directory."""
         return self.pods_dir / uid
 
+    def claims_dir(self, namespace: str) -> Path:
+        """Where the claims of StatefulSets are: they outlive pods, and a namespace that is made anew has others."""
+        space = self.registry.find("namespaces", namespace)
+        return self.pods_dir.parent / "claims" / (meta.uid(space) if space else "none")
+
     def give_addresses(self, uid: str) -> tuple[Address, ...]:
         """The pod's address of each family: those that it has, or the next free ones of the node's ranges.
 

@@ -102,9 +102,10 @@ class Ender:
         status = meta.status(pod)
         told = [c | {"status": "False", "lastTransitionTime": self._worker.context.registry.now()}
                 if c["type"] == SANDBOX and c["status"] != "False" else c for c in status.get("conditions") or ()]
-        if told != (status.get("conditions") or []):
-            self._worker.context.registry.update("pods", pod | {"status": {**status, "conditions": told}},
-                                                 subresource="status")
+        if told == (status.get("conditions") or []):
+            return
+        self._worker.context.registry.update("pods", pod | {"status": {**status, "conditions": told}},
+                                             subresource="status")
 
     def forget_object(self, pod: Manifest) -> None:
         """Lets the pod's object go, now that nothing of it is left here."""

@@ -12,9 +12,11 @@ from netlab.controllers.kubelet.environment import ConfigError, Find, contents, 
 from netlab.kernel.pod_spec import Mount
 from netlab.model import meta
 from netlab.model.meta import Manifest
+from netlab.model.names import dns_subdomain
 
 TokenSource = Callable[[Mapping[str, Any]], str]
 """Gives the token that a serviceAccountToken source asks for; "" when it cannot be had yet."""
+WRITABLE = ("emptyDir", "persistentVolumeClaim")
 READABLE_FILE, READABLE_DIRECTORY = 0o644, 0o755  # whatever the umask is: a container's user may be another than root
 
 
@@ -32,8 +34,12 @@ class Volume:
     make: bool = False
 
 
-def plan(pod: Manifest, directory: Path, find: Find, token: TokenSource = lambda source: "") -> tuple[Volume, ...]:
-    """The pod's volumes as they should be now. Raises MountError."""
+def plan(pod: Manifest, directory: Path, find: Find, token: TokenSource = lambda source: "", *,
+         claims: Path = Path("claims")) -> tuple[Volume, ...]:
+    """The pod's volumes as they should be now. Raises MountError.
+
+    A claim of a StatefulSet is a directory in `claims`: it is there again for the next pod of that name.
+    """
     result = []
     for volume in meta.spec(pod).get("volumes") or ():
         name = volume["name"]
@@ -49,11 +55,23 @@ def plan(pod: Manifest, directory: Path, find: Find, token: TokenSource = lambda
             result.append(Volume(name, Path(volume["hostPath"].get("path", "")), make=create))
         elif "emptyDir" in volume or set(volume) == {"name"}:
             result.append(Volume(name, path, make=True))
+        elif claim := _claim(volume, pod, claims):
+            result.append(Volume(name, claim, make=True))
         else:
             kinds = ", ".join(sorted(set(volume) - {"name"}))
             raise MountError(f'MountVolume.SetUp failed for volume "{name}" : volumes of type {kinds} are not '
                              "available in a lab; use emptyDir, configMap, secret, downwardAPI, projected or hostPath")
     return tuple(result)
+
+
+def _claim(volume: Mapping[str, Any], pod: Manifest, claims: Path) -> Path | None:
+    """Where the claim is that a volume mounts: one that a StatefulSet makes for its pod, or has made before."""
+    name = str((volume.get("persistentVolumeClaim") or {}).get("claimName") or "")
+    if not name or dns_subdomain(name):
+        return None
+    owned = (meta.controller_of(pod) or {}).get("kind") == "StatefulSet"
+    made = (owned and name == f"{volume['name']}-{meta.name(pod)}") or (claims / name).is_dir()
+    return claims / name if made else None
 
 
 def write(planned: Iterable[Volume]) -> None:
@@ -84,9 +102,9 @@ def mounts(pod: Manifest, container: Mapping[str, Any], planned: Iterable[Volume
             if below.is_absolute() or ".." in below.parts:
                 raise MountError(f'subPath "{below}" of container "{container["name"]}" must stay inside of the volume')
             source = _below(source, below)
-            if kinds[mount["name"]] == "emptyDir":
+            if kinds[mount["name"]] in WRITABLE:
                 source.mkdir(parents=True, exist_ok=True)
-        writable = kinds[mount["name"]] == "emptyDir" and not mount.get("readOnly")
+        writable = kinds[mount["name"]] in WRITABLE and not mount.get("readOnly")
         result.append(Mount(str(source), mount["mountPath"], read_only=not writable))
     return tuple(result)
 

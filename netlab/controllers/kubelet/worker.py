@@ -135,10 +135,12 @@ class PodWorker:
             return await self._ender.end(pod, FORCED_GRACE)
         if meta.status(pod).get("phase") in TERMINAL:
             await self._ender.take_down()
-            self._ender.tell(pod)
-            if meta.is_deleting(pod):
+            pod = self.manifest()  # others may have changed or removed it meanwhile
+            if pod is not None:
+                self._ender.tell(pod)
+            if pod is not None and meta.is_deleting(pod):
                 self._ender.forget_object(pod)
-            return None
+            return None if pod is not None else 0.0
         if meta.is_deleting(pod):
             return await self._ender.end(pod, float(meta.metadata(pod).get("deletionGracePeriodSeconds") or 0))
         return await self._progress(pod)
@@ -150,7 +152,8 @@ class PodWorker:
         self._in_turn = True
         try:
             planned = volumes.plan(pod, self.context.directory(self.record.uid),
-                                   self.context.finder(self.record.namespace), self.context.token_source(pod))
+                                   self.context.finder(self.record.namespace), self.context.token_source(pod),
+                                   claims=self.context.claims_dir(self.record.namespace))
             if not self.attached or self.handle is None:
                 self.volumes = planned
                 await self._attach(pod)
