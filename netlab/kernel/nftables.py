@@ -14,12 +14,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
-from netlab.kernel import conntrack, netns
+from netlab.kernel import conntrack, netns, nftables_batch
 from netlab.kernel.bin_directory import which
 from netlab.model.errors import LabError
 from netlab.model.family import IPV4
 from netlab.netfilter.nft import Chain, NftRuleset, NftTable
-from netlab.netfilter.nft_changes import changes
+from netlab.netfilter.nft_changes import changes, fits
 from netlab.netfilter.nft_parse import parse_nft
 from netlab.netfilter.parse import NotUnderstood
 
@@ -79,6 +79,8 @@ class NftTables:
     def _replace(self, ruleset: NftRuleset) -> None:
         self._look(ruleset)
         due = self._due(ruleset)
+        if len(ruleset.tables) == 1 and self._by_batch(ruleset, due):
+            return
         text = "".join(changes(self._held.get(table.family), table,
                                stale=[name for family, name in due if family == table.family])
                        for table in ruleset.tables)
@@ -93,6 +95,23 @@ class NftTables:
         self._take_over(ruleset, due)
         if generation() == before + bool(text):  # else somebody came between
             self._generation = before + bool(text)
+
+    def _by_batch(self, ruleset: NftRuleset, due: list[tuple[str, str]]) -> bool:
+        """Writes a small change without nft; whether it could."""
+        table = ruleset.tables[0]
+        old = self._held.get(table.family)
+        if old is None or not fits(old, table):
+            return False
+        before, self._generation = self._generation, UNKNOWN
+        try:
+            done = nftables_batch.send(old, table, stale=[name for _, name in due])
+        except OSError:  # nft says more about it
+            done = False
+        if done:
+            self._take_over(ruleset, due)
+        if generation() == before + done:
+            self._generation = before + done
+        return done
 
     def _take_over(self, ruleset: NftRuleset, deleted: Collection[tuple[str, str]]) -> None:
         now = time.monotonic()

@@ -250,7 +250,8 @@ def _ipvs() -> list[Lack]:
             raise OSError("the kernel has no IP virtual server (ip_vs)")
 
     why = _in_child(inside)
-    return [Lack("IPVS", why, "modprobe -a ip_vs ip_vs_rr, or choose another proxyMode")] if why else []
+    return [Lack("IPVS", why or "netlab does not write this mode's virtual servers yet",
+                 "choose another proxyMode: iptables, nftables or userspace")]
 
 
 _MODES: dict[str, Callable[[], list[Lack]]] = {"nftables": _nftables, "ipvs": _ipvs}

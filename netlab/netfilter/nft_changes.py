@@ -14,7 +14,7 @@ def changes(old: NftTable | None, new: NftTable, *, stale: Names[str] = ()) -> s
 
     Chains that are not needed any more are emptied. Those in `stale` were emptied before, and are deleted.
     """
-    if old is None or not _fits(old, new):
+    if old is None or not fits(old, new):
         name = f"table {new.family} {new.name}"
         return f"add {name}\ndelete {name}\n" + "".join(_lines(NftTable(new.family, new.name), new, ())) or ""
     return "".join(_lines(old, new, stale))
@@ -22,10 +22,10 @@ def changes(old: NftTable | None, new: NftTable, *, stale: Names[str] = ()) -> s
 
 def emptied(old: NftTable | None, new: NftTable) -> list[str]:
     """The chains that `changes` has emptied, to be deleted some time later."""
-    return [] if old is None or not _fits(old, new) else [name for name in old.chains if name not in new.chains]
+    return [] if old is None or not fits(old, new) else [name for name in old.chains if name not in new.chains]
 
 
-def _fits(old: NftTable, new: NftTable) -> bool:
+def fits(old: NftTable, new: NftTable) -> bool:
     """Whether the old table can become the new one: hooks, types and comments are for ever."""
     return (old.family, old.name, old.comment) == (new.family, new.name, new.comment) \
         and all(chain.hook == new.chains[name].hook and chain.comment == new.chains[name].comment

@@ -80,3 +80,10 @@ def test_without_legacy_tables_a_lab_runs_in_the_nftables_mode_unless_it_asks_fo
         host.netlab("up", "/tmp/any.yaml", before=before)
     finally:
         host.netlab("down")
+
+
+def test_the_ipvs_mode_is_refused_with_its_reason(host):
+    host.sh("echo '{apiVersion: netlab/v1, kind: Lab, metadata: {name: netlab}, spec: {proxyMode: ipvs}}' >/tmp/i.yaml")
+    output = host.netlab("up", "/tmp/i.yaml", code=3)
+    assert "IPVS: " in output
+    assert "choose another proxyMode: iptables, nftables or userspace" in output
