@@ -29,6 +29,8 @@ from netlab.netfilter.ruleset import table
 MASQUERADE_MARK = 0x4000
 MARK_MASQ = Jump("KUBE-MARK-MASQ")
 CANARY = "KUBE-PROXY-CANARY"
+KUBELET = "KUBE-KUBELET-CANARY"  # the kubelet's, which looks after tables in the same way
+HINT = "KUBE-IPTABLES-HINT"  # the kubelet's too: which variant of iptables the node uses
 
 NEW = State(frozenset({"NEW"}))
 PORTALS = Comment("kubernetes service portals")
@@ -50,7 +52,7 @@ FILTER: dict[str, tuple[Rule, ...]] = {
         Rule((FORWARDING, Marked(MASQUERADE_MARK, MASQUERADE_MARK)), ACCEPT),
         Rule((Comment("kubernetes forwarding conntrack rule"), State(frozenset({"RELATED", "ESTABLISHED"}))), ACCEPT),
     ),
-    CANARY: (),
+    CANARY: (), KUBELET: (),
 }
 NAT: dict[str, tuple[Rule, ...]] = {
     "PREROUTING": (Rule((PORTALS,), Jump("KUBE-SERVICES")),),
@@ -62,9 +64,9 @@ NAT: dict[str, tuple[Rule, ...]] = {
         Rule((Comment("kubernetes service traffic requiring SNAT"),), Masquerade(random_fully=True)),
     ),
     "KUBE-MARK-MASQ": (Rule((), SetMark(MASQUERADE_MARK, MASQUERADE_MARK)),),
-    CANARY: (),
+    CANARY: (), KUBELET: (),
 }
-MANGLE = {family: table("mangle", {CANARY: ()}, family=family) for family in FAMILIES}
+MANGLE = {family: table("mangle", {CANARY: (), KUBELET: (), HINT: ()}, family=family) for family in FAMILIES}
 LOOPBACK = {IPV4: "127.0.0.0/8", IPV6: "::1/128"}
 
 

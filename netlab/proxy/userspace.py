@@ -21,7 +21,7 @@ from netlab.netfilter.ruleset import Ruleset, Table, ruleset, table
 from netlab.netfilter.trace import Outcome, Packet, Trace, trace
 from netlab.proxy.backends import Backend
 from netlab.proxy.frontends import NODE_PORT, Frontend
-from netlab.proxy.iptables_base import CANARY, MANGLE
+from netlab.proxy.iptables_base import CANARY, KUBELET, MANGLE
 from netlab.proxy.snapshot import NodeView, Proxied
 
 ASSUMED_PORT = 40000  # of the first listener, where nobody listens yet
@@ -90,10 +90,11 @@ class Userspace:
             "OUTPUT": [Rule((CLUSTER_IPS,), Jump("KUBE-PORTALS-HOST")),
                        Rule((local, NODE_PORTS), Jump("KUBE-NODEPORT-HOST"))],
             "KUBE-PORTALS-CONTAINER": container, "KUBE-PORTALS-HOST": host,
-            "KUBE-NODEPORT-CONTAINER": node_container, "KUBE-NODEPORT-HOST": node_host, CANARY: [],
+            "KUBE-NODEPORT-CONTAINER": node_container, "KUBE-NODEPORT-HOST": node_host,
+            CANARY: [], KUBELET: [],
         }
         found = {"INPUT": [Rule((OTHERS,), Jump("KUBE-NODEPORT-NON-LOCAL"))], "KUBE-NODEPORT-NON-LOCAL": others,
-                 CANARY: []}
+                 CANARY: [], KUBELET: []}
         return ruleset((MANGLE[self.family], self._table("nat", nat), self._table("filter", found)),
                        family=self.family)
 
