@@ -126,6 +126,11 @@ class FamilyProxy:
         self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + self.checked - begun
         return True
 
+    async def close(self) -> None:
+        """Ends what runs beside the rules, after a write that may still go on; the rules stay."""
+        await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._tables.close)
+        self.written = None  # a part of it may have gone
+
     async def cleanup(self) -> None:
         """Takes the family's rules away."""
         remove = partial(self._tables.remove, self._compile())

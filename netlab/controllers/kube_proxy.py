@@ -30,7 +30,6 @@ class KubeProxy(Controller):
         super().__init__(registry)
         self.name = f"kube-proxy/{node}"
         self.node = node
-        self._tables = tables
         self._families = [FamilyProxy(registry, shared, node=node, tables=tables)
                           for shared in shared_of(registry).values()]
         self._last = 0.0
@@ -53,9 +52,8 @@ class KubeProxy(Controller):
 
     async def close(self) -> None:
         """Ends its servers; its rules stay."""
-        await asyncio.to_thread(self._tables.close)
         for proxy in self._families:
-            proxy.written = None  # a part of it may have gone
+            await proxy.close()
         if self._status:
             self._status.close()
 

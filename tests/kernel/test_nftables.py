@@ -168,3 +168,23 @@ def test_odd_source_ranges_are_taken_by_the_kernel(tables):
         ruleset = compiled([manifest])
         tables.replace(ruleset)
         assert NftTables(NAME).matches(ruleset), ranges[:number]
+
+
+def test_both_families_have_a_table_each_and_leave_the_others_alone(tables):
+    six = service("six", "fd00:10:96::5", type="LoadBalancer", sessionAffinity="ClientIP",
+                  loadBalancerSourceRanges=["2001:db8::/64"], ingress=[{"ip": "2001:db8:1::9"}])
+    slices = [endpoint_slice("six", {"addresses": [f"fd00:10:244:1::{n}"], "conditions": {}}, kind="IPv6")
+              for n in (3, 4)]
+    view = NodeView("n1", ("fd00:172:18::2",), "", "fd00:10:244::/56", family="IPv6",
+                    service_cidrs=("fd00:10:96::/112",))
+    first, second = (MODES["nftables"](Snapshots("IPv6").take([six], [one]), view) for one in slices)
+    tables.replace(EVERYTHING)
+    tables.replace(first)
+    assert listed() == render(EVERYTHING) + render(first)
+    tables.replace(second)
+    tables.replace(compiled([]))
+    for ruleset in (second, compiled([])):
+        assert tables.matches(ruleset)
+        assert NftTables(NAME).matches(ruleset)
+    tables.remove(second)
+    assert NftTables(NAME).matches(compiled([]))
