@@ -9,6 +9,7 @@ from netlab.api.request import Request
 from netlab.api.resource import VERBS, Resource
 from netlab.api.resources import RESOURCES
 from netlab.api.response import Response, dump, json_response
+from netlab.api.views import VIEWS
 
 VERSION = {"major": "1", "minor": "33", "gitVersion": "v1.33.0", "gitCommit": "0", "gitTreeState": "clean",
            "buildDate": "2025-04-23T00:00:00Z", "goVersion": "go1.24", "compiler": "gc", "platform": "linux/amd64"}
@@ -38,7 +39,16 @@ _LOCAL = "localsubjectaccessreviews"
 @cache
 def groups() -> tuple[str, ...]:
     """The groups besides the core one, in the order in which ambiguous names are looked up."""
-    return tuple(dict.fromkeys([*(kind.group for kind in RESOURCES.values() if kind.group), *_REVIEWS]))
+    return tuple(dict.fromkeys([*(kind.group for kind in RESOURCES.values() if kind.group),
+                                *(group for group, _, _ in VIEWS), *_REVIEWS]))
+
+
+@cache
+def versions(group: str) -> tuple[str, ...]:
+    """The versions of a group, the preferred one first."""
+    found = {kind.version for kind in RESOURCES.values() if kind.group == group} | {
+        version for other, version, _ in VIEWS if other == group} | ({"v1"} if group in _REVIEWS else set())
+    return tuple(sorted(found, reverse=True))
 
 
 def respond(request: Request) -> Response | None:
@@ -51,19 +61,21 @@ def respond(request: Request) -> Response | None:
         document = _aggregated(("",) if path == "/api" else groups(), version)
         return Response(200, dump(document), AGGREGATED.format(version))
     if path == "/":
-        return json_response({"paths": ["/api", "/api/v1", "/apis", *(f"/apis/{group}/v1" for group in groups()),
+        return json_response({"paths": ["/api", "/api/v1", "/apis", *(
+            f"/apis/{group}/{version}" for group in groups() for version in versions(group)),
                                         "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
     if path == "/api":
         return json_response({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
     if path == "/apis":
         return json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(g) for g in groups()]})
     if path == "/api/v1":
-        return json_response(_resource_list(""))
+        return json_response(_resource_list("", "v1"))
     for group in groups():
         if path == f"/apis/{group}":
             return json_response({"kind": "APIGroup", "apiVersion": "v1"} | _group(group))
-        if path == f"/apis/{group}/v1":
-            return json_response(_resource_list(group))
+        for name in versions(group):
+            if path == f"/apis/{group}/{name}":
+                return json_response(_resource_list(group, name))
     return None
 
 
@@ -77,17 +89,18 @@ def _aggregated_version(accept: str) -> str:
 
 
 def _group(name: str) -> dict[str, Any]:
-    version = {"groupVersion": f"{name}/v1", "version": "v1"}
-    return {"name": name, "versions": [version], "preferredVersion": version}
+    found = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions(name)]
+    return {"name": name, "versions": found, "preferredVersion": found[0]}
 
 
-def _kinds(group: str) -> list[Resource]:
-    return [kind for kind in RESOURCES.values() if kind.group == group]
+def _kinds(group: str, version: str) -> list[Resource]:
+    return [kind for kind in RESOURCES.values() if (kind.group, kind.version) == (group, version)] + [
+        view.served for (other, name, _), view in VIEWS.items() if (other, name) == (group, version)]
 
 
-def _resource_list(group: str) -> dict[str, Any]:
+def _resource_list(group: str, version: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
-    for kind in _kinds(group):
+    for kind in _kinds(group, version):
         found.append({"name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
                       "kind": kind.kind, "verbs": list(VERBS), "shortNames": list(kind.short_names),
                       "categories": list(kind.categories)})
@@ -99,20 +112,23 @@ def _resource_list(group: str) -> dict[str, Any]:
                           "kind": kind.kind, "verbs": verbs} | extra)
     found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": name == _LOCAL, "kind": REVIEWS[name],
                "verbs": ["create"]} for name in _REVIEWS.get(group, ())]
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/v1" if group else "v1",
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/{version}" if group else version,
             "resources": found}
 
 
 def _aggregated(names: tuple[str, ...], version: str) -> dict[str, Any]:
     items = []
     for group in names:
-        resources = [_aggregated_resource(kind) for kind in _kinds(group)]
-        resources += [{"resource": name, "responseKind": {"group": group, "version": "v1", "kind": REVIEWS[name]},
-                       "scope": "Namespaced" if name == _LOCAL else "Cluster",
-                       "singularResource": REVIEWS[name].lower(), "verbs": ["create"]}
-                      for name in _REVIEWS.get(group, ())]
-        items.append({"metadata": {"name": group} if group else {},
-                      "versions": [{"version": "v1", "freshness": "Current", "resources": resources}]})
+        found = []
+        for name in versions(group):
+            resources = [_aggregated_resource(kind) for kind in _kinds(group, name)]
+            resources += [{"resource": review, "responseKind": {"group": group, "version": "v1",
+                                                                "kind": REVIEWS[review]},
+                           "scope": "Namespaced" if review == _LOCAL else "Cluster",
+                           "singularResource": REVIEWS[review].lower(), "verbs": ["create"]}
+                          for review in _REVIEWS.get(group, ())]
+            found.append({"version": name, "freshness": "Current", "resources": resources})
+        items.append({"metadata": {"name": group} if group else {}, "versions": found})
     return {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {},
             "items": items}
 

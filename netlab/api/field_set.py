@@ -26,8 +26,9 @@ CONTAINER = object()  # stands for a map or an item, which has no value besides 
 _DEEPER_KEYS = {"port": ("port", "protocol"), "containerPort": ("containerPort", "protocol"),
                 "topologyKey": ("topologyKey", "whenUnsatisfiable")}  # apply knows more keys than strategic patches
 _KEY_DEFAULTS = {"protocol": "TCP"}
-_ATOMIC_TYPES = frozenset({"LabelSelector", "ObjectReference", "LocalObjectReference", "KeySelector", "RoleRef",
-                           "ObjectFieldSelector", "ResourceFieldSelector", "TypedLocalObjectReference",
+_ATOMIC_TYPES = frozenset({"LabelSelector", "ObjectReference", "LocalObjectReference", "ConfigMapKeySelector",
+                           "SecretKeySelector", "RoleRef", "ObjectFieldSelector", "ResourceFieldSelector",
+                           "TypedLocalObjectReference",
                            "ServiceBackendPort", "BoundObjectReference"})
 _ATOMIC_MAPS = frozenset({"selector", "nodeSelector", "scopeSelector"})
 _ALWAYS_THERE = frozenset({"metadata", "spec", "status", "template", "containers", "loadBalancer"})

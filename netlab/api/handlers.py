@@ -34,6 +34,7 @@ from netlab.api.response import Answer, Response, dump, error_response, json_res
 from netlab.api.routes import Route, no_such_method, unknown_path
 from netlab.api.service_accounts import token_request
 from netlab.api.table import TableView
+from netlab.api.view_requests import serve_view
 from netlab.api.watch import View, Watch
 from netlab.model import meta
 from netlab.model.errors import (
@@ -93,6 +94,11 @@ class Api:
             if answer is None:
                 raise unknown_path()
             return answer
+        if route.view is not None:
+            return serve_view(self._stored, request, route, self.registry)
+        return self._stored(request, route)
+
+    def _stored(self, request: Request, route: Route) -> Answer:
         if route.subresource:
             return self._subresource(request, route)
         act = (self._object_verbs if route.name else self._collection_verbs).get(request.method)

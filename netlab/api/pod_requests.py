@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netlab.api import disruption
 from netlab.api.delete_options import DeleteOptions
 from netlab.api.registry import Registry
 from netlab.api.request import Request
@@ -61,11 +62,12 @@ def _check_started(pod: Manifest, container: str, *, previous: bool) -> None:
 
 
 def evict(registry: Registry, request: Request, route: Route) -> Response:
-    """Deletes the pod, as `kubectl drain` asks for it."""
+    """Deletes the pod, as `kubectl drain` asks for it. ApiError 429 when its disruption budget has no room."""
     body = request.json() if request.body.strip() else {}
     if not isinstance(body, dict):
         raise bad_request("Eviction: the body is no object")
     options = DeleteOptions.from_manifest(body.get("deleteOptions") or {}, request)
+    disruption.check(registry, registry.get("pods", route.name, route.namespace or ""))
     registry.delete("pods", route.name, namespace=route.namespace or "", grace_period=options.grace_period,
                     dry_run=options.dry_run, uid=options.uid)
     return json_response(SUCCESS | {"code": 201}, 201)

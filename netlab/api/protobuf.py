@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from netlab.api.protobuf_pods import POD_NUMBERS
 from netlab.api.shapes import Shape, fields
 from netlab.model import meta
 from netlab.model.errors import bad_request, unsupported_media_type
@@ -20,6 +21,7 @@ from netlab.model.meta import Manifest
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\0"
+VERSIONED = {("autoscaling/v1", "HorizontalPodAutoscaler"): "HorizontalPodAutoscalerV1"}
 KEPT_ZEROS = ("replicas", "terminationGracePeriodSeconds", "revisionHistoryLimit", "automountServiceAccountToken",
               "parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "successfulJobsHistoryLimit",
               "failedJobsHistoryLimit", "suspend", "startingDeadlineSeconds")
@@ -55,17 +57,6 @@ CronJobSpec: 1 schedule, 2 startingDeadlineSeconds, 3 concurrencyPolicy, 4 suspe
 JobTemplateSpec: 1 metadata, 2 spec
 PodTemplateSpec: 1 metadata, 2 spec
 Pod: 1 metadata, 2 spec
-PodSpec: 1 volumes, 2 containers, 3 restartPolicy, 4 terminationGracePeriodSeconds, 5 activeDeadlineSeconds,
-  6 dnsPolicy, 7 nodeSelector, 8 serviceAccountName, 9 serviceAccount, 10 nodeName, 11 hostNetwork, 12 hostPID,
-  13 hostIPC, 15 imagePullSecrets, 16 hostname, 17 subdomain, 19 schedulerName, 20 initContainers,
-  21 automountServiceAccountToken, 22 tolerations, 27 shareProcessNamespace, 30 enableServiceLinks
-Toleration: 1 key, 2 operator, 3 value, 4 effect, 5 tolerationSeconds
-Container: 1 name, 2 image, 3 command, 4 args, 5 workingDir, 6 ports, 7 env, 8 resources, 9 volumeMounts,
-  13 terminationMessagePath, 14 imagePullPolicy, 16 stdin, 17 stdinOnce, 18 tty, 20 terminationMessagePolicy
-ContainerPort: 1 name, 2 hostPort, 3 containerPort, 4 protocol, 5 hostIP
-EnvVar: 1 name, 2 value
-ResourceRequirements: 1 limits, 2 requests
-VolumeMount: 1 name, 2 readOnly, 3 mountPath, 4 subPath
 ResourceQuota: 1 metadata, 2 spec
 ResourceQuotaSpec: 1 hard, 2 scopes
 Ingress: 1 metadata, 2 spec
@@ -87,6 +78,17 @@ RoleBinding: 1 metadata, 2 subjects, 3 roleRef
 ClusterRoleBinding: 1 metadata, 2 subjects, 3 roleRef
 Subject: 1 kind, 2 apiGroup, 3 name, 4 namespace
 RoleRef: 1 apiGroup, 2 kind, 3 name
+PodDisruptionBudget: 1 metadata, 2 spec
+PodDisruptionBudgetSpec: 1 minAvailable, 2 selector, 3 maxUnavailable, 4 unhealthyPodEvictionPolicy
+HorizontalPodAutoscaler: 1 metadata, 2 spec
+HorizontalPodAutoscalerSpec: 1 scaleTargetRef, 2 minReplicas, 3 maxReplicas, 4 metrics
+HorizontalPodAutoscalerV1: 1 metadata, 2 spec
+HorizontalPodAutoscalerV1Spec: 1 scaleTargetRef, 2 minReplicas, 3 maxReplicas, 4 targetCPUUtilizationPercentage
+CrossVersionObjectReference: 1 kind, 2 name, 3 apiVersion
+MetricSpec: 1 type, 4 resource
+ResourceMetricSource: 1 name, 2 target
+MetricTarget: 1 type, 2 value, 3 averageValue, 4 averageUtilization
+PriorityClass: 1 metadata, 2 value, 3 globalDefault, 4 description, 5 preemptionPolicy
 CertificateSigningRequest: 1 metadata, 2 spec, 3 status
 CertificateSigningRequestSpec: 1 request, 2 username, 3 uid, 4 groups, 5 usages, 7 signerName, 8 expirationSeconds
 CertificateSigningRequestStatus: 1 conditions, 2 certificate
@@ -107,7 +109,7 @@ SelfSubjectReview: 1 metadata
 @cache
 def _table() -> dict[str, dict[int, str]]:
     found = {}
-    for line in NUMBERS.replace("\n  ", " ").splitlines():
+    for line in (NUMBERS + POD_NUMBERS).replace("\n  ", " ").splitlines():
         if line:
             name, _, rest = line.partition(":")
             found[name] = {int(number): field for number, field in (part.split() for part in rest.split(","))}
@@ -127,20 +129,20 @@ def decode(body: bytes) -> Manifest:
             return _delete_options(dict(_read(_bytes(unknown.get(2, b"")))))
         if kind not in _table():
             raise unsupported_media_type(["application/json", "application/yaml"])
-        return head | _message(_bytes(unknown.get(2, b"")), kind)
+        return head | _message(_bytes(unknown.get(2, b"")), VERSIONED.get((api_version, kind), kind))
     except (ValueError, OverflowError) as error:
         raise bad_request(f"the protobuf message is malformed: {error}") from None
 
 
-def _message(data: bytes, name: str) -> dict[str, Any]:
-    numbers, shapes = _table().get(name, {}), fields(name)
+def _message(data: bytes, name: str, around: str = "") -> dict[str, Any]:
+    numbers, shapes = _table().get(name, {}), fields(around or name)
     result: dict[str, Any] = {}
     for number, value in _read(data):
         field = numbers.get(number)
         if field is None:
             continue
         if field.startswith("="):
-            result |= _message(_bytes(value), field[1:])
+            result |= _message(_bytes(value), field[1:], around or name)
             continue
         shape = shapes[field]
         if shape.form == "list" and shape.element:

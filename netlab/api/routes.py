@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from netlab.api.resource import Resource
 from netlab.api.resources import RESOURCES
+from netlab.api.views import VIEWS, View
 from netlab.model.errors import ApiError
 
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
@@ -20,6 +21,7 @@ class Route:
     name: str = ""
     subresource: str = ""
     rest: str = ""  # what follows a subresource that takes a path (proxy)
+    view: View | None = None  # the version that was asked for, when it is not the stored one
 
 
 def find(path: str) -> Route | None:
@@ -38,8 +40,8 @@ def find(path: str) -> Route | None:
             return None
     if not parts or not all(parts[:2]):
         return None
-    kind = RESOURCES.get(parts[0])
-    if kind is None or (kind.group, kind.version) != (group, version):
+    kind, view = RESOURCES.get(parts[0]), VIEWS.get((group, version, parts[0]))
+    if kind is None or (view is None and (kind.group, kind.version) != (group, version)):
         return None
     if kind.namespaced:
         if namespace is None and len(parts) > 1:
@@ -49,7 +51,7 @@ def find(path: str) -> Route | None:
     else:
         namespace = ""
     name, subresource = [*parts, "", ""][1:3]
-    return Route(kind, namespace, name, subresource, "/".join(parts[3:]))
+    return Route(kind, namespace, name, subresource, "/".join(parts[3:]), view)
 
 
 def unknown_path() -> ApiError:

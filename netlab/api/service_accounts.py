@@ -50,7 +50,7 @@ def give_token(registry: Registry, pod: Manifest) -> None:
                if all(mount.get("mountPath") != MOUNT_PATH for mount in container.get("volumeMounts") or ())]
     if not wanting:
         return
-    volume = next((v["name"] for v in spec.get("volumes") or () if v["name"].startswith(VOLUME_PREFIX)), "")
+    volume = next((v["name"] for v in spec.get("volumes") or () if v.get("name", "").startswith(VOLUME_PREFIX)), "")
     if not volume:
         volume = VOLUME_PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(5))
         spec["volumes"] = [*(spec.get("volumes") or ()), {"name": volume, "projected": _projected()}]

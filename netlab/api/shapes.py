@@ -38,16 +38,16 @@ NodeAddress: type string, address string
 
 Pod: spec PodSpec, status PodStatus
 PodTemplateSpec: metadata ObjectMeta, spec PodSpec
-PodSpec: volumes []Volume/name, initContainers []Container/name, containers []Container/name,
-  ephemeralContainers []Container/name, restartPolicy string, terminationGracePeriodSeconds int64,
-  activeDeadlineSeconds int64, dnsPolicy string, nodeSelector labels, serviceAccountName string, serviceAccount string,
+PodSpec: volumes []Volume/name, initContainers []Container/name, containers []Container/name, ephemeralContainers
+  []EphemeralContainer/name, restartPolicy string, terminationGracePeriodSeconds int64, activeDeadlineSeconds int64,
+  dnsPolicy string, nodeSelector labels, serviceAccountName string, serviceAccount string,
   automountServiceAccountToken bool, nodeName string, hostNetwork bool, hostPID bool, hostIPC bool,
   shareProcessNamespace bool, securityContext object, imagePullSecrets []LocalObjectReference/name, hostname string,
   subdomain string, affinity object, schedulerName string, tolerations []Toleration, hostAliases []HostAlias/ip,
   priorityClassName string, priority int32, dnsConfig PodDNSConfig, readinessGates []PodReadinessGate,
   runtimeClassName string, enableServiceLinks bool, preemptionPolicy string, overhead {}quantity,
-  topologySpreadConstraints []object/topologyKey, setHostnameAsFQDN bool, os object, hostUsers bool,
-  schedulingGates []object/name, resourceClaims []object/name, resources ResourceRequirements, hostnameOverride string
+  topologySpreadConstraints []object/topologyKey, setHostnameAsFQDN bool, os object, hostUsers bool, schedulingGates
+  []object/name, resourceClaims []object/name, resources ResourceRequirements, hostnameOverride string
 LocalObjectReference: name string
 Toleration: key string, operator string, value string, effect string, tolerationSeconds int64
 HostAlias: ip string, hostnames []string
@@ -60,15 +60,23 @@ Container: name string, image string, command []string, args []string, workingDi
   volumeDevices []object/devicePath, livenessProbe Probe, readinessProbe Probe, startupProbe Probe, lifecycle Lifecycle,
   terminationMessagePath string, terminationMessagePolicy string, imagePullPolicy string, securityContext object,
   stdin bool, stdinOnce bool, tty bool, targetContainerName string
+EphemeralContainer: name string, image string, command []string, args []string, workingDir string,
+  ports []ContainerPort/containerPort, envFrom []EnvFromSource, env []EnvVar/name, resources ResourceRequirements,
+  resizePolicy []object, restartPolicy string, restartPolicyRules []object, volumeMounts []VolumeMount/mountPath,
+  volumeDevices []object/devicePath, livenessProbe Probe, readinessProbe Probe, startupProbe Probe, lifecycle Lifecycle,
+  terminationMessagePath string, terminationMessagePolicy string, imagePullPolicy string, securityContext object,
+  stdin bool, stdinOnce bool, tty bool, targetContainerName string
 ContainerPort: name string, hostPort int32, containerPort int32, protocol string, hostIP string
 EnvVar: name string, value string, valueFrom EnvVarSource
-EnvVarSource: fieldRef ObjectFieldSelector, resourceFieldRef ResourceFieldSelector, configMapKeyRef KeySelector,
-  secretKeyRef KeySelector, fileKeyRef object
+EnvVarSource: fieldRef ObjectFieldSelector, resourceFieldRef ResourceFieldSelector, configMapKeyRef
+  ConfigMapKeySelector, secretKeyRef SecretKeySelector, fileKeyRef object
 ObjectFieldSelector: apiVersion string, fieldPath string
 ResourceFieldSelector: containerName string, resource string, divisor quantity
-KeySelector: name string, key string, optional bool
-EnvFromSource: prefix string, configMapRef SourceReference, secretRef SourceReference
-SourceReference: name string, optional bool
+ConfigMapKeySelector: name string, key string, optional bool
+SecretKeySelector: name string, key string, optional bool
+EnvFromSource: prefix string, configMapRef ConfigMapEnvSource, secretRef SecretEnvSource
+ConfigMapEnvSource: name string, optional bool
+SecretEnvSource: name string, optional bool
 ResourceRequirements: limits {}quantity, requests {}quantity, claims []object/name
 VolumeMount: name string, readOnly bool, recursiveReadOnly string, mountPath string, subPath string,
   mountPropagation string, subPathExpr string
@@ -83,15 +91,25 @@ HTTPHeader: name string, value string
 TCPSocketAction: port intstr, host string
 GRPCAction: port int32, service string
 SleepAction: seconds int64
-Volume: name string, emptyDir EmptyDir, hostPath HostPath, configMap VolumeFiles, secret VolumeFiles, projected object,
-  downwardAPI object, persistentVolumeClaim object, ephemeral object, csi object, nfs object, image object, iscsi
-  object, fc object, rbd object, cephfs object, gitRepo object, glusterfs object, flexVolume object, cinder object,
-  flocker object, azureFile object, azureDisk object, vsphereVolume object, quobyte object, photonPersistentDisk
-  object, portworxVolume object, scaleIO object, storageos object, gcePersistentDisk object, awsElasticBlockStore
-  object
-EmptyDir: medium string, sizeLimit quantity
-HostPath: path string, type string
-VolumeFiles: name string, secretName string, items []KeyToPath, defaultMode int32, optional bool
+Volume: name string, emptyDir EmptyDirVolumeSource, hostPath HostPathVolumeSource, configMap ConfigMapVolumeSource,
+  secret SecretVolumeSource, projected ProjectedVolumeSource, downwardAPI DownwardAPIVolumeSource,
+  persistentVolumeClaim object, ephemeral object, csi object, nfs object, image object, iscsi object, fc object, rbd
+  object, cephfs object, gitRepo object, glusterfs object, flexVolume object, cinder object, flocker object, azureFile
+  object, azureDisk object, vsphereVolume object, quobyte object, photonPersistentDisk object, portworxVolume object,
+  scaleIO object, storageos object, gcePersistentDisk object, awsElasticBlockStore object
+EmptyDirVolumeSource: medium string, sizeLimit quantity
+HostPathVolumeSource: path string, type string
+ConfigMapVolumeSource: name string, items []KeyToPath, defaultMode int32, optional bool
+SecretVolumeSource: secretName string, items []KeyToPath, defaultMode int32, optional bool
+ProjectedVolumeSource: sources []VolumeProjection, defaultMode int32
+VolumeProjection: secret SecretProjection, downwardAPI DownwardAPIProjection, configMap ConfigMapProjection,
+  serviceAccountToken ServiceAccountTokenProjection, clusterTrustBundle object, podCertificate object
+SecretProjection: name string, items []KeyToPath, optional bool
+ConfigMapProjection: name string, items []KeyToPath, optional bool
+DownwardAPIProjection: items []DownwardAPIVolumeFile
+DownwardAPIVolumeSource: items []DownwardAPIVolumeFile, defaultMode int32
+DownwardAPIVolumeFile: path string, fieldRef ObjectFieldSelector, resourceFieldRef ResourceFieldSelector, mode int32
+ServiceAccountTokenProjection: audience string, expirationSeconds int64, path string
 KeyToPath: key string, path string, mode int32
 PodStatus: phase string, conditions []Condition/type, message string, reason string, nominatedNodeName string,
   hostIP string, hostIPs []IP/ip, podIP string, podIPs []IP/ip, startTime time,
@@ -203,6 +221,45 @@ Lease: spec LeaseSpec
 LeaseSpec: holderIdentity string, leaseDurationSeconds int32, acquireTime time, renewTime time,
   leaseTransitions int32, strategy string, preferredHolder string
 
+PodDisruptionBudget: spec PodDisruptionBudgetSpec, status PodDisruptionBudgetStatus
+PodDisruptionBudgetSpec: minAvailable intstr, maxUnavailable intstr, selector LabelSelector,
+  unhealthyPodEvictionPolicy string
+PodDisruptionBudgetStatus: observedGeneration int64, disruptedPods {}time, disruptionsAllowed int32,
+  currentHealthy int32, desiredHealthy int32, expectedPods int32, conditions []Condition/type
+HorizontalPodAutoscaler: spec HorizontalPodAutoscalerSpec, status HorizontalPodAutoscalerStatus
+HorizontalPodAutoscalerSpec: scaleTargetRef CrossVersionObjectReference, minReplicas int32, maxReplicas int32,
+  metrics []MetricSpec, behavior object
+HorizontalPodAutoscalerStatus: observedGeneration int64, lastScaleTime time, currentReplicas int32,
+  desiredReplicas int32, currentMetrics []object, conditions []Condition/type
+HorizontalPodAutoscalerV1: spec HorizontalPodAutoscalerV1Spec, status HorizontalPodAutoscalerStatus
+HorizontalPodAutoscalerV1Spec: scaleTargetRef CrossVersionObjectReference, minReplicas int32, maxReplicas int32,
+  targetCPUUtilizationPercentage int32
+CrossVersionObjectReference: kind string, name string, apiVersion string
+MetricSpec: type string, object object, pods object, resource ResourceMetricSource, external object,
+  containerResource object
+ResourceMetricSource: name string, target MetricTarget
+MetricTarget: type string, value quantity, averageValue quantity, averageUtilization int32
+PriorityClass: value int32, globalDefault bool, description string, preemptionPolicy string
+StorageClass: provisioner string, parameters labels, reclaimPolicy string, mountOptions []string,
+  allowVolumeExpansion bool, volumeBindingMode string, allowedTopologies []object
+PersistentVolume: spec PersistentVolumeSpec, status PersistentVolumeStatus
+PersistentVolumeSpec: capacity {}quantity, accessModes []string, claimRef ObjectReference,
+  persistentVolumeReclaimPolicy string, storageClassName string, mountOptions []string, volumeMode string,
+  nodeAffinity object, volumeAttributesClassName string, hostPath object, nfs object, local object, csi object,
+  iscsi object, cephfs object, rbd object, fc object, glusterfs object, awsElasticBlockStore object,
+  gcePersistentDisk object, azureDisk object, azureFile object, cinder object, flexVolume object, flocker object,
+  vsphereVolume object, quobyte object, photonPersistentDisk object, portworxVolume object, scaleIO object,
+  storageos object
+PersistentVolumeStatus: phase string, message string, reason string, lastPhaseTransitionTime time
+PersistentVolumeClaim: spec PersistentVolumeClaimSpec, status PersistentVolumeClaimStatus
+PersistentVolumeClaimSpec: accessModes []string, selector LabelSelector, resources ResourceRequirements,
+  volumeName string, storageClassName string, volumeMode string, dataSource object, dataSourceRef object,
+  volumeAttributesClassName string
+PersistentVolumeClaimStatus: phase string, accessModes []string, capacity {}quantity, conditions []Condition/type,
+  allocatedResources {}quantity, allocatedResourceStatuses labels, currentVolumeAttributesClassName string,
+  modifyVolumeStatus object
+RuntimeClass: handler string, overhead object, scheduling object
+
 Ingress: spec IngressSpec, status IngressStatus
 IngressSpec: ingressClassName string, defaultBackend IngressBackend, tls []IngressTLS, rules []IngressRule
 IngressBackend: service IngressServiceBackend, resource TypedLocalObjectReference
@@ -302,7 +359,8 @@ def _table() -> dict[str, dict[str, Shape]]:
 
 
 _WHOLE_OBJECTS = frozenset({"Endpoints", "EndpointSlice", "ConfigMap", "Secret", "ServiceAccount", "Event", "Role",
-                            "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ControllerRevision"})
+                            "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ControllerRevision", "PriorityClass",
+                            "StorageClass", "RuntimeClass"})
 
 
 def fields(name: str) -> dict[str, Shape]:

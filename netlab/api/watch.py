@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from netlab.api.resource import Resource
 from netlab.api.table import TableView
 from netlab.model import meta
 from netlab.model.errors import ApiError
+from netlab.model.meta import Manifest
 from netlab.model.selectors import FieldSelector, Selector
 from netlab.store import Change, Entry, Expired, Store
 
@@ -54,6 +55,7 @@ class Watch:
         self.timeout = timeout
         self.bookmarks = bookmarks
         self.ended = False
+        self.convert: Callable[[Manifest], Manifest] | None = None  # to another version of the kind
         self._table = table
         self._revision = store.revision if since is None else since
         self._initial: list[Entry] = view.entries(store) if since is None else []
@@ -115,4 +117,6 @@ class Watch:
 
     def _line(self, type: str, entry: Entry) -> bytes:
         body = self._table.render([entry], {"resourceVersion": str(entry.revision)}) if self._table else entry.data
+        if self.convert and not self._table:
+            body = json.dumps(self.convert(entry.manifest), separators=(",", ":"), ensure_ascii=False).encode()
         return b'{"type":"' + type.encode() + b'","object":' + body + b"}\n"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from netlab.api.registry import Registry
 from netlab.controllers.account_tokens import AccountTokens
+from netlab.controllers.autoscalers import Autoscalers
 from netlab.controllers.cronjobs import CronJobs
 from netlab.controllers.daemonsets import DaemonSets
 from netlab.controllers.deployments import Deployments
+from netlab.controllers.disruptions import Disruptions
 from netlab.controllers.endpoints import Endpoints
 from netlab.controllers.endpointslice_mirroring import EndpointSliceMirroring
 from netlab.controllers.endpointslices import EndpointSlices
@@ -20,6 +22,7 @@ from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
 from netlab.controllers.statefulsets import StatefulSets
+from netlab.controllers.volume_claims import VolumeClaims
 
 
 def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: str = "") -> list[Controller]:
@@ -34,5 +37,6 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
         KubernetesService(registry, address=api_address, port=api_port),
         Deployments(registry), ReplicaSets(registry), StatefulSets(registry), DaemonSets(registry),
         CronJobs(registry), Jobs(registry), Scheduler(registry), ResourceQuotas(registry),
+        Disruptions(registry), Autoscalers(registry), VolumeClaims(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
     ]

@@ -71,8 +71,8 @@ def wanted_active(spec: dict[str, Any], tally: Tally) -> int:
 
 def backoff(pods: Iterable[Manifest], now: datetime) -> float:
     """Seconds until a pod may be made in the place of one that failed."""
-    ends = sorted(((ended_at(pod), has_failed(pod)) for pod in pods
-                   if pod_status.is_finished(pod) or meta.is_deleting(pod)), key=lambda end: end[0])
+    ends = sorted(((ended_at(pod), has_failed(pod)) for pod in pods if pod_status.is_finished(pod)),
+                  key=lambda end: end[0])
     failures = 0
     for _, failed in ends:
         failures = failures + 1 if failed else 0
@@ -83,11 +83,10 @@ def backoff(pods: Iterable[Manifest], now: datetime) -> float:
 
 
 def ended_at(pod: Manifest) -> datetime:
-    """When the pod's last container ended; if it does not say, when it was deleted or made."""
+    """When the pod's last container ended; if it does not say, when it was made."""
     times = [((status.get("state") or {}).get("terminated") or {}).get("finishedAt")
              for status in meta.status(pod).get("containerStatuses") or ()]
-    data = meta.metadata(pod)
-    text = max(filter(None, times), default="") or data.get("deletionTimestamp") or data.get("creationTimestamp")
+    text = max(filter(None, times), default="") or meta.metadata(pod).get("creationTimestamp")
     return meta.parse_time(str(text))
 
 

@@ -34,7 +34,8 @@ class KubeProxy(Controller):
                           for shared in shared_of(registry).values()]
         self._last = 0.0
         self._updated: datetime | None = None
-        self._status = ProxyStatus(serve, node=node, state=self._state) if serve else None
+        families = registry.spec.ip_families
+        self._status = ProxyStatus(serve, node=node, state=self._state, families=families) if serve else None
         self._recorder = EventRecorder(registry, "kube-proxy", node)
 
     async def reconcile(self) -> float | None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from netlab.model.family import IPV4, IPV6, with_port
 from netlab.proxy.health import (
     HEALTHZ_PORT,
     METRICS_PORT,
@@ -32,12 +33,15 @@ Serve = Callable[[str, int, Callable[[str], Page]], Listening]
 
 
 class ProxyStatus:
-    """Keeps the servers in line with the Services. `state` tells how the proxy does."""
+    """Keeps the servers in line with the Services. `state` tells how the proxy does, `families` are the lab's."""
 
-    def __init__(self, serve: Serve, *, node: str, state: Callable[[], ProxyState]) -> None:
+    def __init__(self, serve: Serve, *, node: str, state: Callable[[], ProxyState],
+                 families: tuple[str, ...] = (IPV4,)) -> None:
         self._serve = serve
         self._node = node
         self._state = state
+        self._everywhere = "::" if IPV6 in families else "0.0.0.0"  # which takes connections of both families
+        self._loopback = "127.0.0.1" if IPV4 in families else "::1"
         self._servers: dict[tuple[str, int], Listening] = {}
         self._checks: dict[int, HealthCheck] = {}
         self._refused: dict[int, str] = {}
@@ -47,11 +51,12 @@ class ProxyStatus:
         self._checks = {check.port: check for check in checks}
         for place in [place for place in self._servers if place[1] not in (*self._checks, *_OWN)]:
             self._servers.pop(place).close()
-        self._listen("0.0.0.0", HEALTHZ_PORT, lambda path: proxy_page(path, self._state()))
-        self._listen("127.0.0.1", METRICS_PORT, lambda path: metrics_page(path, self._state(), self._checks.values()))
+        self._listen(self._everywhere, HEALTHZ_PORT, lambda path: proxy_page(path, self._state()))
+        self._listen(self._loopback, METRICS_PORT,
+                     lambda path: metrics_page(path, self._state(), self._checks.values()))
         before = dict(self._refused)
         for port in self._checks:
-            self._listen("0.0.0.0", port, lambda _, port=port: self._service(port))  # type: ignore[misc]
+            self._listen(self._everywhere, port, lambda _, port=port: self._service(port))  # type: ignore[misc]
         self._refused = {port: text for port, text in self._refused.items() if port in (*self._checks, *_OWN)}
         return tuple((self._checks[port], text) for port, text in self._refused.items()
                      if port in self._checks and before.get(port) != text)
@@ -73,7 +78,7 @@ class ProxyStatus:
             self._servers[address, port] = self._serve(address, port, answer)
             self._refused.pop(port, None)
         except OSError as error:
-            text = f"listen tcp {address}:{port}: {error.strerror or error}"
+            text = f"listen tcp {with_port(address, port)}: {error.strerror or error}"
             if self._refused.get(port) != text:
                 self._refused[port] = text
                 print(f"kube-proxy/{self._node}: {text}", file=sys.stderr)

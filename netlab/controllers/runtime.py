@@ -79,7 +79,8 @@ class Controller:
                 self.on_progress()
                 await asyncio.sleep(BACKOFF[0] if failures else min(time.monotonic() - started, REST))
                 try:
-                    await asyncio.wait_for(self._wake.wait(), delay)
+                    async with asyncio.timeout(delay):
+                        await self._wake.wait()
                 except TimeoutError:
                     self._wake.set()
         finally:

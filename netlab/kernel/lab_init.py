@@ -148,7 +148,8 @@ def _answer(connection: socket.socket) -> None:
 
 def sandbox_from(fields: dict[str, Any]) -> Sandbox:
     """The sandbox that `dataclasses.asdict` made these fields of."""
-    return Sandbox(**{**fields, "mounts": tuple(Mount(**mount) for mount in fields["mounts"])})
+    return Sandbox(**{**fields, "mounts": tuple(Mount(**mount) for mount in fields["mounts"]),
+                      "builtins": tuple((name, entry) for name, entry in fields["builtins"])})
 
 
 def _create(sandbox: Sandbox, connection: socket.socket) -> None:

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from netlab.topology.wiring import Address, Bridge, Neighbour, Route, Veth
 
-REQUEST, ACK, REPLACE, EXCLUSIVE, CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
-NEWLINK, DELLINK, GETLINK, NEWADDR, NEWROUTE, NEWNEIGH, GETNSID = 16, 17, 18, 20, 24, 28, 90
+REQUEST, ACK, REPLACE, EXCLUSIVE, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300
+NEWLINK, DELLINK, GETLINK, NEWADDR, DELADDR, GETADDR, NEWROUTE, NEWNEIGH, GETNSID = 16, 17, 18, 20, 21, 22, 24, 28, 90
 UP = 1
 NO_PREFIX_ROUTE = 0x200
 NO_DETECTION = 0x02  # IFA_F_NODAD
@@ -107,6 +107,26 @@ class Channel:
         link.decode()
         return link
 
+    def addresses(self, index: int) -> set[tuple[str, int]]:
+        """The IPv4 addresses of the link with that index, with their prefix lengths."""
+        body = struct.pack("=BBBBI", FAMILY[4], 0, 0, 0, 0)  # ifaddrmsg
+        self.socket.sendto(struct.pack("=IHHII", 16 + len(body), GETADDR, REQUEST | DUMP, 0, 0) + body, (0, 0))
+        found: set[tuple[str, int]] = set()
+        while True:
+            for kind, _, _, data in _split(self.socket.recv(1 << 18)):
+                if kind == 2:  # NLMSG_ERROR
+                    code = -int(struct.unpack_from("=i", data)[0])
+                    raise OSError(code, f"list of addresses: {os.strerror(code)}")
+                if kind == 3:  # NLMSG_DONE
+                    return found
+                _, length, _, _, link = struct.unpack_from("=BBBBI", data)
+                at = 8
+                while link == index and at + 4 <= len(data):
+                    size, attribute = struct.unpack_from("=HH", data, at)
+                    if attribute == 2:  # IFA_LOCAL
+                        found.add((socket.inet_ntoa(data[at + 4:at + 8]), length))
+                    at += size + 3 & ~3
+
     def netns_id(self, descriptor: int) -> int | None:
         """What this netns calls another one that is open there (NETNSA_NSID); None when it has no name for it."""
         body = struct.pack("=BxxxHHI", 0, 8, 3, descriptor)  # rtgenmsg, NETNSA_FD
@@ -159,6 +179,12 @@ def address(address: Address, index: int) -> Message:
                    family=FAMILY[version], prefixlen=address.address.network.prefixlen, index=index, attrs=[
         ("IFA_LOCAL", text), ("IFA_ADDRESS", text),
         *([("IFA_FLAGS", flags)] if flags else [])])
+
+
+def delete_address(text: str, length: int, index: int) -> Message:
+    """Takes an address away from a link."""
+    return _encode("address", DELADDR, 0, f"removal of address {text}/{length}", family=FAMILY[4], prefixlen=length,
+                   index=index, attrs=[("IFA_LOCAL", text), ("IFA_ADDRESS", text)])
 
 
 def route(route: Route, index: int) -> Message:

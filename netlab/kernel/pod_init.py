@@ -81,6 +81,7 @@ class PodInit:
 
     def __init__(self, sandbox: Sandbox, directory: int, listener: socket.socket) -> None:
         self.sandbox, self.listener, self.exits = sandbox, listener, ExitWriter(directory)
+        self.builtins = dict(sandbox.builtins)
         self.running: dict[int, Running] = {}
         self.watchers: list[socket.socket] = []
         self.poll = select.poll()
@@ -177,7 +178,7 @@ class PodInit:
         try:
             pid, namespace = container.start(container.Program(
                 packet["argv"], env, stdio, cwd=packet["cwd"], join=process.pid if process else 0,
-                tty=master >= 0))
+                tty=master >= 0, entry=self.builtins.get(packet["argv"][0].rpartition("/")[2], "")))
         except BaseException:
             if master >= 0:
                 os.close(master)

@@ -30,6 +30,7 @@ class Sandbox:
     mounts: tuple[Mount, ...] = ()
     bin_directory: str = ""  # put first on the PATH of everything that runs in the pod, and shown there at its path
     python: bool = False  # whether programs in the pod can start the interpreter that runs netlab, and import netlab
+    builtins: tuple[tuple[str, str], ...] = ()  # (last part of a command, entry): what exec finds besides programs
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def lacks(mode: str = "iptables") -> list[Lack]:
         if mode != "nftables":
             found += _iptables()
         found += _MODES.get(mode, list)()
+        found += _pod_nat()
     if attempt("mounts", f"AppArmor or seccomp forbids them: {PRIVILEGES}", _private_mounts):
         attempt("PID namespaces", "a fresh proc must be mountable: no masked /proc "
                 "(docker: --security-opt systempaths=unconfined)", lambda: _as_init(lambda: 0))
@@ -307,6 +308,26 @@ def _feed(argv: list[str], text: str) -> int:
     if code:
         raise OSError(words[0] if words else f"{argv[0]} ended with {code}")
     return 0
+
+
+def _pod_nat() -> list[Lack]:
+    """Whether nodes can hold the table of ways out of the cluster and host ports, of which a sample is loaded."""
+    from netlab.kernel.nft_table import INSTALL as remedy
+    from netlab.kernel.nft_table import run
+    from netlab.model.lab_spec import LabSpec
+    from netlab.topology.pod_nat import HostPort, pod_nat
+
+    def inside() -> None:
+        netns.unshare(netns.CLONE_NEWNET)
+        port = HostPort("tcp", 8080, "", "10.244.0.2", 80, "netlab/probe")
+        code, _, words = run(["-f", "-"], pod_nat(pods=[LabSpec.pod_cidr], here=[LabSpec.pod_cidr],
+                                                  nodes=[LabSpec.node_cidr[2]], ports=[port]))
+        if code:
+            raise OSError(words)
+
+    why = _in_child(inside)
+    return [Lack("nftables", f"{why}: pods cannot reach hosts outside of the cluster, and hostPort does not work",
+                 remedy, warning=True)] if why else []
 
 
 def _missing_programs() -> list[Lack]:

@@ -19,7 +19,7 @@ def udp(netns: str, family: int = socket.AF_INET) -> socket.socket:
 
 def listen(netns: str, address: str, port: int, *, backlog: int = 128) -> socket.socket:
     """A non-blocking TCP socket that listens in that netns. OSError when the address is taken or not there."""
-    made = _make(netns, socket.AF_INET, socket.SOCK_STREAM)
+    made = _make(netns, family_of(address), socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((address, port))
@@ -32,13 +32,18 @@ def listen(netns: str, address: str, port: int, *, backlog: int = 128) -> socket
 
 def bind_udp(netns: str, address: str, port: int) -> socket.socket:
     """A non-blocking UDP socket bound in that netns. OSError when the address is taken or not there."""
-    made = _make(netns, socket.AF_INET, socket.SOCK_DGRAM)
+    made = _make(netns, family_of(address), socket.SOCK_DGRAM)
     try:
         made.bind((address, port))
     except BaseException:
         made.close()
         raise
     return made
+
+
+def family_of(address: str) -> int:
+    """The socket family of an address; "" counts as IPv4."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def abstract_datagram(netns: str) -> socket.socket:

@@ -121,7 +121,7 @@ def _kill_inside(lab: str, end: float) -> None:
 
 
 def _end(pid: int, started: int) -> None:
-    """Kills, and waits half a second more until all below it has ended too: a lab init is PID 1 of all pods."""
+    """Kills, and waits up to five seconds until all below it has ended too: a lab init is PID 1 of all pods."""
     descriptor = process.pin(pid, started)
     if descriptor is None:
         return
@@ -129,7 +129,7 @@ def _end(pid: int, started: int) -> None:
         process.kill(pid, started)
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        poll.poll(500)
+        poll.poll(5000)
     finally:
         os.close(descriptor)
 

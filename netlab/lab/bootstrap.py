@@ -6,10 +6,14 @@ import os
 
 from netlab import __version__
 from netlab.api.registry import Registry
+from netlab.api.resources.priorities import system_classes
+from netlab.controllers.kubelet.node_status import conditions as node_conditions
+from netlab.kernel import machine
 from netlab.lab import policy
 from netlab.model import meta
 from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest
+from netlab.topology import names
 
 KUBERNETES_VERSION = "v1.33.0"
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
@@ -30,6 +34,8 @@ def bootstrap(registry: Registry) -> None:
         _ensure(registry, "nodes", node_manifest(registry.spec, node))
         registry.update("nodes", registry.get("nodes", node) | {"status": node_status(registry, node)},
                         subresource="status")
+    for manifest in system_classes():
+        _ensure(registry, "priorityclasses", manifest)
     for resource, manifest in policy.roles():
         _ensure(registry, resource, manifest)
     _ensure(registry, "serviceaccounts", {"metadata": {"name": "coredns", "namespace": "kube-system"}})
@@ -53,30 +59,34 @@ def settings(spec: LabSpec) -> Manifest:
 
 def node_manifest(spec: LabSpec, node: str) -> Manifest:
     """A Node. The first one is the control plane; it is tainted when there are others to take the pods."""
-    labels = {"kubernetes.io/hostname": node, "kubernetes.io/os": "linux", "kubernetes.io/arch": _architecture()}
+    labels = {"beta.kubernetes.io/arch": _architecture(), "beta.kubernetes.io/os": "linux",
+              "kubernetes.io/arch": _architecture(), "kubernetes.io/hostname": node, "kubernetes.io/os": "linux"}
+    labels |= spec.node_labels.get(node, {})
     details: Manifest = {"podCIDR": str(spec.node_pod_cidr(node)), "podCIDRs": [str(spec.node_pod_cidr(node))],
                          "providerID": f"netlab://{spec.name}/{node}"}
     if node == spec.nodes[0]:
         labels[CONTROL_PLANE] = ""
         if len(spec.nodes) > 1:
+            labels["node.kubernetes.io/exclude-from-external-load-balancers"] = ""
             details["taints"] = [{"key": CONTROL_PLANE, "effect": "NoSchedule"}]
-    return {"metadata": {"name": node, "labels": labels}, "spec": details}
+    annotations = {"node.alpha.kubernetes.io/ttl": "0"}
+    return {"metadata": {"name": node, "labels": labels, "annotations": annotations}, "spec": details}
 
 
 def node_status(registry: Registry, node: str) -> Manifest:
     """What a kubelet reports when it joins."""
     now = registry.now()
     address = str(registry.spec.node_ip(node))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
-    resources = {"cpu": str(os.cpu_count()), "memory": f"{memory}Ki", "pods": "110"}
-    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
-             "lastHeartbeatTime": now, "lastTransitionTime": now}
+    directory = names.run_dir(registry.spec.name)
+    resources = machine.capacity(directory) | {"pods": "110"}
+    conditions = [condition | {"lastHeartbeatTime": now, "lastTransitionTime": now}
+                  for condition in node_conditions(directory)]
     return {
         "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": node}],
-        "capacity": resources, "allocatable": resources, "conditions": [ready],
+        "capacity": resources, "allocatable": resources, "conditions": conditions,
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": {
-            "architecture": _architecture(), "bootID": "", "machineID": "", "systemUUID": "",
+            "architecture": _architecture(), **machine.identity(registry.spec.name, node),
             "containerRuntimeVersion": f"netlab://{__version__}", "kernelVersion": os.uname().release,
             "kubeProxyVersion": KUBERNETES_VERSION, "kubeletVersion": KUBERNETES_VERSION,
             "operatingSystem": "linux", "osImage": _os_name()},

@@ -20,23 +20,29 @@ from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
+from netlab.controllers.pod_network import PodNetwork
 from netlab.controllers.runtime import Controller, Manager
+from netlab.controllers.service_lb import ServiceLoadBalancers
 from netlab.kernel import bin_directory, netns, signing, sockets, wiring
+from netlab.kernel.nft_table import NftTable
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
 from netlab.lab.dataplanes import tables_of
+from netlab.lab.load_balancer import LoadBalancerHost
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
-from netlab.model.lab_spec import CLIENT, LabSpec
+from netlab.model.lab_spec import LabSpec
 from netlab.server import tls
 from netlab.server.door import Door
 from netlab.server.http import ApiServer
 from netlab.server.pages import pages_in
+from netlab.server.probe import probe_from
 from netlab.server.proxy import Proxy
 from netlab.server.streams import Streams
 from netlab.store import Store
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
+from netlab.topology.pod_nat import TABLE
 from netlab.workloads.catalogue import catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
@@ -106,7 +112,7 @@ class Cluster:
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
         bin_directory.make(self.directory / "bin", needed=self.spec.proxy_mode != "nftables")
-        for node in (*self.spec.nodes, CLIENT):
+        for node in (*self.spec.nodes, *self.spec.outside):
             wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
 
     def _make_alternatives(self) -> None:
@@ -114,7 +120,7 @@ class Cluster:
         alternatives = bin_directory.make_alternatives(self.directory / "alternatives")
         if alternatives is None:
             return
-        for node in (*self.spec.nodes, CLIENT):
+        for node in (*self.spec.nodes, *self.spec.outside):
             wiring.link_alternatives(names.node_netns(self.spec.name, node), alternatives)
 
     def _controllers(self) -> list[Controller]:
@@ -125,6 +131,12 @@ class Cluster:
         tables = tables_of(spec.proxy_mode or "iptables")
         found += [KubeProxy(self.registry, node=node, tables=tables(names.node_netns(spec.name, node)),
                             serve=pages_in(names.node_netns(spec.name, node))) for node in spec.nodes]
+        found += [PodNetwork(self.registry, node=node, table=NftTable(names.node_netns(spec.name, node), TABLE))
+                  for node in spec.nodes]
+        if spec.load_balancer:
+            found.append(ServiceLoadBalancers(
+                self.registry, balancing=spec.load_balancer, host=LoadBalancerHost(spec),
+                probe=probe_from(names.load_balancer_netns(spec.name))))
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
                           recorder=lambda node: EventRecorder(self.registry, "kubelet", node),
                           unrouted=self._unrouted)
@@ -151,7 +163,8 @@ class Cluster:
                 try:
                     await loop.sock_connect(query, target)
                     await loop.sock_sendall(query, question)
-                    answer = await asyncio.wait_for(loop.sock_recv(query, 512), 0.05)
+                    async with asyncio.timeout(0.05):
+                        answer = await loop.sock_recv(query, 512)
                     if answer[3] & 15 == 0:
                         return
                 except (OSError, TimeoutError):

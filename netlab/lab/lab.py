@@ -10,7 +10,7 @@ from typing import Any
 
 from netlab.lab import record
 from netlab.model.errors import ApiError, LabError
-from netlab.model.lab_spec import CLIENT, LabSpec
+from netlab.model.lab_spec import LabSpec
 from netlab.server.client import ApiClient
 from netlab.topology import names
 
@@ -118,7 +118,7 @@ class Lab:
     def exec(self, target: str, argv: Sequence[str], *, container: str = "", stdin: int | None = None,
              stdout: int = 1, stderr: int = 2, tty: bool = False, env: Mapping[str, str] | None = None,
              limit: float | None = None) -> int:
-        """Runs a program in a node, `client`, or `[NAMESPACE/]POD`, with these descriptors; gives its exit code.
+        """Runs a program in a node, `client`, `[NAMESPACE/]POD` and so on, with these descriptors; gives its exit code.
 
         128+n when signal n ended it, 126/127 as shells do, 124 at `limit` seconds. LabError (exit code 4) when
         there is no such target. A node wins over a pod of the same name; write `default/NAME` for the pod.
@@ -126,7 +126,7 @@ class Lab:
         null = os.open(os.devnull, os.O_RDONLY) if stdin is None else -1
         try:
             source = null if stdin is None else stdin
-            if target == CLIENT or target in self.spec.nodes:
+            if target in (*self.spec.outside, *self.spec.nodes):
                 from netlab.kernel import exec as netns_exec
 
                 return netns_exec.run(names.node_netns(self.name, target), argv, stdin=source, stdout=stdout,
@@ -148,7 +148,7 @@ class Lab:
         except ApiError as error:
             if error.code != 404:
                 raise
-            known = ", ".join((*self.spec.nodes, CLIENT))
+            known = ", ".join((*self.spec.nodes, *self.spec.outside))
             raise LabError(f'{error.message}: there is no node and no pod "{target}"',
                            hint=f"netlab get pods -A (nodes and hosts: {known})", exit_code=4) from None
         containers = [item["name"] for field in CONTAINERS for item in manifest["spec"].get(field) or ()]

@@ -91,6 +91,8 @@ class Catalogue:
         if not command and not args and not image.command and not image.args:
             raise MissingImage(f"the image {repository(name)!r} has no command of its own: give the container one")
         own = PurePosixPath(image.command[0]).name if image.command else ""
+        if image.entry and not image.command and args and args[0].startswith("-"):
+            args = (*image.args[:1], *args)  # as entrypoints do that put their server before options
         argv = tuple(command) + tuple(args) if command else image.command + (tuple(args) or image.args)
         program = PurePosixPath(argv[0]).name
         if image.entry and program == own:

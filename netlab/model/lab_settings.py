@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from ipaddress import ip_address
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, ip_address
 from typing import Any
 
+from netlab.model import names
 from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required
 from netlab.model.images import read_images
+from netlab.model.lab_balancing import read_balancing
 from netlab.model.lab_ranges import FIELDS, RangeReader, read_families
-from netlab.model.lab_spec import CLIENT, DEFAULT_NODES, FABRIC, LabSpec
+from netlab.model.lab_spec import CLIENT, DEFAULT_NODES, FABRIC, LOAD_BALANCER, Balancing, LabSpec
 from netlab.model.proxy_settings import MODES, read_proxy_settings
 from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
 
@@ -33,7 +35,8 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
         name=name, nodes=nodes, node_cidr=ranges[0].node, pod_cidr=ranges[0].pod, service_cidr=ranges[0].service,
         secondary=ranges[1] if len(ranges) > 1 else None, dns_ip=reader.dns_ip(families[0]),
         node_ports=reader.node_ports(), cluster_domain=reader.domain(), proxy_mode=reader.proxy_mode(),
-        kube_proxy=reader.kube_proxy(), images=reader.images())
+        kube_proxy=reader.kube_proxy(), images=reader.images(), node_labels=reader.node_labels(nodes),
+        load_balancer=reader.load_balancer(nodes, ranges))
     if reader.errors:
         raise SpecError(reader.errors)
     return value
@@ -42,7 +45,8 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_RULE = ("must be a DNS label: at most 63 lower-case letters, digits and '-', "
                "with a letter or digit at both ends")
-_KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies", "images")
+_KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies", "images",
+         "loadBalancer")
 _MAX_NODES = 200
 
 
@@ -93,9 +97,48 @@ class _Reader:
             self.errors.append(required("spec.nodes", "a lab has at least one node"))
         elif len(value) > _MAX_NODES:
             self._wrong("spec.nodes", len(value), f"a lab has at most {_MAX_NODES} nodes")
-        elif self._node_names(value):
-            return tuple(value)
+        elif self._node_names(listed := [node.get("name") if isinstance(node, Mapping) else node for node in value]):
+            return tuple(map(str, listed))
         return DEFAULT_NODES
+
+    def node_labels(self, nodes: tuple[str, ...]) -> Mapping[str, Mapping[str, str]]:
+        """The labels of nodes that are written as `{name, labels}`."""
+        found: dict[str, Mapping[str, str]] = {}
+        given = self._given.get("nodes")
+        for index, node in enumerate(given if isinstance(given, list) else ()):
+            if not isinstance(node, Mapping):
+                continue
+            path = f"spec.nodes[{index}]"
+            for key in node:
+                if key not in ("name", "labels"):
+                    self._wrong(f"{path}.{key}", node[key], "unknown field; a node has a name and labels")
+            labels = node.get("labels") or {}
+            if not isinstance(labels, Mapping):
+                self._wrong(f"{path}.labels", labels, "must be an object")
+                continue
+            for key, value in labels.items():
+                for text in names.qualified_name(str(key)):
+                    self._wrong(f"{path}.labels", key, text)
+                for text in names.label_value(value) if isinstance(value, str) else ("must be a string",):
+                    self._wrong(f"{path}.labels", value, text)
+            if labels and node.get("name") in nodes:
+                found[node["name"]] = dict(labels)
+        return found
+
+    def load_balancer(self, nodes: tuple[str, ...], ranges: Sequence[Ranges]) -> Balancing | None:
+        given = self._given.get("loadBalancer")
+        network = next((each.node for each in ranges if isinstance(each.node, IPv4Network)), None)
+        if given is None:
+            return None
+        if network is None:
+            self._wrong("spec.loadBalancer", given, "needs a lab with IPv4: its addresses are of that family")
+            return None
+        if network.num_addresses < len(nodes) + 6:
+            self._wrong("spec.nodeCIDR", str(network), "too small for a load balancer and its addresses")
+            return None
+        value, errors = read_balancing(given, network, [network[number] for number in range(2, 4 + len(nodes))])
+        self.errors += errors
+        return value
 
     def _node_names(self, names: list[Any]) -> bool:
         before = len(self.errors)
@@ -103,8 +146,9 @@ class _Reader:
             path = f"spec.nodes[{index}]"
             if not self.label(path, node, "a node's name"):
                 continue
-            if node in (CLIENT, FABRIC):
-                self._wrong(path, node, f'the names "{CLIENT}" and "{FABRIC}" are taken by parts of every lab')
+            if node in (CLIENT, FABRIC, LOAD_BALANCER):
+                self._wrong(path, node, f'the names "{CLIENT}", "{FABRIC}" and "{LOAD_BALANCER}" are taken by other '
+                                        "parts of labs")
             elif node in names[:index]:
                 self.errors.append(duplicate(path, node))
         return len(self.errors) == before

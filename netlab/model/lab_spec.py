@@ -18,7 +18,24 @@ from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
 DEFAULT_NAME = "netlab"
 DEFAULT_NODES = ("control-plane", "worker", "worker2")
 CLIENT = "client"
+LOAD_BALANCER = "load-balancer"
 FABRIC = "fabric"
+
+
+@dataclass(frozen=True)
+class Balancing:
+    """The lab's load balancer: its addresses, as first and last ones of ranges, and how packets reach the nodes.
+
+    `ip_mode` is what Services' status says (KEP-1860): VIP, clients of the cluster itself never get to the load
+    balancer and outer clients keep their address; Proxy, all go through it, and nodes see its address.
+    """
+
+    ranges: tuple[tuple[IPv4Address, IPv4Address], ...]
+    ip_mode: str = "VIP"
+
+    def to_manifest(self) -> dict[str, Any]:
+        """As a lab file has it."""
+        return {"addresses": [f"{first}-{last}" for first, last in self.ranges], "ipMode": self.ip_mode}
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,8 @@ class LabSpec:
     proxy_mode: str = ""
     kube_proxy: Mapping[str, Any] = field(default_factory=dict, hash=False)
     images: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    node_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
+    load_balancer: Balancing | None = None
 
     @property
     def ranges(self) -> tuple[Ranges, ...]:
@@ -77,6 +96,16 @@ class LabSpec:
         """The client's address of each family."""
         return tuple(ranges.host_ip(len(self.nodes)) for ranges in self.ranges)
 
+    @property
+    def load_balancer_ips(self) -> tuple[Address, ...]:
+        """The load balancer's own address of each family, if there is one: the second after the nodes."""
+        return tuple(ranges.host_ip(len(self.nodes) + 1) for ranges in self.ranges)
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """The hosts beside the nodes that programs can be run in."""
+        return (CLIENT, LOAD_BALANCER) if self.load_balancer else (CLIENT,)
+
     def node_ip(self, node: str) -> Address:
         """A node's InternalIP: the second usable address onwards, in the order of `nodes`."""
         return self.node_ips(node)[0]
@@ -96,7 +125,8 @@ class LabSpec:
     def to_manifest(self) -> dict[str, Any]:
         """The settings as a lab file's `spec` has them, without defaults; `parse` gives the same value again."""
         return {
-            "nodes": list(self.nodes),
+            "nodes": [{"name": node, "labels": dict(self.node_labels[node])} if node in self.node_labels else node
+                      for node in self.nodes],
             "nodeCIDR": joined(ranges.node for ranges in self.ranges),
             "podCIDR": joined(ranges.pod for ranges in self.ranges),
             "serviceCIDR": joined(ranges.service for ranges in self.ranges),
@@ -107,6 +137,7 @@ class LabSpec:
             "kubeProxy": dict(self.kube_proxy),
             "ipFamilies": list(self.ip_families),
             "images": [dict(image) for image in self.images],
+            "loadBalancer": self.load_balancer.to_manifest() if self.load_balancer else None,
         }
 
 

@@ -51,7 +51,7 @@ class Stage:
 
     def run(self, target: str, argv: list[str], *, limit: float, container: str = "") -> tuple[int, str, str]:
         """(exit code, stdout, stderr) of a program in a node, the client, or a pod of the step's namespace."""
-        if target != "client" and target not in self.lab.spec.nodes and "/" not in target:
+        if target not in (*self.lab.spec.outside, *self.lab.spec.nodes) and "/" not in target:
             target = f"{self.namespace}/{target}"
         code, out, error = self.lab.run(target, argv, limit=limit, container=container)
         return code, out.decode(errors="replace"), error.decode(errors="replace")

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from netlab.server import spdy
 from netlab.server.descriptors import hung_up
+from netlab.server.transports import abort
 from netlab.server.websocket import (
     BINARY,
     CLOSE,
@@ -60,8 +61,9 @@ class PlainStream:
         """Ends the connection when all is sent, or after a second."""
         self._writer.close()
         with suppress(OSError, TimeoutError):
-            await asyncio.wait_for(self._writer.wait_closed(), LINGER)
-        self._writer.transport.abort()
+            async with asyncio.timeout(LINGER):
+                await self._writer.wait_closed()
+        abort(self._writer.transport)
 
     def gone(self) -> bool:
         """Whether the client has closed its side, also while nobody reads."""

@@ -140,7 +140,8 @@ class SpdyChannels:
     async def opened(self) -> bool:
         """When the client has opened those that it asked for in its request."""
         try:
-            await asyncio.wait_for(self._complete.wait(), _OPEN_LIMIT)
+            async with asyncio.timeout(_OPEN_LIMIT):
+                await self._complete.wait()
         except TimeoutError:
             return False
         return True

@@ -23,6 +23,7 @@ from netlab.server.http_writer import Writer, head_of
 from netlab.server.proxy import relay
 from netlab.server.proxy_answer import send_passed
 from netlab.server.streams import Takeover
+from netlab.server.transports import abort
 
 if TYPE_CHECKING:
     from netlab.server.door import Door
@@ -209,7 +210,7 @@ class Connection(asyncio.Protocol):
         if not task.cancelled() and (error := task.exception()):
             traceback.print_exception(error, file=sys.stderr)
             if self._out.transport:
-                self._out.transport.abort()
+                abort(self._out.transport)
         self._next()
 
     async def _run(self, request: Request, answer: Waiting | None, *, keep: bool) -> None:
@@ -286,7 +287,7 @@ class Connection(asyncio.Protocol):
         try:
             await takeover.serve(reader, writer)
         finally:
-            transport.abort()
+            abort(transport)
             self._out.transport = None
             self._server.connections.discard(self)
 

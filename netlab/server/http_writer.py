@@ -9,6 +9,7 @@ from http import HTTPStatus
 from netlab.api.response import Response, error_response
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError
+from netlab.server.transports import abort
 
 BOOKMARK_SECONDS = 60.0
 PHRASES = {413: "Request Entity Too Large", 422: "Unprocessable Entity"}  # Go's; newer Pythons have others
@@ -54,7 +55,8 @@ class Writer:
                 if left <= 0 or watch.ended:
                     break
                 try:
-                    await asyncio.wait_for(written.wait(), min(left, BOOKMARK_SECONDS))
+                    async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
+                        await written.wait()
                 except TimeoutError:
                     if watch.bookmarks and not watch.backlog:
                         self._chunk(watch.bookmark())
@@ -95,7 +97,7 @@ class Writer:
                 await self.writable.wait()
         except TimeoutError:
             if self.transport:
-                self.transport.abort()
+                abort(self.transport)
             return False
         return True
 

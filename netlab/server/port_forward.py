@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from netlab.server import spdy
 from netlab.server.byte_streams import SpdyStream, WebSocketStream
 from netlab.server.stream_input import StreamInput
+from netlab.server.transports import abort
 
 PROTOCOL = "portforward.k8s.io"
 TUNNEL = f"SPDY/3.1+{PROTOCOL}"
@@ -45,7 +46,7 @@ async def join(connection: socket.socket, inbox: StreamInput, send: Send) -> Non
         inbox.drop()
         upward.cancel()
         await asyncio.gather(upward, return_exceptions=True)
-        writer.transport.abort()
+        abort(writer.transport)
 
 
 @dataclass

@@ -17,6 +17,7 @@ from netlab.api.response import ProxyRequest
 from netlab.model.errors import ApiError
 from netlab.server import proxy_links
 from netlab.server.byte_streams import PlainStream
+from netlab.server.transports import abort
 
 HEAD_LIMIT = 64 * 1024
 DIAL_LIMIT = 30.0  # seconds
@@ -98,7 +99,7 @@ class Proxy:
             answer = _Answer(head=request.method == "HEAD")
             rest = await self._read_head(reader, answer)
         except BaseException as error:
-            writer.transport.abort()
+            abort(writer.transport)
             if isinstance(error, (OSError, ValueError, EOFError, httptools.HttpParserError)):
                 raise ApiError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from None
             raise
@@ -172,7 +173,7 @@ async def _body(answer: _Answer, reader: asyncio.StreamReader, writer: asyncio.S
             except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
                 raise ConnectionResetError(str(error)) from None
     finally:
-        writer.transport.abort()
+        abort(writer.transport)
 
 
 async def relay(passed: Passed, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -195,7 +196,7 @@ async def relay(passed: Passed, reader: asyncio.StreamReader, writer: asyncio.St
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        to_them.transport.abort()
+        abort(to_them.transport)
         await PlainStream(reader, writer).close()
 
 

@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from netlab.server.http_writer import Writer, head_of
 from netlab.server.proxy import Passed
+from netlab.server.transports import abort
 
 
 async def send_passed(out: Writer, passed: Passed, *, keep: bool, head: bool) -> None:
@@ -27,7 +28,7 @@ async def send_passed(out: Writer, passed: Passed, *, keep: bool, head: bool) ->
                     return
         except OSError:
             if out.transport:
-                out.transport.abort()
+                abort(out.transport)
             return
     if chunked:
         out.write(b"0\r\n\r\n")

@@ -47,7 +47,8 @@ async def _work(channels: Channels, wanted: StreamRequest, start: Start) -> tupl
         return None, exec_status.failed("timed out waiting for client to create streams")
     if wanted.tty:
         with suppress(TimeoutError):
-            await asyncio.wait_for(channels.window.changed.wait(), FIRST_SIZE)
+            async with asyncio.timeout(FIRST_SIZE):
+                await channels.window.changed.wait()
     size = (channels.window.size or DEFAULT_SIZE) if wanted.tty else None
     try:
         started = await start(wanted, size)

@@ -30,7 +30,8 @@ class StreamInput:
         while self._size > LIMIT and not self.ended:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), _LOOK)
+                async with asyncio.timeout(_LOOK):
+                    await self._changed.wait()
             except TimeoutError:
                 if self._gone():
                     raise ConnectionResetError("the client is gone") from None

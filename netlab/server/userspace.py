@@ -154,7 +154,8 @@ class _Port:
                     return
                 with sockets.tcp(self.netns) as server:
                     try:
-                        await asyncio.wait_for(loop.sock_connect(server, (backend.address, backend.port)), limit)
+                        async with asyncio.timeout(limit):
+                            await loop.sock_connect(server, (backend.address, backend.port))
                     except (OSError, TimeoutError):
                         continue
                     await _both_ways(client, server)
@@ -184,7 +185,8 @@ class _Port:
         try:
             while (left := client.last + self.idle - loop.time()) > 0:
                 try:
-                    data = await asyncio.wait_for(loop.sock_recv(client.socket, CHUNK), left)
+                    async with asyncio.timeout(left):
+                        data = await loop.sock_recv(client.socket, CHUNK)
                 except TimeoutError:
                     continue
                 except OSError:

@@ -1,6 +1,7 @@
 """Names of everything a lab puts on the machine; all follow from the lab's name, so nothing needs a journal.
 
     /run/netns/LAB.NODE  LAB.client  LAB.fabric  LAB.NAMESPACE.POD     network namespaces
+    /run/netns/LAB.load-balancer                                       one more, in labs that have one
     /etc/netns/NETNS/resolv.conf                                       what `ip netns exec NETNS` resolves by
     /run/netlab/.LAB.lock                                              held while a daemon or a helper runs
     /run/netlab/LAB/                                                   the run directory, mode 0700
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netlab.model.lab_spec import CLIENT, FABRIC
+from netlab.model.lab_spec import CLIENT, FABRIC, LOAD_BALANCER
 
 RUN = Path("/run/netlab")
 NETNS = Path("/run/netns")
@@ -68,6 +69,11 @@ def client_netns(lab: str) -> str:
 def fabric_netns(lab: str) -> str:
     """The netns of the bridge that joins nodes and client."""
     return f"{lab}.{FABRIC}"
+
+
+def load_balancer_netns(lab: str) -> str:
+    """The netns of the lab's load balancer, outside of the cluster."""
+    return f"{lab}.{LOAD_BALANCER}"
 
 
 def pod_netns(lab: str, namespace: str, pod: str) -> str:

@@ -4,6 +4,8 @@
             address by its default route vanishes there, silently, as on a network that does not answer.
     node    eth0 172.18.0.2..., default route via the fabric, a route to each other node's pods
     client  eth0, the first address after the nodes. No other route: pods and Services are not reachable for it.
+    load-balancer  where the lab has one: eth0, the address after the client's, routes to each node's pods. It forwards,
+            and nodes send to the client by way of it: it sees both directions of what it has translated.
     pod     eth0, one end of a veth whose other end is in the node: routed, not bridged, as the CNI plugin ptp does it
 
 Neighbour entries are permanent, so nothing waits for ARP or NDP and nothing counts in the kernel's neighbour tables,
@@ -20,7 +22,7 @@ from netlab.model.family import IPV4, IPV6
 from netlab.model.lab_spec import LabSpec
 from netlab.model.ranges import Address as IPAddress
 from netlab.model.ranges import Network, Ranges
-from netlab.topology.names import client_netns, fabric_netns, node_netns
+from netlab.topology.names import client_netns, fabric_netns, load_balancer_netns, node_netns
 from netlab.topology.wiring import Address, Bridge, Neighbour, Route, Sysctl, Veth, Wiring
 
 LO = ("lo", 1)
@@ -36,7 +38,11 @@ def plan_lab(spec: LabSpec) -> tuple[Wiring, ...]:
     hosts = {node_netns(spec.name, node): spec.node_ips(node) for node in spec.nodes}
     hosts[client_netns(spec.name)] = spec.client_ips
     nodes = tuple(_node(spec, node) for node in spec.nodes)
-    return (_fabric(spec, hosts), *nodes, _client(spec))
+    balancers: tuple[Wiring, ...] = ()
+    if spec.load_balancer:
+        hosts[load_balancer_netns(spec.name)] = spec.load_balancer_ips
+        balancers = (_load_balancer(spec),)
+    return (_fabric(spec, hosts), *nodes, *balancers, _client(spec))
 
 
 def plan_pod(spec: LabSpec, *, node: str, netns: str, addresses: Sequence[IPAddress]) -> tuple[Wiring, Wiring]:
@@ -104,13 +110,16 @@ def _fabric(spec: LabSpec, hosts: dict[str, tuple[IPAddress, ...]]) -> Wiring:
 def _node(spec: LabSpec, node: str) -> Wiring:
     others = tuple(other for other in spec.nodes if other != node)
     gateways = _gateways(spec)
+    balancer = spec.load_balancer_ips if spec.load_balancer else ()
     return Wiring(
         node_netns(spec.name, node), up=(LO, ETH0),
         addresses=_addresses(spec, spec.node_ips(node)),
         routes=(*(Route(DEFAULT[gateway.version], "eth0", via=str(gateway)) for gateway in gateways),
                 *(Route(cidr, "eth0", via=str(address)) for other in others
-                  for cidr, address in zip(spec.node_pod_cidrs(other), spec.node_ips(other), strict=True))),
-        neighbours=_neighbours(gateways, *(spec.node_ips(other) for other in others), spec.client_ips),
+                  for cidr, address in zip(spec.node_pod_cidrs(other), spec.node_ips(other), strict=True)),
+                *(Route(_host(client), "eth0", via=str(via)) for client, via in zip(spec.client_ips, balancer,
+                                                                                  strict=False))),
+        neighbours=_neighbours(gateways, *(spec.node_ips(other) for other in others), spec.client_ips, balancer),
         sysctls=(
             *_sysctls(spec, forwards=True),
             # Node ports on 127.0.0.1: replies of pods come back to a loopback address.
@@ -126,11 +135,22 @@ def _node(spec: LabSpec, node: str) -> Wiring:
             *(Sysctl(f"netfilter/{key}", str(value), optional=True) for key, value in spec.proxy.sysctls)))
 
 
+def _load_balancer(spec: LabSpec) -> Wiring:
+    return Wiring(
+        load_balancer_netns(spec.name), up=(LO, ETH0),
+        addresses=_addresses(spec, spec.load_balancer_ips),
+        routes=tuple(Route(cidr, "eth0", via=str(address)) for node in spec.nodes
+                     for cidr, address in zip(spec.node_pod_cidrs(node), spec.node_ips(node), strict=True)),
+        neighbours=_neighbours(_gateways(spec), *map(spec.node_ips, spec.nodes), spec.client_ips),
+        sysctls=_sysctls(spec, forwards=True))
+
+
 def _client(spec: LabSpec) -> Wiring:
     return Wiring(
         client_netns(spec.name), up=(LO, ETH0),
         addresses=_addresses(spec, spec.client_ips),
-        neighbours=_neighbours(_gateways(spec), *map(spec.node_ips, spec.nodes)),
+        neighbours=_neighbours(_gateways(spec), *map(spec.node_ips, spec.nodes),
+                               spec.load_balancer_ips if spec.load_balancer else ()),
         sysctls=_sysctls(spec, forwards=False))
 
 

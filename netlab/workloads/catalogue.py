@@ -26,8 +26,11 @@ BUILTINS = {
 }
 """Programs that every image has, whatever it is: a command with one of these last path parts selects the built-in."""
 
-PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workloads.pause",
-           "netlab.workloads.interactive", "netlab.server.dns")
+REDIS_BUILTINS = {"redis-server": "netlab.workloads.redis:main", "redis-cli": "netlab.workloads.redis_cli:main"}
+"""The same, of the machines that have no such program."""
+
+PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workloads.pause", "netlab.workloads.redis",
+           "netlab.workloads.redis_cli", "netlab.workloads.interactive", "netlab.server.dns")
 """Modules that the lab init loads once, so that built-ins start in a fork without importing anything."""
 
 # curlimages/curl: a first word that is no program is an argument of curl.
@@ -86,6 +89,13 @@ def _nginx(which: Which) -> Image:
     return _echo("nginx", 80, "nginx", "nginx", "--root=/usr/share/nginx/html")
 
 
+def _redis(which: Which) -> Image:
+    """The machine's Redis where there is one, else a small one that knows texts, counters and lists."""
+    if which("redis-server"):
+        return Image("redis", ("sh", "-c", REDIS, "redis"), ("redis-server",))
+    return Image("redis", (), ("redis-server",), REDIS_BUILTINS["redis-server"])
+
+
 def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, ...]:
     """The images that need nothing from a lab file; `which` finds programs of the machine.
 
@@ -103,10 +113,11 @@ def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, .
         *(_shell(name) for name in ("busybox", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
         *(_shell(name, "bash") for name in ("debian", "ubuntu", "fedora", "centos", "bash", "netshoot")),
         _shell("python", "python3"),
-        Image("redis", ("sh", "-c", REDIS, "redis"), ("redis-server",), requires=("redis-server",)),
+        _redis(which),
     )
 
 
 def catalogue(spec: LabSpec, which: Which = find_program) -> Catalogue:
     """The lab's catalogue: what its file adds comes first, then the built-in images. LabError for a wrong addition."""
-    return Catalogue(parse_images(spec.images) + builtin_images(spec, which), BUILTINS)
+    builtins = BUILTINS | {name: entry for name, entry in REDIS_BUILTINS.items() if not which(name)}
+    return Catalogue(parse_images(spec.images) + builtin_images(spec, which), builtins)

@@ -58,7 +58,8 @@ def answer(request: Request, me: Identity, options: Options) -> Response:
 
     A web server's image has no other files than the first page.
     """
-    if request.query("format") == "json" or "application/json" in request.header("accept"):
+    wants_json = not options.manner and "application/json" in request.header("accept")
+    if request.query("format") == "json" or wants_json:
         return Response(json.dumps(facts(request, me), indent=2) + "\n", options.code, "application/json")
     found = _file(options.root, request.path) if options.root else None
     if found is not None:

@@ -30,3 +30,18 @@ def deployment(name="web", *, labels=None, **spec):
     template = {"metadata": {"labels": labels or {"app": "web"}}, "spec": pod()["spec"]}
     return {"metadata": {"name": name, "namespace": "default"},
             "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template, **spec}}
+
+
+def claim(name="data", size="1Gi", **spec):
+    return {"metadata": {"name": name},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}} | spec}
+
+
+def job(name="web", *, policy="Never", **spec):
+    return {"metadata": {"name": name, "namespace": "default"},
+            "spec": {"template": {"spec": pod()["spec"] | {"restartPolicy": policy}}, **spec}}
+
+
+def cron_job(name="web", schedule="*/5 * * * *", **spec):
+    return {"metadata": {"name": name, "namespace": "default"},
+            "spec": {"schedule": schedule, "jobTemplate": {"spec": job()["spec"]}, **spec}}

@@ -10,7 +10,7 @@ from netlab.api.response import LogRequest
 from netlab.api.shapes import fields
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError
-from tests.api.objects import deployment, pod, registry, service
+from tests.api.objects import claim, cron_job, deployment, job, pod, registry, service
 
 VALUES = [None, True, 0, -1, 80, 65536, 1 << 40, 1.5, "", "x", "None", "10.96.0.50", "127.0.0.1", "fe80::1%0",
           "a" * 300, "\ud800",
@@ -58,7 +58,11 @@ def test_no_request_is_answered_with_500():
              "events": {"metadata": {"name": "web"}, "involvedObject": {"kind": "Pod"}},
              "namespaces": {"metadata": {"name": "web"}}, "secrets": {"metadata": {"name": "web"},
                                                                       "stringData": {"a": "b"}},
-             "serviceaccounts": {"metadata": {"name": "web"}}}
+             "serviceaccounts": {"metadata": {"name": "web"}},
+             "statefulsets": deployment(serviceName="web", volumeClaimTemplates=[claim()]),
+             "daemonsets": deployment(updateStrategy={"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}),
+             "controllerrevisions": {"metadata": {"name": "web"}, "data": {"a": {}}, "revision": 1},
+             "jobs": job(ttlSecondsAfterFinished=5), "cronjobs": cron_job(timeZone="Europe/Berlin")}
     codes = set()
     for _ in range(3000):
         plural, seed = chance.choice(list(seeds.items()))

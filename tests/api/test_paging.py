@@ -12,6 +12,7 @@ from tests.api.objects import pod, registry, service
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+MERGE = {"content-type": "application/merge-patch+json"}
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_later_pages_are_of_the_firsts_revision(api):
     _, first = ask(api, "GET", f"{MAPS}?limit=2")
     ask(api, "DELETE", f"{MAPS}/m3")
     ask(api, "POST", MAPS, {"metadata": {"name": "m25"}})
-    ask(api, "PATCH", f"{MAPS}/m4", {"data": {"new": "1"}}, **{"content-type": "application/merge-patch+json"})
+    ask(api, "PATCH", f"{MAPS}/m4", {"data": {"new": "1"}}, **MERGE)
     _, rest = ask(api, "GET", f"{MAPS}?continue={first['metadata']['continue']}")
     assert names(rest) == ["m2", "m3", "m4"]
     assert "data" not in rest["items"][2]
@@ -112,8 +113,7 @@ def test_a_list_that_took_too_long_may_go_on_with_what_is_there_now():
         ask(api, "POST", MAPS, {"metadata": {"name": f"m{number}"}})
     _, first = ask(api, "GET", f"{MAPS}?limit=2")
     for number in range(8):
-        ask(api, "PATCH", f"{MAPS}/m3", {"data": {"n": str(number)}},
-            **{"content-type": "application/merge-patch+json"})
+        ask(api, "PATCH", f"{MAPS}/m3", {"data": {"n": str(number)}}, **MERGE)
     code, status = ask(api, "GET", f"{MAPS}?limit=2&continue={first['metadata']['continue']}")
     assert (code, status["reason"]) == (410, "Expired")
     _, rest = ask(api, "GET", f"{MAPS}?limit=2&continue={status['metadata']['continue']}")

@@ -269,6 +269,32 @@ async def test_the_sandbox_of_a_pod_that_is_over_is_gone_and_its_status_says_so(
         assert not world.processes().alive
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_pod_that_is_removed_or_changed_while_its_sandbox_goes_is_no_error(tmp_path, capsys, gone):
+    async def run(world):
+        world.runtime.ends_at_once["c"] = 0
+        detach = world.network.detach
+
+        def meanwhile(netns):
+            pod = world.get()
+            if gone and pod:
+                world.registry.delete("pods", "web", namespace="default", grace_period=0)
+            elif pod:
+                world.registry.update("pods", pod | {"metadata": pod["metadata"] | {"labels": {"now": "changed"}}})
+            detach(netns)
+
+        world.network.detach = meanwhile
+        async with world.running():
+            world.pod(restartPolicy="Never")
+            await world.until(lambda: world.get() is None if gone
+                              else world.condition("PodReadyToStartContainers") == "False")
+            await world.manager.settled()
+            assert [worker.last_error for worker in world.kubelet._workers.values()] == ([] if gone else [""])
+
+    asyncio.run(run(World(tmp_path)))
+    assert "Traceback" not in capsys.readouterr().err
+
+
 @story
 async def test_new_kubelets_adopt_what_runs_without_touching_it(world):
     async with world.running():
@@ -430,6 +456,36 @@ async def test_volumes_that_a_lab_does_not_have_are_refused_with_an_event(world)
         world.registry.delete("pods", "web", namespace="default")
         await world.manager.settled()
         assert world.get() is None
+
+
+@story
+async def test_a_claim_of_a_stateful_set_is_the_same_directory_for_the_next_pod_of_that_name(world):
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "1", "controller": True}
+
+    def create():
+        world.registry.create("pods", {"metadata": {"name": "db-0", "ownerReferences": [owner]}, "spec": {
+            "nodeName": "worker", "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}],
+            "containers": [{"name": "c", "image": "nginx", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
+        }}, namespace="default")
+
+    sources = []
+    async with world.running():
+        for _ in range(2):
+            create()
+            await world.manager.settled()
+            (mount,) = world.processes("db-0").processes["c.0"].mounts
+            assert not mount.read_only
+            sources.append(mount.source)
+            pod = world.get("db-0")  # the set is deleted, its pod stays: so does the claim
+            bare = {key: value for key, value in pod["metadata"].items() if key != "ownerReferences"}
+            world.registry.update("pods", pod | {"metadata": bare})
+            await world.manager.settled()
+            assert world.status("db-0")["phase"] == "Running"
+            assert "running" in world.state("db-0")["state"]
+            world.registry.delete("pods", "db-0", namespace="default")
+            await world.manager.settled()
+            assert world.get("db-0") is None
+    assert sources[0] == sources[1]
 
 
 @story

@@ -93,7 +93,8 @@ def test_a_followed_log_goes_on_until_the_container_ends(log):
             with log.path.open("ab") as file:
                 file.write(b"last\n")
             world.processes().end("c.0", 0)
-            await asyncio.wait_for(reader, 3)
+            async with asyncio.timeout(3):
+                await reader
             assert b"".join(seen) == b" more\nlast\n"
 
     asyncio.run(story())

@@ -14,7 +14,7 @@ import pytest
 from netlab.kernel import netns
 from netlab.lab.lab import Lab
 from netlab.topology import names
-from tests.lab.in_lab import Answer, echo
+from tests.lab.traffic import Answer, echo
 
 pytestmark = pytest.mark.lab
 LAB = "adoption"
@@ -106,18 +106,18 @@ def test_connections_and_names_outlive_the_daemon_and_everything_is_adopted(lab)
 def test_changes_after_the_adoption_take_effect(lab):
     kill_daemon(lab)
     Lab.up(lab.spec)
-    lab.netlab("scale", "deployment/web", "--replicas=1")
-    lab.until(lambda: len([p for p in lab.get("pods") if p["metadata"]["name"].startswith("web-")]) == 1, "one is left")
+    lab.command("scale", "deployment/web", "--replicas=1")
+    lab.until(lambda: sum(p["metadata"]["name"].startswith("web-") for p in lab.objects("pods")) == 1, "one is left")
     lab.lab.settled()
     assert len({lab.connect("pod tools", lab.cluster_ip("web"), 80, limit=3).pod for _ in range(20)}) == 1
-    lab.netlab("scale", "deployment/web", "--replicas=3")
+    lab.command("scale", "deployment/web", "--replicas=3")
     lab.until(lab.all_ready, "three again")
     lab.lab.settled()
     assert len({lab.connect("pod tools", lab.cluster_ip("web"), 80, limit=3).pod for _ in range(60)}) == 3
 
 
 def test_what_broke_while_the_daemon_was_dead_is_mended(lab):
-    victim = next(pod["metadata"] for pod in lab.get("pods") if pod["metadata"]["name"].startswith("web-"))
+    victim = next(pod["metadata"] for pod in lab.objects("pods") if pod["metadata"]["name"].startswith("web-"))
     kill_daemon(lab)
     subprocess.run(["ip", "netns", "exec", f"{lab.name}.worker", "iptables-legacy", "-t", "nat", "-F"], check=True)
     for pid in workloads_of(lab.netns(f"pod {victim['name']}")):
@@ -133,10 +133,10 @@ def test_what_broke_while_the_daemon_was_dead_is_mended(lab):
 
 
 def test_objects_written_just_before_the_daemon_dies_are_there(lab):
-    lab.netlab("apply", "-f", "-", text="{apiVersion: v1, kind: ConfigMap, metadata: {name: late}, data: {a: b}}")
+    lab.command("apply", "-f", "-", text="{apiVersion: v1, kind: ConfigMap, metadata: {name: late}, data: {a: b}}")
     kill_daemon(lab)
     Lab.up(lab.spec)
-    assert lab.get("configmaps", "late")["data"] == {"a": "b"}
+    assert lab.object("configmaps", "late")["data"] == {"a": "b"}
 
 
 def test_a_udp_client_goes_on_through_it_all(lab):
@@ -152,7 +152,7 @@ def test_a_udp_client_goes_on_through_it_all(lab):
 
 
 def restarts(lab, name):
-    return lab.get("pods", name)["status"]["containerStatuses"][0]["restartCount"]
+    return lab.object("pods", name)["status"]["containerStatuses"][0]["restartCount"]
 
 
 def workloads_of(network):

@@ -95,7 +95,7 @@ def ready(lab):
 
 
 def fetch(lab, target, name):
-    return lab.run(target, "curl", "-sS", "--max-time", "5", f"http://{name}/")
+    return lab.execute(target, "curl", "-sS", "--max-time", "5", f"http://{name}/")
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -109,21 +109,22 @@ def test_from_another_namespace_the_name_needs_its_namespace(lab, name):
 
 
 def test_from_another_namespace_the_bare_name_leads_nowhere(lab):
-    lab.run("shop/guest", "getent", "hosts", "web", code=2)
+    lab.execute("shop/guest", "getent", "hosts", "web", code=2)
 
 
 def test_resolv_conf_has_the_search_list_of_the_namespace(lab):
     for target, namespace in (("default/tools", "default"), ("shop/guest", "shop"), ("on-host", "default")):
-        lines = lab.run(target, "cat", "/etc/resolv.conf").splitlines()
+        lines = lab.execute(target, "cat", "/etc/resolv.conf").splitlines()
         assert lines == [f"search {namespace}.svc.cluster.local svc.cluster.local cluster.local",
                          "nameserver 10.96.0.10", "options ndots:5"]
-    assert lab.run("own", "cat", "/etc/resolv.conf").splitlines() == [
+    assert lab.execute("own", "cat", "/etc/resolv.conf").splitlines() == [
         "search svc.cluster.local", "nameserver 10.96.0.10", "options ndots:2"]
 
 
 def test_resolvers_other_than_cluster_first(lab):
-    assert lab.run("on-host", "getent", "hosts", "web").split() == ["10.96.0.50", "web.default.svc.cluster.local"]
-    assert lab.run("own", "getent", "hosts", "web.default").split() == ["10.96.0.50", "web.default.svc.cluster.local"]
+    found = ["10.96.0.50", "web.default.svc.cluster.local"]
+    assert lab.execute("on-host", "getent", "hosts", "web").split() == found
+    assert lab.execute("own", "getent", "hosts", "web.default").split() == found
 
 
 def test_ip_netns_exec_resolves_as_the_pod_does(lab):
@@ -133,15 +134,15 @@ def test_ip_netns_exec_resolves_as_the_pod_does(lab):
 
 
 def test_nslookup_both_ways(lab):
-    forward = lab.run("default/tools", "nslookup", "web")
+    forward = lab.execute("default/tools", "nslookup", "web")
     assert "Name:\tweb.default.svc.cluster.local\nAddress: 10.96.0.50\n" in forward
     assert "Server:\t\t10.96.0.10\n" in forward
-    backward = lab.run("default/tools", "nslookup", "10.96.0.50")
+    backward = lab.execute("default/tools", "nslookup", "10.96.0.50")
     assert "50.0.96.10.in-addr.arpa\tname = web.default.svc.cluster.local.\n" in backward
 
 
 def test_getent_follows_an_external_name_within_the_cluster(lab):
-    assert lab.run("default/tools", "getent", "hosts", "alias").split() == [
+    assert lab.execute("default/tools", "getent", "hosts", "alias").split() == [
         "10.96.0.50", "web.default.svc.cluster.local", "alias.default.svc.cluster.local"]
 
 
@@ -170,7 +171,7 @@ def test_dig(lab, question, answers):
     words = {"first": first, "second": second, "dashed": second.replace(".", "-"),
              "reverse": ".".join(reversed(first.split(".")))}
     for transport in ("+notcp", "+tcp"):
-        out = lab.run("default/tools", "dig", "+search", "+noall", "+answer", transport,
+        out = lab.execute("default/tools", "dig", "+search", "+noall", "+answer", transport,
                       *question.format(**words).split())
         found = [line.split(maxsplit=4) for line in out.splitlines()]
         assert {" ".join((name, kind, data)) for name, _, _, kind, data in found} == {
@@ -178,16 +179,16 @@ def test_dig(lab, question, answers):
 
 
 def test_a_hostname_with_a_subdomain_is_the_pods_own_name_too(lab):
-    assert lab.run("db-a", "hostname", "-f") == "first.db.default.svc.cluster.local\n"
-    assert lab.run("db-b", "hostname", "-f") == "db-b\n"
+    assert lab.execute("db-a", "hostname", "-f") == "first.db.default.svc.cluster.local\n"
+    assert lab.execute("db-b", "hostname", "-f") == "db-b\n"
 
 
 def test_a_new_service_is_known_at_once_and_forgotten_with_it(lab):
-    lab.netlab("apply", "-f", "-", text="{apiVersion: v1, kind: Service, metadata: {name: late}, "
+    lab.command("apply", "-f", "-", text="{apiVersion: v1, kind: Service, metadata: {name: late}, "
                                         "spec: {selector: {app: web}, ports: [{port: 80}]}}")
     lab.until(lambda: "Pod: web\n" in lab.lab.run("default/tools", ["curl", "-s", "http://late/"])[1].decode(),
               "late answers", limit=3)
-    lab.netlab("delete", "service", "late")
+    lab.command("delete", "service", "late")
     lab.until(lambda: lab.lab.run("default/tools", ["getent", "hosts", "late"])[0] == 2, "late is gone", limit=3)
 
 
@@ -245,7 +246,7 @@ def test_names_resolve_while_a_dns_pod_is_deleted_and_replaced(lab):
     victim = dns_pods(lab)[0]["metadata"]["name"]
     with Lookups(lab.netns("pod tools")) as lookups:
         lab.until(lambda: lookups.first > 30, "lookups go on")
-        lab.netlab("delete", "pod", victim, "-n", "kube-system")
+        lab.command("delete", "pod", victim, "-n", "kube-system")
         lab.until(lambda: two_serve(lab) and victim not in {p["metadata"]["name"] for p in dns_pods(lab)},
                   "another DNS pod takes its place")
         count = lookups.first

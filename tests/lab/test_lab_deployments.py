@@ -1,11 +1,10 @@
 """Deployments and ReplicaSets in a lab roll, stall, adopt and let go as on a cluster."""
 
-import os
 
 import pytest
 
 from netlab.server.client import MERGE_PATCH, STRATEGIC_PATCH
-from tests.lab.cluster import InLab
+from tests.lab.in_lab import InLab
 
 pytestmark = pytest.mark.lab
 
@@ -39,9 +38,9 @@ class Deployments(InLab):
             return status.get("observedGeneration") == found["metadata"]["generation"] and wanted == \
                 status.get("updatedReplicas", 0) == status.get("replicas", 0) == status.get("availableReplicas", 0)
 
-        self.until(f"{name} is rolled out", done, limit)
+        self.until(done, f"{name} is rolled out", limit)
         replicas = self.deployment(name)["spec"]["replicas"]
-        self.until("its former pods are gone", lambda: len(self.pods(name)) == replicas)
+        self.until(lambda: len(self.pods(name)) == replicas, "its former pods are gone")
 
     def pods(self, name):
         return self.get(f"{CORE}/pods?labelSelector=app%3D{name}")["items"]
@@ -60,7 +59,7 @@ class Deployments(InLab):
 
 @pytest.fixture(scope="module")
 def lab():
-    running = Deployments(f"deploys{os.getpid()}", nodes=2)
+    running = Deployments("deploys", nodes=2)
     yield running
     running.down()
 
@@ -119,7 +118,7 @@ def test_a_paused_deployment_scales_and_keeps_its_version_until_it_is_resumed(la
     lab.change("calm", {"spec": {"paused": True}})
     lab.image("calm", "nginx:2")
     assert lab.netlab("scale", "deployment", "calm", "--replicas=3") == (0, "deployment.apps/calm scaled\n", "")
-    lab.until("three pods", lambda: lab.deployment("calm")["status"].get("readyReplicas") == 3)
+    lab.until(lambda: lab.deployment("calm")["status"].get("readyReplicas") == 3, "three pods")
     assert lab.condition("calm", "Progressing") == ("Unknown", "DeploymentPaused")
     assert lab.sets("calm") == [("nginx:1", 3, 1)]
     lab.change("calm", {"spec": {"paused": None}})
@@ -136,7 +135,7 @@ def test_a_version_that_does_not_get_ready_leaves_the_old_one_serving(lab, name,
     lab.deploy(name, 4, "nginx:1", progressDeadlineSeconds=1)
     lab.rolled_out(name)
     lab.change(name, {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": image} | container]}}}})
-    lab.until("the deadline", lambda: lab.condition(name, "Progressing") == ("False", "ProgressDeadlineExceeded"))
+    lab.until(lambda: lab.condition(name, "Progressing") == ("False", "ProgressDeadlineExceeded"), "the deadline")
     status = lab.deployment(name)["status"]
     assert (status["availableReplicas"], status["updatedReplicas"], status["replicas"]) == (3, 2, 5)
     assert lab.condition(name, "Available") == ("True", "MinimumReplicasAvailable")
@@ -152,11 +151,11 @@ def test_a_relabelled_pod_is_let_go_replaced_and_taken_back(lab):
     lab.rolled_out("herd")
     name = lab.pods("herd")[0]["metadata"]["name"]
     assert lab.netlab("label", "pod", name, "app=stray", "--overwrite")[0] == 0
-    lab.until("a replacement", lambda: len(lab.pods("herd")) == 2)
-    lab.until("the stray has no owner", lambda: "ownerReferences" not in lab.get(f"{CORE}/pods/{name}")["metadata"])
+    lab.until(lambda: len(lab.pods("herd")) == 2, "a replacement")
+    lab.until(lambda: "ownerReferences" not in lab.get(f"{CORE}/pods/{name}")["metadata"], "the stray has no owner")
     assert lab.netlab("label", "pod", name, "app=herd", "--overwrite")[0] == 0
-    lab.until("one too many is gone", lambda: len(lab.pods("herd")) == 2 and all(
-        pod["metadata"].get("ownerReferences") for pod in lab.pods("herd")))
+    lab.until(lambda: len(lab.pods("herd")) == 2 and all(
+        pod["metadata"].get("ownerReferences") for pod in lab.pods("herd")), "one too many is gone")
 
 
 @pytest.mark.parametrize(("policy", "sets", "pods"), [("Orphan", 1, 2), ("Foreground", 0, 0), ("Background", 0, 0)])
@@ -165,10 +164,10 @@ def test_a_deleted_deployment_leaves_what_the_policy_says(lab, policy, sets, pod
     lab.deploy(name, 2)
     lab.rolled_out(name)
     lab.api.json("DELETE", f"{APPS}/deployments/{name}", {"propagationPolicy": policy})
-    lab.until("it is gone", lambda: lab.find(f"{APPS}/deployments/{name}") is None)
+    lab.until(lambda: lab.find(f"{APPS}/deployments/{name}") is None, "it is gone")
     if policy == "Foreground":  # nothing of it outlives it
         assert not lab.pods(name)
-    lab.until("the rest follows", lambda: (len(lab.sets(name)), len(lab.pods(name))) == (sets, pods))
+    lab.until(lambda: (len(lab.sets(name)), len(lab.pods(name))) == (sets, pods), "the rest follows")
     if sets:
         assert all("ownerReferences" not in item["metadata"]
                    for item in lab.get(f"{APPS}/replicasets?labelSelector=app%3D{name}")["items"])
@@ -184,15 +183,15 @@ def test_a_namespace_goes_with_everything_in_it_and_waits_for_finalizers(lab):
         "selector": {"matchLabels": {"app": "web"}}, "template": {
             "metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}}}})
     lab.create("/api/v1/namespaces/team/configmaps", {"metadata": {"name": "held", "finalizers": ["example.com/x"]}})
-    lab.until("its pod runs", lambda: any(pod["status"].get("phase") == "Running"
-                                          for pod in lab.get("/api/v1/namespaces/team/pods")["items"]))
+    lab.until(lambda: any(pod["status"].get("phase") == "Running"
+                                          for pod in lab.get("/api/v1/namespaces/team/pods")["items"]), "its pod runs")
     lab.api.json("DELETE", "/api/v1/namespaces/team", {})
-    lab.until("the pods are gone", lambda: not lab.get("/api/v1/namespaces/team/pods")["items"])
-    lab.until("it says why it stays", lambda: any(
+    lab.until(lambda: not lab.get("/api/v1/namespaces/team/pods")["items"], "the pods are gone")
+    lab.until(lambda: any(
         c["type"] == "NamespaceFinalizersRemaining" and c["status"] == "True"
-        for c in lab.get("/api/v1/namespaces/team")["status"].get("conditions") or ()))
+        for c in lab.get("/api/v1/namespaces/team")["status"].get("conditions") or ()), "it says why it stays")
     code, _, words = lab.netlab("scale", "deploy", "none", "--replicas=1", "-n", "team")
     assert code == 4, words
     lab.api.json("PATCH", "/api/v1/namespaces/team/configmaps/held", {"metadata": {"finalizers": None}},
                  content_type=MERGE_PATCH)
-    lab.until("it is gone", lambda: lab.find("/api/v1/namespaces/team") is None)
+    lab.until(lambda: lab.find("/api/v1/namespaces/team") is None, "it is gone")

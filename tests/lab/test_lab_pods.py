@@ -5,14 +5,14 @@ import re
 
 import pytest
 
-from tests.lab.cluster import InLab, row
+from tests.lab.in_lab import InLab, row
 
 pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")
 def lab():
-    running = InLab(f"pods{os.getpid()}", nodes=2)
+    running = InLab("pods", nodes=2)
     yield running
     running.down()
 
@@ -29,7 +29,7 @@ def lab():
 def test_every_restart_policy_ends_as_on_a_cluster(lab, policy, script, phase, word):
     name = f"{policy.lower()}-{abs(hash(script)) % 10000}"
     lab.pod(name, script, restartPolicy=policy)
-    lab.until(f"{name} is {word}", lambda: row(lab.netlab("get", "pods")[1], name)[2] == word)
+    lab.until(lambda: row(lab.netlab("get", "pods")[1], name)[2] == word, f"{name} is {word}")
     assert lab.status(name)["phase"] == phase
     restarts = int(row(lab.netlab("get", "pods")[1], name)[3])
     assert (restarts > 0) == (word == "CrashLoopBackOff")
@@ -37,7 +37,7 @@ def test_every_restart_policy_ends_as_on_a_cluster(lab, policy, script, phase, w
 
 def test_exit_codes_and_the_log_of_a_pod_that_failed_are_there(lab):
     lab.pod("failed", "echo to stdout; echo to stderr >&2; exit 7", restartPolicy="Never")
-    _, ended = lab.until("it has ended", lambda: (s := lab.state("failed"))[0] == "terminated" and s)
+    _, ended = lab.until(lambda: (s := lab.state("failed"))[0] == "terminated" and s, "it has ended")
     assert (ended["exitCode"], ended["reason"]) == (7, "Error")
     assert lab.netlab("logs", "failed") == (0, "to stdout\nto stderr\n", "")
     assert lab.netlab("logs", "failed", "--tail=1")[1] == "to stderr\n"
@@ -52,21 +52,21 @@ def test_the_previous_log_is_that_of_the_run_before(lab):
                       "command": ["sh", "-c", "echo x >> /data/n; wc -l < /data/n; "
                                               "test $(wc -l < /data/n) -gt 1 && exec sleep 100"]},
             volumes=[{"name": "d", "emptyDir": {}}])
-    lab.until("the second run", lambda: lab.state("again")[0] == "running"
-              and lab.status("again")["containerStatuses"][0]["restartCount"] == 1)
-    lab.until("its log", lambda: lab.netlab("logs", "again")[1] == "2\n")
+    lab.until(lambda: lab.state("again")[0] == "running"
+              and lab.status("again")["containerStatuses"][0]["restartCount"] == 1, "the second run")
+    lab.until(lambda: lab.netlab("logs", "again")[1] == "2\n", "its log")
     assert lab.netlab("logs", "again", "-p")[1] == "1\n"
 
 
 def test_a_log_is_followed_to_its_end(lab):
     lab.pod("ticks", "for i in 1 2 3; do echo tick $i; sleep 0.1; done", restartPolicy="Never")
-    lab.until("it runs", lambda: lab.state("ticks")[0] in ("running", "terminated"))
+    lab.until(lambda: lab.state("ticks")[0] in ("running", "terminated"), "it runs")
     assert lab.netlab("logs", "-f", "ticks") == (0, "tick 1\ntick 2\ntick 3\n", "")
 
 
 def test_a_program_that_is_not_there_is_a_start_error(lab):
     lab.pod("lost", {"name": "c", "image": "busybox", "command": ["nosuchprogram"]}, restartPolicy="Never")
-    _, ended = lab.until("it has ended", lambda: (s := lab.state("lost"))[0] == "terminated" and s)
+    _, ended = lab.until(lambda: (s := lab.state("lost"))[0] == "terminated" and s, "it has ended")
     assert (ended["exitCode"], ended["reason"]) == (128, "StartError")
     assert 'exec: "nosuchprogram": executable file not found in $PATH' in ended["message"]
     assert any(event[:2] == ("Warning", "Failed") for event in lab.events("lost"))
@@ -74,7 +74,7 @@ def test_a_program_that_is_not_there_is_a_start_error(lab):
 
 def test_an_unknown_image_is_backed_off_and_its_event_says_how_to_add_it(lab):
     lab.pod("unknown", {"name": "c", "image": "example.com/foo/bar:1"})
-    lab.until("the back-off", lambda: lab.state("unknown")[1].get("reason") == "ImagePullBackOff")
+    lab.until(lambda: lab.state("unknown")[1].get("reason") == "ImagePullBackOff", "the back-off")
     assert [reason for _, reason, _ in lab.events("unknown")] == [
         "Scheduled", "Pulling", "Failed", "Failed", "BackOff", "Failed"]
     failed = next(text for _, reason, text in lab.events("unknown") if reason == "Failed")
@@ -95,8 +95,8 @@ def test_init_containers_run_one_after_the_other_and_share_volumes(lab):
                  "volumeMounts": mount},
                 {"name": "two", "image": "busybox", "command": ["sh", "-c", "cat /work/a; echo two >> /work/a"],
                  "volumeMounts": mount}])
-    lab.until("it is ready", lambda: row(lab.netlab("get", "pods")[1], "inits")[1] == "1/1")
-    lab.until("its log", lambda: lab.netlab("logs", "inits")[1] == "one\ntwo\n")
+    lab.until(lambda: row(lab.netlab("get", "pods")[1], "inits")[1] == "1/1", "it is ready")
+    lab.until(lambda: lab.netlab("logs", "inits")[1] == "one\ntwo\n", "its log")
     assert lab.netlab("logs", "inits")[2] == 'Defaulted container "main" out of: main, one (init), two (init)\n'
     assert lab.netlab("logs", "inits", "-c", "two")[1] == "one\n"
 
@@ -104,8 +104,8 @@ def test_init_containers_run_one_after_the_other_and_share_volumes(lab):
 def test_a_failing_init_container_holds_the_pod_and_counts_its_restarts(lab):
     lab.pod("noinit", "sleep 100", initContainers=[
         {"name": "i", "image": "busybox", "command": ["sh", "-c", "exit 7"]}])
-    lab.until("the back-off", lambda: row(lab.netlab("get", "pods")[1], "noinit")[2:4] ==
-              ["Init:CrashLoopBackOff", "1"])
+    lab.until(lambda: row(lab.netlab("get", "pods")[1], "noinit")[2:4] ==
+              ["Init:CrashLoopBackOff", "1"], "the back-off")
     assert lab.status("noinit")["phase"] == "Pending"
 
 
@@ -113,7 +113,7 @@ def test_a_sidecar_runs_before_the_container_and_ends_after_it(lab):
     lab.pod("helped", {"name": "main", "image": "busybox", "command": [
         "sh", "-c", "until curl -s -o /dev/null 127.0.0.1; do sleep 0.05; done; echo helped"]}, restartPolicy="Never",
         initContainers=[{"name": "side", "image": "nginx", "restartPolicy": "Always"}])
-    lab.until("it is over", lambda: lab.status("helped")["phase"] == "Succeeded")
+    lab.until(lambda: lab.status("helped")["phase"] == "Succeeded", "it is over")
     assert lab.netlab("logs", "helped", "-c", "main")[1] == "helped\n"
     side = lab.status("helped")["initContainerStatuses"][0]
     assert "terminated" in side["state"]
@@ -140,7 +140,7 @@ def test_environment_and_files_come_from_config_maps_and_from_the_pod_itself(lab
             {"name": "conf", "configMap": {"name": "conf"}},
             {"name": "info", "downwardAPI": {"items": [
                 {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}}])
-    lab.until("it is over", lambda: lab.status("told")["phase"] == "Succeeded")
+    lab.until(lambda: lab.status("told")["phase"] == "Succeeded", "it is over")
     pod = lab.get("/api/v1/namespaces/default/pods/told")
     node, ip = pod["spec"]["nodeName"], pod["status"]["podIP"]
     assert lab.netlab("logs", "told")[1] == \
@@ -150,16 +150,16 @@ def test_environment_and_files_come_from_config_maps_and_from_the_pod_itself(lab
 def test_a_missing_config_map_holds_the_container_until_it_comes(lab):
     lab.pod("needs", {"name": "c", "image": "busybox", "command": ["sleep", "100"],
                       "envFrom": [{"configMapRef": {"name": "later"}}]})
-    lab.until("the error", lambda: lab.state("needs")[1].get("reason") == "CreateContainerConfigError")
+    lab.until(lambda: lab.state("needs")[1].get("reason") == "CreateContainerConfigError", "the error")
     assert ("Warning", "Failed", 'Error: configmap "later" not found') in lab.events("needs")
     lab.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "later"}})
-    lab.until("it runs", lambda: lab.state("needs")[0] == "running")
+    lab.until(lambda: lab.state("needs")[0] == "running", "it runs")
 
 
 def test_containers_of_a_pod_share_its_network_and_not_their_processes_output(lab):
     lab.pod("pair", {"name": "web", "image": "nginx"},
             {"name": "side", "image": "curlimages/curl", "command": ["sleep", "100"]})
-    lab.until("both are ready", lambda: row(lab.netlab("get", "pods")[1], "pair")[1] == "2/2")
+    lab.until(lambda: row(lab.netlab("get", "pods")[1], "pair")[1] == "2/2", "both are ready")
     code, out = lab.run("pair", "curl -s localhost", container="side")
     assert code == 0
     assert "nginx" in out
@@ -175,22 +175,22 @@ def test_containers_of_a_pod_share_its_network_and_not_their_processes_output(la
 def test_readiness_probes_of_all_kinds_hold_a_pod_back(lab, probe, mend, told):
     name = f"ready-{next(iter(probe)).lower()}"
     lab.pod(name, {"name": "c", "image": "nginx", "readinessProbe": probe | {"periodSeconds": 1}})
-    lab.until("the failure is told", lambda: any(
+    lab.until(lambda: any(
         reason == "Unhealthy" and text.startswith("Readiness probe failed: ") and told in text
-        for _, reason, text in lab.events(name)))
+        for _, reason, text in lab.events(name)), "the failure is told")
     assert row(lab.netlab("get", "pods")[1], name)[1:3] == ["0/1", "Running"]
     if mend:
         assert lab.run(name, mend)[0] == 0
-        lab.until("it is ready", lambda: row(lab.netlab("get", "pods")[1], name)[1] == "1/1")
+        lab.until(lambda: row(lab.netlab("get", "pods")[1], name)[1] == "1/1", "it is ready")
 
 
 def test_a_failed_liveness_probe_restarts_the_container(lab):
     lab.pod("sick", {"name": "c", "image": "busybox", "command": [
         "sh", "-c", "touch /tmp/ok; trap 'exit 0' TERM; while :; do sleep 0.1; done"],
         "livenessProbe": {"exec": {"command": ["cat", "/tmp/ok"]}, "periodSeconds": 1, "failureThreshold": 1}})
-    lab.until("it runs", lambda: lab.state("sick")[0] == "running")
+    lab.until(lambda: lab.state("sick")[0] == "running", "it runs")
     assert lab.run("sick", "rm /tmp/ok")[0] == 0
-    lab.until("the restart", lambda: lab.status("sick")["containerStatuses"][0]["restartCount"] == 1)
+    lab.until(lambda: lab.status("sick")["containerStatuses"][0]["restartCount"] == 1, "the restart")
     assert ("Normal", "Killing", "Container c failed liveness probe, will be restarted") in lab.events("sick")
 
 
@@ -201,7 +201,7 @@ def test_a_pre_stop_hook_comes_before_sigterm_and_a_deaf_program_is_killed(lab):
         terminationGracePeriodSeconds=10)
     lab.pod("deaf", "trap '' TERM; while :; do sleep 0.05; done")
     for name in ("polite", "deaf"):
-        lab.until("it runs", lambda name=name: lab.state(name)[0] == "running")
+        lab.until(lambda name=name: lab.state(name)[0] == "running", "it runs")
     assert lab.netlab("delete", "pod", "polite", "deaf")[:2] == (0, 'pod "polite" deleted\npod "deaf" deleted\n')
     for name in ("polite", "deaf"):
         assert lab.find(f"/api/v1/namespaces/default/pods/{name}") is None
@@ -211,7 +211,7 @@ def test_a_pre_stop_hook_comes_before_sigterm_and_a_deaf_program_is_killed(lab):
 
 def test_exec_gives_the_programs_exit_code(lab):
     lab.pod("shell", "sleep 100")
-    lab.until("it runs", lambda: lab.state("shell")[0] == "running")
+    lab.until(lambda: lab.state("shell")[0] == "running", "it runs")
     for script, code in (("true", 0), ("exit 9", 9), ("kill -9 $$", 137), ("nosuchprogram", 127)):
         assert lab.netlab("exec", "shell", "--", "sh", "-c", script)[0] == code
     assert lab.netlab("exec", "nopod", "--", "true")[0] == 4
@@ -220,7 +220,7 @@ def test_exec_gives_the_programs_exit_code(lab):
 
 def test_a_pod_that_fits_nowhere_says_why(lab):
     lab.pod("homeless", "sleep 1", nodeSelector={"disk": "ssd"})
-    lab.until("the event", lambda: lab.events("homeless"))
+    lab.until(lambda: lab.events("homeless"), "the event")
     kind, reason, text = lab.events("homeless")[0]
     assert (kind, reason) == ("Warning", "FailedScheduling")
     assert re.match(r"0/2 nodes are available: .*didn't match Pod's node affinity/selector", text)

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.lab
 SHOWS = {"iptables": (["iptables-save"], "KUBE-SVC"), "nftables": (["nft", "list", "ruleset"], "table ip kube-proxy"),
          "userspace": (["iptables-save"], "KUBE-PORTALS-CONTAINER")}
 FLUSH = {"iptables": ["iptables", "-t", "nat", "-F"], "userspace": ["iptables", "-t", "nat", "-F"],
-         "nftables": ["nft", "flush", "ruleset"]}
+         "nftables": ["nft", "delete", "table", "ip", "kube-proxy"]}
 MANIFESTS = """
 apiVersion: v1
 kind: Pod
@@ -65,9 +65,10 @@ def test_who_listens_is_seen(lab, mode):
 
 
 def test_rules_flushed_by_hand_come_back_within_the_sync_period(lab, mode):
+    node = lab.address("node worker")
     lab.run("worker", *FLUSH[mode])
-    lab.until(lambda: SHOWS[mode][1] in rules(lab, mode), "the rules are back")
-    assert lab.connect("client", lab.address("node worker"), 30080).pod == "one"
+    lab.until(lambda: getattr(lab.connect("client", node, 30080), "pod", "") == "one", "the rules are back")
+    assert SHOWS[mode][1] in rules(lab, mode)
 
 
 def test_a_stopped_proxy_leaves_its_rules_and_a_started_one_follows_again(lab, mode):

@@ -15,7 +15,8 @@ from netlab.netfilter import Packet, render, trace
 from netlab.proxy import MODES
 from netlab.proxy.snapshot import NodeView, Snapshots
 from netlab.topology.plan import pod_link
-from tests.lab.in_lab import DROPPED, NO_ROUTE, REFUSED, Answer, echo
+from tests.lab.in_lab import DROPPED, NO_ROUTE, REFUSED
+from tests.lab.traffic import Answer, echo
 
 pytestmark = pytest.mark.lab
 LAB = "services"
@@ -181,7 +182,7 @@ def rules_are_as_rendered(lab):
 
 
 def test_a_node_shows_its_rules_to_whoever_asks(lab):
-    assert "KUBE-SVC-" in lab.run("worker", "iptables", "-t", "nat", "-S")
+    assert "KUBE-SVC-" in lab.execute("worker", "iptables", "-t", "nat", "-S")
     by_hand = subprocess.run(["ip", "netns", "exec", f"{lab.name}.worker", "iptables-legacy", "-t", "nat", "-S"],
                              capture_output=True, text=True, check=True).stdout
     assert "KUBE-NODEPORTS -p tcp" in by_hand
@@ -231,7 +232,7 @@ def places(lab, name):
     address = lab.cluster_ip(name)
     if address != "None":
         return [address]
-    return lab.run("default/a", "dig", "+short", f"{name}.default.svc.cluster.local").split()
+    return lab.execute("default/a", "dig", "+short", f"{name}.default.svc.cluster.local").split()
 
 
 def test_there_are_enough_rows():
@@ -266,7 +267,7 @@ def test_the_tracer_and_a_real_connection_agree(lab, row):
 
 def known(lab):
     """Addresses that somebody has."""
-    return {pod["status"]["podIP"] for pod in lab.get("pods")} | {str(lab.spec.node_ip(n)) for n in lab.spec.nodes}
+    return {pod["status"]["podIP"] for pod in lab.objects("pods")} | {str(lab.spec.node_ip(n)) for n in lab.spec.nodes}
 
 
 # What users see
@@ -300,10 +301,10 @@ def test_a_pod_that_is_deleted_costs_no_connection(lab):
     with lab.load("pod a", lab.cluster_ip("web"), 8000) as inside, \
             lab.load("client", lab.address("node control-plane"), 30500) as outside:
         for _ in range(2):
-            victim = next(pod["metadata"]["name"] for pod in lab.get("pods")
+            victim = next(pod["metadata"]["name"] for pod in lab.objects("pods")
                           if pod["metadata"].get("labels", {}).get("app") == "web")
             lab.until(lambda v=victim: v in inside.pods() and v in outside.pods(), "both reach the pod")
-            lab.netlab("delete", "pod", victim)
+            lab.command("delete", "pod", victim)
             gone = time.monotonic()
             lab.until(lambda: lab.all_ready() and len(inside.pods(gone)) == len(outside.pods(gone)) == 3,  # noqa: B023
                       "another one takes its place")
@@ -319,12 +320,12 @@ def test_relabelling_a_pod_moves_new_connections_and_back(lab):
         return {lab.connect("pod a", address, 8000, limit=5).pod for _ in range(60)}
 
     with lab.load("pod b", address, 8000) as load:
-        lab.netlab("label", "pod", victim, "app=quarantine", "--overwrite")
+        lab.command("label", "pod", victim, "app=quarantine", "--overwrite")
         lab.until(lambda: lab.all_ready() and len(slice_addresses(lab, "web")) == 3, "the Deployment makes another")
         lab.lab.settled()
         assert victim not in reached()
         assert lab.connect("pod a", lab.address(f"pod {victim}"), 80).pod == victim  # it runs on, for a look at it
-        lab.netlab("label", "pod", victim, "app=web", "--overwrite")
+        lab.command("label", "pod", victim, "app=web", "--overwrite")
         lab.until(lambda: lab.all_ready() and len(slice_addresses(lab, "web")) == 3, "the surplus pod goes")
         lab.lab.settled()
         assert len(reached()) == 3
@@ -333,19 +334,19 @@ def test_relabelling_a_pod_moves_new_connections_and_back(lab):
 
 def slice_addresses(lab, service):
     """Addresses of ready endpoints, as kube-proxy reads them."""
-    found = [parse_endpoint_slice(part) for part in lab.get("endpointslices", group="discovery.k8s.io")
+    found = [parse_endpoint_slice(part) for part in lab.objects("endpointslices", group="discovery.k8s.io")
              if part["metadata"]["labels"].get("kubernetes.io/service-name") == service]
     return {end.addresses[0] for part in found for end in part.endpoints if end.ready}
 
 
 def test_scaled_to_nothing_it_refuses_and_scaled_up_it_serves(lab):
     address = lab.cluster_ip("web")
-    lab.netlab("scale", "deployment/web", "--replicas=0")
+    lab.command("scale", "deployment/web", "--replicas=0")
     lab.until(lambda: not slice_addresses(lab, "web"), "no endpoint is left")
     lab.lab.settled()
     assert lab.connect("pod a", address, 8000, limit=3) == REFUSED
     assert lab.connect("client", lab.address("node worker"), 30500, limit=3) == REFUSED
-    lab.netlab("scale", "deployment/web", "--replicas=3")
+    lab.command("scale", "deployment/web", "--replicas=3")
     lab.until(lambda: len(slice_addresses(lab, "web")) == 3, "three endpoints")
     lab.lab.settled()
     assert isinstance(lab.connect("pod a", address, 8000, limit=3), Answer)
@@ -358,7 +359,7 @@ def test_a_rolling_update_costs_no_connection(lab):
 
     with lab.load("pod b", lab.cluster_ip("web"), 8000) as inside, \
             lab.load("client", lab.address("node worker2"), 30500) as outside:
-        before = {pod["metadata"]["name"] for pod in lab.get("pods")}
+        before = {pod["metadata"]["name"] for pod in lab.objects("pods")}
         update('env: [{name: VERSION, value: "2"}]')  # no hook
         update('lifecycle: {preStop: {exec: {command: [sleep, "0.3"]}}}')
         done = time.monotonic()
@@ -374,7 +375,7 @@ def test_a_udp_client_that_keeps_its_port_follows_when_its_pod_is_deleted(lab):
         client.connect((lab.cluster_ip("web"), 9000))
         first = echo(client).pod
         assert {echo(client).pod for _ in range(10)} == {first}
-        lab.netlab("delete", "pod", first)
+        lab.command("delete", "pod", first)
 
         def moved():
             try:

@@ -49,8 +49,8 @@ def test_services_without_a_check_port_have_no_check():
     assert health_checks(rows, node="n1") == ()
 
 
-@pytest.mark.parametrize(("endpoints", "healthy", "code"),
-                         [(1, True, 200), (0, True, 503), (1, False, 503), (0, False, 503)])
+@pytest.mark.parametrize(("endpoints", "healthy", "code"), [
+    (1, True, 200), (0, True, 503), (1, False, 503), (0, False, 503)])
 def test_a_node_is_good_with_endpoints_and_a_healthy_proxy(endpoints, healthy, code):
     page = service_page(HealthCheck(32000, "default", "web", endpoints), healthy=healthy)
     assert page.code == code

@@ -107,7 +107,8 @@ def test_requests_by_tls_show_a_credential_first(tmp_path, door, headers, status
         reader, writer = await asyncio.open_connection("localhost", listener.getsockname()[1], ssl=client)
         assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
         writer.write(f"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
-        line = await asyncio.wait_for(reader.readline(), 5)
+        async with asyncio.timeout(5):
+            line = await reader.readline()
         writer.close()
         await server.close()
         return line

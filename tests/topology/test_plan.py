@@ -146,3 +146,16 @@ def test_a_lab_does_not_own_the_netns_of_one_whose_name_starts_alike():
 def test_macs_are_those_of_docker_and_of_cni():
     assert node_mac(IPv4Address("172.18.0.2")) == "02:42:ac:12:00:02"
     assert pod_mac(IPv4Address("10.244.1.5")) == "0a:58:0a:f4:01:05"
+
+
+def test_a_load_balancer_stands_beside_the_client_and_nodes_answer_by_way_of_it():
+    spec = parse({"nodes": 2, "loadBalancer": {}}, name="lab")
+    lab = {wiring.netns: wiring for wiring in plan_lab(spec)}
+    assert list(lab) == ["lab.fabric", "lab.control-plane", "lab.worker", "lab.load-balancer", "lab.client"]
+    balancer = lab["lab.load-balancer"]
+    assert addresses(balancer) == [("eth0", "172.18.0.5/16")]
+    assert routes(balancer) == ["10.244.0.0/24 via 172.18.0.2 dev eth0", "10.244.1.0/24 via 172.18.0.3 dev eth0"]
+    assert sysctl(balancer, "ipv4/ip_forward") == "1"
+    assert "172.18.0.4 via 172.18.0.5 dev eth0" in routes(lab["lab.worker"])
+    assert neighbours(lab["lab.client"])["172.18.0.5"] == node_mac(IPv4Address("172.18.0.5"))
+    assert not any("172.18.0.5" in line for line in routes(lab["lab.client"]))

@@ -9,8 +9,10 @@ from netlab.api.pod_defaults import default_pod_spec, fill
 from netlab.api.pod_rules import pod_spec_errors
 from netlab.api.resource import Resource
 from netlab.api.resources.pod_row import COLUMNS, row
+from netlab.api.resources.priorities import prioritise
 from netlab.api.service_accounts import give_token
-from netlab.model.errors import FieldError, forbidden
+from netlab.model import meta
+from netlab.model.errors import FieldError, forbidden, forbidden_request
 from netlab.model.meta import Manifest
 
 if TYPE_CHECKING:
@@ -25,8 +27,7 @@ _FIXED = ("pod updates may not change fields other than `spec.containers[*].imag
 def _default(pod: Manifest) -> None:
     spec = pod.setdefault("spec", {})
     default_pod_spec(spec)
-    fill(spec, enableServiceLinks=True, serviceAccountName="default", serviceAccount="default", priority=0,
-         preemptionPolicy="PreemptLowerPriority")
+    fill(spec, enableServiceLinks=True, serviceAccountName="default", serviceAccount="default")
 
 
 def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
@@ -36,6 +37,10 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
     covered = {t.get("key") for t in tolerations}
     tolerations += [{"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
                     for key in _TOLERATIONS if not {key, None, ""} & covered]
+    prioritise(registry, new)
+    runtime = new["spec"].get("runtimeClassName")
+    if runtime and registry.find("runtimeclasses", runtime) is None:
+        raise forbidden_request("pods", meta.name(new), f'pod rejected: RuntimeClass "{runtime}" not found')
     new["status"] = {"phase": "Pending", "qosClass": qos_class(new["spec"])}
     if registry.issuer is not None:
         give_token(registry, new)

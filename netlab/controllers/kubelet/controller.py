@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import ip_address
 from pathlib import Path
@@ -48,6 +49,7 @@ class Kubelet(Controller):
             claims=claims if claims is not None else Claims(records.read_all(self._pods_dir)))
         self._workers: dict[str, PodWorker] = {}
         self._adopted = False
+        self._tell_at = 0.0
         self._objects_revision = -1
         self._told: set[str] = set()
 
@@ -65,8 +67,8 @@ class Kubelet(Controller):
         """Has a worker for each pod of the node, and wakes those whose object has changed."""
         if not self._adopted:
             self._adopt()
-            node_status.set_ready(self.registry, self.node, ready=True)
             self._adopted = True
+        due = self._tell()
         for uid in [uid for uid, worker in self._workers.items() if worker.done or worker.task.done()]:
             del self._workers[uid]
         objects = self.store.revision_of(*OBJECTS)
@@ -86,7 +88,15 @@ class Kubelet(Controller):
             if uid not in present:
                 worker.wake()
         self._objects_revision = objects
-        return FULL_RETRY if full else None
+        return min(due, FULL_RETRY) if full else due
+
+    def _tell(self) -> float:
+        """Says how the node is when that is due; gives the seconds until it is due again."""
+        now = time.monotonic()
+        if now >= self._tell_at:
+            node_status.report(self.registry, self.node, node_status.conditions(self._pods_dir))
+            self._tell_at = now + node_status.renew_lease(self.registry, self.node)
+        return self._tell_at - now
 
     def _adopt(self) -> None:
         pods = {meta.uid(pod) for pod in self.store.manifests("pods")}
@@ -127,7 +137,8 @@ class Kubelet(Controller):
         self._workers.clear()
         self._context.book.by_uid.clear()
         self._adopted = False
-        node_status.set_ready(self.registry, self.node, ready=False)
+        self._tell_at = 0.0
+        node_status.report_gone(self.registry, self.node)
 
 
 def kubelets(registry: Registry, *, runtime: Runtime, catalogue: Catalogue, recorder: Callable[[str], Recorder],

@@ -38,7 +38,10 @@ def plan_process(pod: Manifest, container: Mapping[str, Any], *, attempt: int, v
     env = {"PATH": PATH, "HOSTNAME": hostname(pod), "HOME": "/root"} | dict(launch.env) | dict(variables)
     entry, argv = launch.entry, launch.argv
     name = process_name(container["name"], attempt)
-    if not entry and is_interactive(container, argv):
+    debugging = any(other["name"] == container["name"] for other in meta.spec(pod).get("ephemeralContainers") or ())
+    attachable = not entry or catalogue.builtins.get(PurePosixPath(argv[0]).name) == entry
+    if attachable and (is_interactive(container, argv) or (debugging and container.get("stdin"))):
+        # `kubectl debug -i` attaches at once too.
         entry, argv = INTERACTIVE, ("interactive", attach_address(meta.uid(pod), name), *argv)
     if entry:
         env |= {"NETLAB_POD": meta.name(pod), "NETLAB_NAMESPACE": meta.namespace(pod), "NETLAB_NODE": node,

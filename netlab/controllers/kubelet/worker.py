@@ -97,7 +97,8 @@ class PodWorker:
                 self._working = self._ender.begun or not self._in_turn
                 self._on_progress()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), 0.0 if self.done else delay)
+                    async with asyncio.timeout(0.0 if self.done else delay):
+                        await self._wake.wait()
         finally:
             self._watch(None)
             self.stopper.close()
