@@ -22,7 +22,8 @@ from netlab.api import (
 )
 from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
-from netlab.api.paging import page
+from netlab.api.list_bodies import ListBodies, list_body
+from netlab.api.paging import PAGING, page
 from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
 from netlab.api.pod_requests import bind, evict, log_request
 from netlab.api.pod_streams import METHODS, STREAMS, stream_request
@@ -60,6 +61,7 @@ class Api:
     def __init__(self, registry: Registry, *, on_bug: Callable[[Exception], None] = lambda error: None) -> None:
         self.registry = registry
         self.on_bug = on_bug
+        self._bodies = ListBodies()
 
     def handle(self, request: Request) -> Answer:
         """The answer to any request; failures are answered with their Status."""
@@ -121,20 +123,20 @@ class Api:
         table = self._table(request, kind)
         if request.flag("watch"):
             return self._watch(request, view, table)
-        found = page(request, view, store)
         warnings = (kind.deprecated,) if kind.deprecated else ()
         if table:
-            return Response(200, table.render(found.entries, found.metadata()), warnings=warnings)
-        head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": found.metadata()}
-        body = dump(head)[:-1] + b',"items":[' + b",".join(entry.data for entry in found.entries) + b"]}"
+            found = page(request, view, store)
+            body = table.render(found.entries, found.metadata())
+        elif view.is_whole and not any(request.text(name) for name in PAGING):
+            body = self._bodies.body(store, kind, view.namespace)
+        else:
+            found = page(request, view, store)
+            body = list_body(kind, found.entries, found.metadata())
         return Response(200, body, warnings=warnings)
 
     def _watch(self, request: Request, view: View, table: TableView | None) -> Watch:
-        text = request.text("resourceVersion")
-        if text and not (text.isascii() and text.isdigit() and len(text) < 19):
-            raise bad_request(f'Invalid value: "{text[:100]}": invalid resource version')
         initial = request.flag("sendInitialEvents")
-        since = None if text in ("", "0") or initial else int(text)
+        since = None if initial else _revision(request)
         timeout = request.number("timeoutSeconds")
         return Watch(self.registry.store, view, since=since, table=table, timeout=float(timeout or 3600),
                      bookmarks=request.flag("allowWatchBookmarks"), send_initial=initial)
@@ -335,6 +337,14 @@ class Api:
 
     _collection_verbs = {"GET": _list, "HEAD": _list, "POST": _create, "DELETE": _delete_collection}  # noqa: RUF012
     _object_verbs = {"GET": _get, "HEAD": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete}  # noqa: RUF012
+
+
+def _revision(request: Request) -> int | None:
+    """The resourceVersion of the query; None for "" and "0", which ask for none."""
+    text = request.text("resourceVersion")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise bad_request(f'Invalid value: "{text[:100]}": invalid resource version')
+    return int(text or 0) or None
 
 
 def _view(request: Request, route: Route) -> View:

@@ -23,6 +23,7 @@ TOO_OLD = (
     "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list.")
+PAGING = ("limit", "continue", "resourceVersion", "resourceVersionMatch")
 NEWEST = -1  # the revision in the token of a list that goes on though its own revision is gone
 
 

@@ -121,7 +121,8 @@ def parse_yaml(body: bytes) -> Any:
         return parse_json(json.dumps(yaml.load(body, yaml.SafeLoader), default=str).encode())
     except RecursionError:
         raise bad_request("the object provided is unrecognized: it is nested too deeply") from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        # PyYAML lets through what Python says to values that do not fit their tags, such as `!!timestamp x`.
         raise bad_request(f"the object provided is unrecognized: yaml parse error: {str(error)[:300]}") from None
 
 

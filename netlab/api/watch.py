@@ -27,6 +27,11 @@ class View:
     fields: FieldSelector = FieldSelector()
     name: str = ""  # only this object, as `metadata.name=` in the field selector says
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all objects of the resource, or of a namespace."""
+        return not (self.name or self.labels.requirements or self.fields.terms)
+
     def sees(self, entry: Entry) -> bool:
         """Whether the object is among them."""
         if (self.namespace is not None and entry.key.namespace != self.namespace) or \
@@ -37,9 +42,7 @@ class View:
     def entries(self, store: Store) -> list[Entry]:
         """The objects, sorted by namespace and name."""
         found = store.entries(self.kind.plural, self.namespace)
-        if self.name or self.labels.requirements or self.fields.terms:
-            return [entry for entry in found if self.sees(entry)]
-        return found
+        return found if self.is_whole else [entry for entry in found if self.sees(entry)]
 
 
 class Watch:

@@ -101,7 +101,8 @@ class HealthChecks:
             delay = self._soon[0] if self._soon else max(PERIOD, len(self._healthy) / PER_SECOND)
             self._hurried.clear()
             try:
-                await asyncio.wait_for(self._hurried.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._hurried.wait()
                 continue
             except TimeoutError:
                 pass

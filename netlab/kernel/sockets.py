@@ -52,4 +52,8 @@ def abstract_datagram(netns: str) -> socket.socket:
 
 
 def _make(netns: str, family: int, kind: int) -> socket.socket:
-    return visit(netns, lambda: socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC))
+    made = visit(netns, lambda: socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC))
+    if kind == socket.SOCK_STREAM:
+        # asyncio does so only for sockets whose protocol is named; what a listener accepts inherits it.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return made

@@ -181,7 +181,8 @@ class Cluster:
                               "running": self.manager.running(name)} for name, c in self.manager.controllers.items()}
         return json_response({"name": self.spec.name, "revision": self.store.revision, "controllers": controllers,
                       "uptime": round(time.monotonic() - self.started, 3), "nodes": list(self.spec.nodes),
-                      "unsettled": self.manager.unsettled()})
+                      "unsettled": self.manager.unsettled(),
+                      "api": {"requests": self.server.requests, "seconds": round(self.server.seconds, 6)}})
 
     async def _settled(self, request: Request) -> Response:
         try:

@@ -50,6 +50,8 @@ class ApiServer:
         self.proxy = proxy
         self.extra_routes = dict(extra_routes or {})
         self.connections: set[Connection] = set()
+        self.requests = 0
+        self.seconds = 0.0  # of processor time, until they were answered or left to a task
         self._servers: dict[Path, tuple[asyncio.Server, int]] = {}
         self._tls: list[asyncio.Server] = []
 

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import struct
 import sys
 import traceback
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from time import thread_time
+from typing import TYPE_CHECKING, Any
 
 import httptools
 
+from netlab.api import routes
 from netlab.api.request import BODY_LIMIT, Request, too_large
 from netlab.api.response import LogRequest, ProxyRequest, Response, StreamRequest, error_response
 from netlab.api.routes import no_such_method
 from netlab.api.users import ADMIN
 from netlab.api.watch import Watch
 from netlab.model.errors import ApiError, bad_request, forbidden_request, internal_error
-from netlab.server.http_writer import Writer, head_of
-from netlab.server.proxy import relay
-from netlab.server.proxy_answer import send_passed
-from netlab.server.streams import Takeover
+from netlab.server.http_writer import Writer
+from netlab.server.proxy_answer import pass_on
+from netlab.server.streams import Takeover, hand_over
 from netlab.server.transports import abort
+from netlab.server.upload import Upload
 
 if TYPE_CHECKING:
     from netlab.server.door import Door
     from netlab.server.http import ApiServer
 
 HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
-QUEUE_LIMIT = 64  # requests that wait on one connection
+QUEUE_LIMIT = 64  # requests that wait on one connection for a watch or the like to end
+SO_SNDBUFFORCE = 32  # socket(7); the socket module has no name for it
+SEND_BUFFER = 512 * 1024  # bytes: a long list goes to the kernel in one piece
 Waiting = Watch | LogRequest | StreamRequest | ProxyRequest
 STRANGER_SECONDS = 30.0  # that a connection may last until it has shown a credential
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -53,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._out = Writer()
         self._waiting: deque[tuple[Request, bool]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._upload: Upload | None = None
         self._after_upgrade = bytearray()
         self._refused = self._upgrading = False
         self._new_message()
@@ -69,10 +76,15 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._out.transport = transport
         self._server.connections.add(self)
+        peer = transport.get_extra_info("socket")
         if self._door:
+            # asyncio does so only for sockets whose protocol is named; without, the end of a list waits for 40 ms.
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._stranger = asyncio.get_running_loop().call_later(STRANGER_SECONDS, self.abort)
             return
-        uid = _peer_uid(transport.get_extra_info("socket"))
+        with contextlib.suppress(OSError):  # without the right to it, the machine's default stays
+            peer.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER)
+        uid = _peer_uid(peer)
         if uid not in (0, os.geteuid()):
             self._refuse(forbidden_request("the API", "", f"user {uid} of this machine has no access to the lab"))
 
@@ -91,6 +103,7 @@ class Connection(asyncio.Protocol):
             return
         if self._refused:
             return
+        begin = thread_time()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:  # it is the last request, whatever its answer is
@@ -101,6 +114,7 @@ class Connection(asyncio.Protocol):
             self._refuse(cause if isinstance(cause, ApiError) else bad_request("malformed HTTP request"))
         except httptools.HttpParserError as error:
             self._refuse(bad_request(f"malformed HTTP request: {error}"))
+        self._server.seconds += thread_time() - begin
 
     def _keep(self, data: bytes) -> None:
         """Holds what comes after a request for an upgrade until it is known who reads it."""
@@ -115,7 +129,12 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._out.writable.set()
-        if self._out.transport:
+        # Not at once: a transport that is closed within this call ends twice.
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._next()
+        if self._out.transport and self._out.writable.is_set():
             self._out.transport.resume_reading()
 
     def abort(self) -> asyncio.Task[None] | None:
@@ -157,25 +176,52 @@ class Connection(asyncio.Protocol):
             else:
                 self._body_limit = BODY_LIMIT
                 self._is_known()
-        length = self._headers.get("content-length", "0")
-        if length.isdigit() and int(length) > limit:
+        text = self._headers.get("content-length", "0")
+        length = int(text) if text.isascii() and text.isdigit() else 0
+        passes_on = limit > 0 and (length > 0 or "transfer-encoding" in self._headers) and self._passes_on()
+        if length > limit and not passes_on:
             raise too_large()
         if self._headers.get("expect", "").lower() == "100-continue" and not self._waiting and not self._task:
             self._out.write(CONTINUE)
+        if passes_on:
+            self._begin_upload(length)
 
     def on_body(self, body: bytes) -> None:
+        if self._upload:
+            self._upload.feed(body)
+            return
         self._body_size += len(body)
         if self._body_size > self._body_limit:
             raise too_large()
         self._body.append(body)
 
     def on_message_complete(self) -> None:
+        if self._upload:
+            self._upload.end()
+            self._upload = None
+            return
         keep = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         request = self._request(b"".join(self._body))
         self._waiting.append((request, keep))
-        if len(self._waiting) > QUEUE_LIMIT:
+        if len(self._waiting) > QUEUE_LIMIT and self._task:
             raise ApiError(429, "TooManyRequests", "too many requests wait on this connection")
         self._next()
+
+    def _passes_on(self) -> bool:
+        """Whether the request is the next to be answered, and is for a backend of the proxy subresources."""
+        if self._waiting or self._task or self._upload or "upgrade" in self._headers or b"/proxy" not in self._target:
+            return False
+        route = routes.find(self._request().path)
+        return route is not None and route.subresource == "proxy"
+
+    def _begin_upload(self, length: int) -> None:
+        """Answers the request before its body is there; a refusal waits for the body, as others do."""
+        request = self._request()
+        answer = self._server.api.handle(request)
+        if isinstance(answer, ProxyRequest) and self._out.transport:
+            self._server.requests += 1
+            self._upload = Upload(self._out.transport, None if "transfer-encoding" in self._headers else length)
+            self._start(self._pass_on(request, answer, keep=self._parser.should_keep_alive(), upload=self._upload))
 
     def _request(self, body: bytes = b"") -> Request:
         method, target = self._parser.get_method().decode("latin-1"), self._target.decode("latin-1")
@@ -189,8 +235,10 @@ class Connection(asyncio.Protocol):
     # Answers
 
     def _next(self) -> None:
-        while self._waiting and self._out.transport and not self._task:
+        # Who has not read the former answers waits for the next: they would be kept in memory.
+        while self._waiting and self._out.transport and not self._task and self._out.writable.is_set():
             request, keep = self._waiting.popleft()
+            self._server.requests += 1
             route = self._server.extra_routes.get(request.path)
             if route is None:
                 answer = self._server.api.handle(request)
@@ -202,8 +250,11 @@ class Connection(asyncio.Protocol):
                     continue
             else:
                 answer = None
-            self._task = asyncio.get_running_loop().create_task(self._run(request, answer, keep=keep))
-            self._task.add_done_callback(self._task_done)
+            self._start(self._run(request, answer, keep=keep))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work)
+        self._task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._task = None
@@ -254,40 +305,25 @@ class Connection(asyncio.Protocol):
         else:
             await self._hand_over(found)
 
-    async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool) -> None:
-        head = request.method == "HEAD"
+    async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool,
+                       upload: Upload | None = None) -> None:
         try:
-            if self._server.proxy is None:
-                raise ApiError(501, "NotImplemented", "this server has no proxy")
-            passed = await self._server.proxy.fetch(request, wanted)
-        except ApiError as error:
-            self._out.respond(error_response(error), keep=keep, head=head)
-            return
-        if passed.backend is None:
-            await send_passed(self._out, passed, keep=keep, head=head)
-            return
-        lines = [f"{name}: {value}" for name, value in passed.headers]
-        await self._hand_over(Takeover(head_of(101, lines, keep=True, phrase=passed.phrase),
-                                       lambda reader, writer: relay(passed, reader, writer)))
+            takeover = await pass_on(self._server.proxy, self._out, request, wanted, keep=keep, upload=upload)
+            if takeover:
+                await self._hand_over(takeover)
+        finally:
+            if upload and not upload.ended and self._out.transport:
+                self._out.transport.close()  # the answer came before all was asked: the rest is nobody's
 
     async def _hand_over(self, takeover: Takeover) -> None:
-        """Gives the transport away, with what was read already; works on any transport, TLS included."""
         transport = self._out.transport
         if transport is None:
             return
-        reader = asyncio.StreamReader(limit=HEAD_LIMIT)
-        protocol = asyncio.StreamReaderProtocol(reader)
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        reader.feed_data(bytes(self._after_upgrade))
+        already = bytes(self._after_upgrade)
         self._after_upgrade.clear()
-        transport.resume_reading()
-        writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
-        writer.write(takeover.head)
         try:
-            await takeover.serve(reader, writer)
+            await hand_over(transport, takeover, already)
         finally:
-            abort(transport)
             self._out.transport = None
             self._server.connections.discard(self)
 

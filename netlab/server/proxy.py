@@ -18,6 +18,7 @@ from netlab.model.errors import ApiError
 from netlab.server import proxy_links
 from netlab.server.byte_streams import PlainStream
 from netlab.server.transports import abort
+from netlab.server.upload import Upload
 
 HEAD_LIMIT = 64 * 1024
 DIAL_LIMIT = 30.0  # seconds
@@ -88,22 +89,30 @@ class Proxy:
     def __init__(self, dial: Callable[[int], socket.socket]) -> None:
         self._dial = dial
 
-    async def fetch(self, request: Request, wanted: ProxyRequest) -> Passed:
-        """The backend's answer as soon as its head is there. ApiError 503 when it cannot be reached."""
+    async def fetch(self, request: Request, wanted: ProxyRequest, *, client: str = "",
+                    upload: Upload | None = None) -> Passed:
+        """The backend's answer as soon as its head is there. ApiError 503 when it cannot be reached.
+
+        `client` is the address of who asks, and `upload` the request's body if that is not in it.
+        """
         try:
             reader, writer = await self._connect(wanted)
         except (OSError, TimeoutError) as error:
             raise _unreachable(error, wanted) from None
+        sender: asyncio.Task[None] | None = None
         try:
-            writer.write(_head(request, wanted) + request.body)
+            writer.write(_head(request, wanted, client=client, upload=upload) + request.body)
+            sender = asyncio.create_task(_send(upload, writer)) if upload else None
             answer = _Answer(head=request.method == "HEAD")
             rest = await self._read_head(reader, answer)
         except BaseException as error:
             abort(writer.transport)
+            if sender:
+                sender.cancel()
             if isinstance(error, (OSError, ValueError, EOFError, httptools.HttpParserError)):
                 raise ApiError(503, "ServiceUnavailable", f"error trying to reach service: {error}") from None
             raise
-        return await self._passed(request, wanted, answer, reader, writer, rest)
+        return await self._passed(request, wanted, answer, reader, writer, rest, sender)
 
     async def _connect(self, wanted: ProxyRequest) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         made = self._dial(socket.AF_INET6 if ":" in wanted.host else socket.AF_INET)
@@ -133,7 +142,7 @@ class Proxy:
         return b""
 
     async def _passed(self, request: Request, wanted: ProxyRequest, answer: _Answer, reader: asyncio.StreamReader,
-                      writer: asyncio.StreamWriter, rest: bytes) -> Passed:
+                      writer: asyncio.StreamWriter, rest: bytes, sender: asyncio.Task[None] | None) -> Passed:
         code = answer.parser.get_status_code()
         dropped = HOP_BY_HOP | {"content-length"} | {
             part.strip().lower() for part in answer.value("connection").split(",")}
@@ -142,19 +151,29 @@ class Proxy:
                    for name, value in answer.headers if name.lower() not in dropped]
         if code == 101:
             headers += [("Connection", "Upgrade"), ("Upgrade", answer.value("upgrade"))]
-            return Passed(101, answer.phrase, headers, 0, _body(answer, reader, writer), (reader, writer), rest)
+            return Passed(101, answer.phrase, headers, 0, _body(answer, reader, writer, sender), (reader, writer), rest)
         length = answer.value("content-length")
         size = int(length) if length.isascii() and length.isdigit() else 0 if answer.complete and not answer.pieces \
             and request.method != "HEAD" else None
-        body = _body(answer, reader, writer)
+        body = _body(answer, reader, writer, sender)
         if answer.value("content-type").lower().startswith("text/html") and not answer.value("content-encoding") \
                 and request.method != "HEAD":
             return Passed(code, answer.phrase, headers, None, proxy_links.rewritten(body, place))
         return Passed(code, answer.phrase, headers, size, body)
 
 
+async def _send(upload: Upload, writer: asyncio.StreamWriter) -> None:
+    """Sends a body as it comes. A backend that wants no more of it may still answer."""
+    with suppress(OSError):
+        async for piece in upload.pieces():
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if upload.length is None else piece)
+            await writer.drain()
+        if upload.length is None:
+            writer.write(b"0\r\n\r\n")
+
+
 async def _body(answer: _Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
-                ) -> AsyncGenerator[bytes, None]:
+                sender: asyncio.Task[None] | None) -> AsyncGenerator[bytes, None]:
     """The body in pieces as they come; ConnectionError when it ends too early."""
     try:
         while True:
@@ -173,6 +192,8 @@ async def _body(answer: _Answer, reader: asyncio.StreamReader, writer: asyncio.S
             except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
                 raise ConnectionResetError(str(error)) from None
     finally:
+        if sender:
+            sender.cancel()
         abort(writer.transport)
 
 
@@ -200,12 +221,12 @@ async def relay(passed: Passed, reader: asyncio.StreamReader, writer: asyncio.St
         await PlainStream(reader, writer).close()
 
 
-def _head(request: Request, wanted: ProxyRequest) -> bytes:
+def _head(request: Request, wanted: ProxyRequest, *, client: str, upload: Upload | None) -> bytes:
     """The request's head as the backend sees it: without our credentials, told where it came from."""
     host = f"[{wanted.host}]" if ":" in wanted.host else wanted.host
     upgrade = request.headers.get("upgrade") if "upgrade" in request.headers.get("connection", "").lower() else None
     dropped = HOP_BY_HOP | {"authorization", "host", "content-length", "expect", "x-forwarded-uri",
-                            "x-forwarded-host", "x-forwarded-proto"}
+                            "x-forwarded-host", "x-forwarded-proto", "x-forwarded-for"}
     headers = {name: value for name, value in request.headers.items() if name not in dropped}
     uri = wanted.prefix + wanted.path.partition("?")[0]
     lines = [f"{request.method} {wanted.path} HTTP/1.1",
@@ -213,7 +234,14 @@ def _head(request: Request, wanted: ProxyRequest) -> bytes:
              *(f"{name}: {value}" for name, value in headers.items()),
              f"X-Forwarded-Uri: {uri}", f"X-Forwarded-Host: {request.headers.get('host', '')}",
              *(["Connection: Upgrade", f"Upgrade: {upgrade}"] if upgrade else ["Connection: close"])]
-    if request.body or request.method in ("POST", "PUT", "PATCH"):
+    before = request.headers.get("x-forwarded-for", "")
+    if client or before:
+        lines.append(f"X-Forwarded-For: {', '.join(filter(None, (before, client)))}")
+    if upload and upload.length is None:
+        lines.append("Transfer-Encoding: chunked")
+    elif upload:
+        lines.append(f"Content-Length: {upload.length}")
+    elif request.body or request.method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(request.body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
 

@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
+from netlab.api.request import Request
+from netlab.api.response import ProxyRequest, error_response
+from netlab.model.errors import ApiError
 from netlab.server.http_writer import Writer, head_of
-from netlab.server.proxy import Passed
+from netlab.server.proxy import Passed, Proxy, relay
+from netlab.server.streams import Takeover
 from netlab.server.transports import abort
+from netlab.server.upload import Upload
+
+
+async def pass_on(proxy: Proxy | None, out: Writer, request: Request, wanted: ProxyRequest, *, keep: bool,
+                  upload: Upload | None = None) -> Takeover | None:
+    """Asks the backend and sends what it says; gives what the connection becomes when they agree on an upgrade."""
+    head = request.method == "HEAD"
+    try:
+        if proxy is None:
+            raise ApiError(501, "NotImplemented", "this server has no proxy")
+        passed = await proxy.fetch(request, wanted, client=out.client, upload=upload)
+    except ApiError as error:
+        out.respond(error_response(error), keep=keep, head=head)
+        return None
+    if passed.backend is None:
+        await send_passed(out, passed, keep=keep, head=head)
+        return None
+    lines = [f"{name}: {value}" for name, value in passed.headers]
+    return Takeover(head_of(101, lines, keep=True, phrase=passed.phrase),
+                    lambda reader, writer: relay(passed, reader, writer))
 
 
 async def send_passed(out: Writer, passed: Passed, *, keep: bool, head: bool) -> None:

@@ -14,8 +14,10 @@ from netlab.kernel.exec_streams import ExecStreams
 from netlab.model.errors import bad_request
 from netlab.server import channels, port_forward, remote_command
 from netlab.server.byte_streams import ByteStream, PlainStream, SpdyStream, TunnelStream, WebSocketStream
+from netlab.server.transports import abort
 from netlab.server.upgrade import SPDY, Upgrade, negotiate
 
+HEAD_LIMIT = 64 * 1024
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -39,6 +41,22 @@ class Takeover:
 
     head: bytes
     serve: Serve
+
+
+async def hand_over(transport: asyncio.Transport, takeover: Takeover, already: bytes) -> None:
+    """Gives a transport of any kind, TLS included, away to `takeover`, with what was read `already`; ends it."""
+    reader = asyncio.StreamReader(limit=HEAD_LIMIT)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    reader.feed_data(already)
+    transport.resume_reading()
+    writer = asyncio.StreamWriter(transport, protocol, reader, asyncio.get_running_loop())
+    writer.write(takeover.head)
+    try:
+        await takeover.serve(reader, writer)
+    finally:
+        abort(transport)
 
 
 class Streams:

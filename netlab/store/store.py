@@ -18,7 +18,9 @@ from typing import Any, Literal
 from netlab.model.meta import Manifest, ObjectKey
 from netlab.store.log import Log
 
-HISTORY = 20_000  # changes kept per resource for watchers that resume
+HISTORY = 20_000  # changes kept per resource for watchers that resume, unless their JSON is longer than
+HISTORY_BYTES = 16 * 1024 * 1024  # but always
+SHORTEST_HISTORY = 100
 
 
 class Expired(Exception):
@@ -53,6 +55,7 @@ class Store:
         self._objects: dict[str, dict[ObjectKey, Entry]] = defaultdict(dict)
         self._sorted: dict[str, list[Entry]] = {}
         self._changes: dict[str, list[Change]] = defaultdict(list)
+        self._changes_size: dict[str, int] = defaultdict(int)
         self._oldest: dict[str, int] = {}
         self._revisions: dict[str, int] = {}
         self._subscribers: dict[str, set[Callable[[], None]]] = defaultdict(set)
@@ -127,11 +130,18 @@ class Store:
         self._sorted.pop(resource, None)
         changes = self._changes[resource]
         changes.append(change)
-        if len(changes) > 2 * self._history_limit:
-            self._oldest[resource] = changes[self._history_limit - 1].entry.revision
-            del changes[: self._history_limit]
+        self._changes_size[resource] += len(change.entry.data)
+        if len(changes) > 2 * self._history_limit or (
+                self._changes_size[resource] > 2 * HISTORY_BYTES and len(changes) > 2 * SHORTEST_HISTORY):
+            self._forget(resource, len(changes) // 2)
         for notify in tuple(self._subscribers[resource]):
             notify()
+
+    def _forget(self, resource: str, count: int) -> None:
+        changes = self._changes[resource]
+        self._oldest[resource] = changes[count - 1].entry.revision
+        self._changes_size[resource] -= sum(len(change.entry.data) for change in changes[:count])
+        del changes[:count]
 
     def is_sound(self) -> bool:
         """Whether the log can be read, and has all that memory has."""
@@ -147,6 +157,10 @@ class Store:
         if since < max(self._oldest.get(resource, 0), self._loaded):
             raise Expired(f"too old resource version: {since} ({self._oldest.get(resource, self._loaded)})")
         changes = self._changes[resource]
+        if not changes or changes[-1].entry.revision <= since:
+            return []
+        if len(changes) < 2 or changes[-2].entry.revision <= since:  # as watchers ask that keep up
+            return changes[-1:]
         return changes[bisect_right(changes, since, key=lambda change: change.entry.revision):]
 
     def subscribe(self, resources: Iterable[str], notify: Callable[[], None]) -> Callable[[], None]:
@@ -160,6 +174,10 @@ class Store:
                 self._subscribers[resource].discard(notify)
 
         return end
+
+    def subscribers(self, resource: str) -> int:
+        """How many are told of writes to the resource."""
+        return len(self._subscribers[resource])
 
     async def wait_past(self, revision: int, *resources: str) -> int:
         """Waits until one of these resources was written after `revision`; gives the newest such revision."""

@@ -1,5 +1,7 @@
 import json
 
+from netlab.api.handlers import Api
+from netlab.api.request import Request
 from netlab.api.resources import RESOURCES
 from netlab.api.table import TableView
 from netlab.api.watch import View, Watch
@@ -129,3 +131,29 @@ def test_initial_events_end_with_a_marked_bookmark():
     events = [json.loads(line) for line in watch(r, send_initial=True, bookmarks=True).take()]
     assert [event["type"] for event in events] == ["ADDED", "BOOKMARK"]
     assert events[1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+def lists(api, query=""):
+    request = Request.from_target("GET", f"/api/v1/namespaces/default/configmaps?{query}", {})
+    body = json.loads(api.handle(request).body)
+    return [item["metadata"]["name"] for item in body["items"]], int(body["metadata"]["resourceVersion"])
+
+
+def test_a_list_is_always_of_the_present_and_never_older_than_asked():
+    r = registry()
+    api = Api(r)
+    assert lists(api)[0] == []
+    put(r, "a")
+    assert lists(api) == (["a"], r.store.revision)
+    assert lists(api) == (["a"], r.store.revision)
+    r.create("services", {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}, namespace="default")
+    assert lists(api, f"resourceVersion={r.store.revision}") == (["a"], r.store.revision)
+    put(r, "a", app="y")
+    put(r, "b")
+    assert lists(api)[0] == ["a", "b"]
+    assert lists(api, "labelSelector=app=y")[0] == ["a"]
+    r.delete("configmaps", "a", namespace="default")
+    names, revision = lists(api)
+    w = watch(r, since=revision)
+    put(r, "c")
+    assert (names, seen(w)) == (["b"], [("ADDED", "c")])

@@ -576,3 +576,22 @@ async def test_finalizers_keep_the_object_but_not_the_processes(world):
         assert world.get()["metadata"]["uid"] == pod["metadata"]["uid"]
         assert world.condition("Ready") == "False"
         assert len(world.runtime.created) == 1
+
+
+@story
+async def test_a_configmap_that_no_pod_uses_wakes_no_worker(world):
+    world.registry.create("configmaps", {"metadata": {"name": "used"}, "data": {"a": "1"}}, namespace="default")
+    world.pod(volumes=[{"name": "v", "configMap": {"name": "used"}}])
+    world.pod("other")
+    async with world.running():
+        await world.until(lambda: all(world.condition("Ready", name) == "True" for name in ("web", "other")))
+        await world.manager.settled()
+        woken = []
+        for worker in world.kubelet._workers.values():
+            worker.wake = lambda name=worker.record.name: woken.append(name)
+        world.registry.create("configmaps", {"metadata": {"name": "unused"}}, namespace="default")
+        await world.manager.settled()
+        assert woken == []
+        world.registry.patch("configmaps", "used", {"data": {"a": "2"}}, namespace="default")
+        await world.manager.settled()
+        assert woken == ["web"]

@@ -12,7 +12,8 @@ from netlab.kernel.iptables import NodeTables
 from netlab.lab.lab import Lab
 from netlab.netfilter import render
 from netlab.topology import names
-from tests.lab.in_lab import DROPPED, REFUSED, Answer, InLab, is_ready
+from tests.lab.in_lab import DROPPED, REFUSED, InLab, is_ready
+from tests.lab.traffic import Answer
 
 pytestmark = pytest.mark.lab
 FIRST, LAST = "172.18.255.200", "172.18.255.203"
@@ -46,7 +47,7 @@ def lab():
 
 
 def address(lab, service):
-    return lab.until(lambda: [entry["ip"] for entry in lab.get("services", service)["status"]["loadBalancer"].get(
+    return lab.until(lambda: [entry["ip"] for entry in lab.object("services", service)["status"]["loadBalancer"].get(
         "ingress", ())], f"{service} has an address")[0]
 
 
@@ -70,7 +71,7 @@ def test_a_port_that_no_service_has_is_refused(lab):
 
 
 def test_node_ports_go_on_working_beside_it(lab):
-    port = lab.get("services", "cluster")["spec"]["ports"][0]["nodePort"]
+    port = lab.object("services", "cluster")["spec"]["ports"][0]["nodePort"]
     for node in lab.spec.nodes:
         assert lab.connect("client", lab.address(f"node {node}"), port, limit=5).pod == "here"
 
@@ -87,8 +88,8 @@ def test_pods_reach_the_address_without_the_load_balancer(lab):
 
 @pytest.mark.parametrize(("node", "code", "endpoints"), [("worker", 200, 1), ("worker2", 503, 0)])
 def test_nodes_tell_whether_they_have_endpoints(lab, node, code, endpoints):
-    port = lab.get("services", "local")["spec"]["healthCheckNodePort"]
-    text = lab.run("client", "curl", "-si", f"http://{lab.address(f'node {node}')}:{port}/any")
+    port = lab.object("services", "local")["spec"]["healthCheckNodePort"]
+    text = lab.execute("client", "curl", "-si", f"http://{lab.address(f'node {node}')}:{port}/any")
     head, _, body = text.replace("\r", "").partition("\n\n")
     assert head.splitlines()[0].split()[1] == str(code)
     assert f"X-Load-Balancing-Endpoint-Weight: {endpoints}" in head
@@ -98,11 +99,11 @@ def test_nodes_tell_whether_they_have_endpoints(lab, node, code, endpoints):
 
 def test_a_stopped_proxy_answers_no_health_check_and_gets_no_connections(lab):
     place = f"http://{lab.address('node worker2')}:10256/healthz"
-    assert json.loads(lab.run("client", "curl", "-s", place))["nodeEligible"] is True
-    assert lab.run("worker2", "curl", "-s", "http://127.0.0.1:10249/proxyMode") == "iptables"
+    assert json.loads(lab.execute("client", "curl", "-s", place))["nodeEligible"] is True
+    assert lab.execute("worker2", "curl", "-s", "http://127.0.0.1:10249/proxyMode") == "iptables"
 
     def targets():
-        text = lab.run("load-balancer", "iptables-save", "-t", "nat")
+        text = lab.execute("load-balancer", "iptables-save", "-t", "nat")
         return {line.rpartition(" ")[2].partition(":")[0] for line in text.splitlines()
                 if "default/cluster:t" in line and "DNAT" in line}
 
@@ -111,19 +112,19 @@ def test_a_stopped_proxy_answers_no_health_check_and_gets_no_connections(lab):
     lab.lab.api.request("POST", "/netlab/v1/controllers?name=kube-proxy/worker2&action=stop")
     try:
         lab.until(lambda: targets() == {lab.address("node worker")}, "worker2 is taken out")
-        lab.run("client", "curl", "-s", place, code=7)
+        lab.execute("client", "curl", "-s", place, code=7)
     finally:
         lab.lab.api.request("POST", "/netlab/v1/controllers?name=kube-proxy/worker2&action=start")
     lab.until(lambda: targets() == both, "worker2 is back")
 
 
 def test_the_addresses_follow_the_endpoints_of_a_local_policy(lab):
-    lab.netlab("apply", "-f", "-", text=POD % ("there", "worker2"))
+    lab.command("apply", "-f", "-", text=POD % ("there", "worker2"))
     try:
         lab.until(lambda: lab.connect("client", address(lab, "local"), 80, limit=2).pod == "there", "worker2 is asked")
     finally:
-        lab.netlab("delete", "pod", "there")
-    lab.until(lambda: all(is_ready(pod) for pod in lab.get("pods")) and {
+        lab.command("delete", "pod", "there")
+    lab.until(lambda: all(is_ready(pod) for pod in lab.objects("pods")) and {
         getattr(lab.connect("client", address(lab, "local"), 80, limit=2), "pod", "") for _ in range(8)} == {"here"},
         "worker2 is left alone")
 
@@ -132,24 +133,24 @@ def test_the_rules_and_addresses_are_repaired(lab):
     at = address(lab, "cluster")
     tables = NodeTables(names.load_balancer_netns(lab.name))
     before = tables.save()
-    lab.run("load-balancer", "sh", "-c", f"iptables -t nat -F && ip addr del {at}/32 dev eth0")
+    lab.execute("load-balancer", "sh", "-c", f"iptables -t nat -F && ip addr del {at}/32 dev eth0")
     assert not isinstance(lab.connect("client", at, 80), Answer)
     lab.until(lambda: tables.save() == before, "the rules are back")
     assert isinstance(lab.connect("client", at, 80, limit=5), Answer)
 
 
 def test_with_all_addresses_given_a_service_waits_and_says_why(lab):
-    lab.netlab("apply", "-f", "-", text=SERVICE % ("late", ""))
+    lab.command("apply", "-f", "-", text=SERVICE % ("late", ""))
     try:
-        events = lab.until(lambda: [event for event in lab.get("events") if event["involvedObject"]["name"] == "late"
-                                    and event["reason"] == "SyncLoadBalancerFailed"], "the event")
-        assert events[0]["message"].endswith(f"no address left in the pool {FIRST}-{LAST}")
-        assert "<pending>" in lab.netlab("get", "svc", "late")
-        lab.netlab("delete", "service", "guarded")
+        events = lab.until(lambda: [message for _, reason, message in lab.events("late")
+                                    if reason == "SyncLoadBalancerFailed"], "the event")
+        assert events[0].endswith(f"no address left in the pool {FIRST}-{LAST}")
+        assert "<pending>" in lab.command("get", "svc", "late")
+        lab.command("delete", "service", "guarded")
         assert address(lab, "late")
         assert isinstance(lab.connect("client", address(lab, "late"), 80, limit=5), Answer)
     finally:
-        lab.netlab("delete", "service", "late")
+        lab.command("delete", "service", "late")
 
 
 def test_when_the_daemon_dies_and_comes_again_no_connection_is_lost(lab):

@@ -8,7 +8,8 @@ import pytest
 
 from netlab.kernel import netns
 from netlab.netfilter import parse, render
-from tests.lab.in_lab import REFUSED, Answer
+from tests.lab.in_lab import REFUSED
+from tests.lab.traffic import Answer
 
 pytestmark = pytest.mark.lab
 LAB = "podnet"
@@ -97,7 +98,7 @@ def test_a_host_port_at_loopback_is_for_its_node(lab):
 
 def test_a_pod_on_the_host_network_has_the_nodes_address(lab):
     node = lab.address("node control-plane")
-    assert lab.get("pods", "onhost")["status"]["podIP"] == node
+    assert lab.object("pods", "onhost")["status"]["podIP"] == node
     assert lab.connect("client", node, 8088, limit=5).pod == "onhost"
     assert lab.connect("pod other", node, 8088, limit=5) == Answer("onhost", f"{node}:8088", lab.address("pod other"))
 
@@ -109,12 +110,12 @@ def test_iptables_shows_kube_proxys_rules_only(lab):
 
 
 def test_a_table_that_somebody_removed_comes_back(lab):
-    lab.run("worker", "nft", "delete", "table", "inet", "cni")
+    lab.execute("worker", "nft", "delete", "table", "inet", "cni")
     assert lab.connect("client", lab.address("node worker"), 8080) == REFUSED
-    lab.netlab("apply", "-f", "-", text=MANIFESTS.split("---")[0].replace("held", "more").replace("808", "809"))
+    lab.command("apply", "-f", "-", text=MANIFESTS.split("---")[0].replace("held", "more").replace("808", "809"))
     try:
         lab.until(lambda: isinstance(lab.connect("client", lab.address("node worker"), 8080), Answer), "it is repaired")
         lab.until(lambda: isinstance(lab.connect("client", lab.address("node worker"), 8090), Answer), "and has more")
     finally:
-        lab.netlab("delete", "pod", "more")
+        lab.command("delete", "pod", "more")
     lab.until(lambda: lab.connect("client", lab.address("node worker"), 8090) == REFUSED, "it goes with its pod")

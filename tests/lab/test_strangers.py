@@ -1,9 +1,15 @@
 """Other users of the machine, what they can plant, and what a pod's root can reach."""
 
+import json
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from pretend_host import LAB, NETLAB, NOBODY, needs_a_public_checkout, until
 
 pytestmark = pytest.mark.lab
+PROWL = Path(__file__).with_name("prowl.py")
 PODS = """
 apiVersion: v1
 kind: ConfigMap
@@ -43,6 +49,25 @@ def test_another_local_user_is_refused(host, script):
     host.netlab("up")
     code, output = as_nobody(host, script)
     assert code != 0, output
+
+
+def test_no_file_socket_port_or_process_gives_another_local_user_the_api(host):
+    python = os.path.realpath(sys.executable)
+    if as_nobody(host, f"{python} -I -c pass")[0]:
+        pytest.skip("another user cannot run this Python")
+    start_pod(host)
+    host.sh("install -m 644 /dev/stdin /tmp/prowl.py <<'END'\n" + PROWL.read_text() + "\nEND")
+    token = json.loads(host.sh(f"cat /run/netlab/{LAB}/access.json"))["token"]
+    code, output = as_nobody(host, f"echo {token} | {python} -I /tmp/prowl.py")
+    assert code == 0, output
+    said, _, tried = output.partition("tried:")
+    assert said == "found:\n", output
+    assert "=0" not in tried, output
+    # The same looks find it when root looks.
+    output = host.sh(f"echo {token} | {python} -I /tmp/prowl.py /run/netlab/{LAB} {host.record('daemon')}")
+    for what in (f"the token is in /run/netlab/{LAB}/access.json", f"/run/netlab/{LAB}/api/api.sock answers",
+                 "can be seen", "can be had", "can be traced"):
+        assert what in output, output
 
 
 @pytest.mark.parametrize(("arguments", "code"), [

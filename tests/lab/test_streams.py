@@ -419,16 +419,23 @@ def test_many_in_a_row_leak_nothing(lab, version):
             with WebSocket(lab.api.path, exec_path("web", "echo", str(number)), "v5.channel.k8s.io") as client:
                 assert client.everything()[1] == b"%d\n" % number
 
+    def execute_by_spdy(rounds):
+        for _ in range(rounds):
+            done = kubectl(lab, version, "exec", "web", "--", "echo", "x", spdy=True)
+            assert (done.stdout, done.stderr) == (b"x\n", b"")
+
     def forward(rounds):
         with forwarded(lab, version, "pod/web", ":80") as (_, port):
             for _ in range(rounds):
                 assert page(port).startswith(b"HTTP/1.1 200 OK")
 
     execute(10)
+    execute_by_spdy(2)
     forward(3)
     lab.settled()
     before = daemon()
     execute(ROUNDS)
+    execute_by_spdy(ROUNDS // 10)
     forward(ROUNDS)
 
     def as_before():

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.lab.in_lab import Answer, InLab
+from tests.lab.in_lab import InLab
+from tests.lab.traffic import Answer
 
 pytestmark = pytest.mark.lab
 ZONE = "topology.kubernetes.io/zone"
@@ -51,14 +52,14 @@ def test_connections_stay_in_the_zone(lab, who, service, pods):
 
 
 def test_slices_carry_zones_and_hints(lab):
-    slices = lab.get("endpointslices", group="discovery.k8s.io")
+    slices = lab.objects("endpointslices", "discovery.k8s.io")
     found = [endpoint for part in slices if part["metadata"]["labels"].get("kubernetes.io/service-name") == "close"
              for endpoint in part["endpoints"]]
     assert sorted((one["zone"], one["hints"]["forZones"][0]["name"]) for one in found) == [("a", "a"), ("b", "b")]
 
 
 def test_a_zone_without_endpoints_uses_the_others(lab):
-    lab.netlab("delete", "pod", "in-a")
+    lab.command("delete", "pod", "in-a")
     lab.lab.settled()
     assert reached(lab, "pod asks", "close") == {"in-b"}
     lab.apply(POD % ("in-a", "web", "worker"))

@@ -14,6 +14,7 @@ from netlab.api.registry import Registry
 from netlab.api.response import Response
 from netlab.model.errors import ApiError, LabError
 from netlab.model.lab_spec import LabSpec
+from netlab.model.meta import ObjectKey
 from netlab.server.client import ApiClient
 from netlab.server.http import ApiServer
 from netlab.store import Store
@@ -38,16 +39,20 @@ async def hello(request):
 class Running:
     """A server on a loop of its own thread; the registry may be touched by `do` only."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, *, durable=False):
         self.path = directory / "api.sock"
         self.read_only = directory / "ro.sock"
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        self.registry = Registry(Store(), LabSpec())
+        store = self.wait(self._store(directory / "state.db")) if durable else Store()
+        self.registry = self.do(Registry, store, LabSpec())
         self.server = ApiServer(self.registry, logs=logs, extra_routes={"/netlab/v1/hello": hello})
         self.wait(self.server.start(self.path))
         self.wait(self.server.start(self.read_only, read_only=True))
+
+    async def _store(self, path):
+        return Store(path)  # SQLite wants to be used by the thread that has opened it
 
     def wait(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
@@ -152,6 +157,37 @@ def test_a_watcher_that_does_not_read_costs_no_memory(running, client):
             client.get("/version")  # the server goes on
         kept = running.do(lambda: max(c._out.transport.get_write_buffer_size() for c in running.server.connections))
         assert kept < 4_000_000
+
+
+def test_pipelined_requests_whose_answers_nobody_reads_cost_no_memory_and_are_answered_in_the_end(running):
+    big = {"metadata": {"name": "big"}, "data": {"x": "y" * 500_000}}
+    running.do(running.registry.create, "configmaps", big)
+    request = f"GET {NS}/configmaps HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    last = f"GET {NS}/configmaps HTTP/1.1\r\nConnection: close\r\n\r\n".encode()
+    with socket.socket(socket.AF_UNIX) as lazy:
+        lazy.settimeout(10)
+        lazy.connect(str(running.path))
+        lazy.sendall(request * 199 + last)
+        eventually(lambda: running.do(lambda: any(c._waiting for c in running.server.connections)))
+        kept = running.do(lambda: max(c._out.transport.get_write_buffer_size() for c in running.server.connections))
+        assert kept < 2_000_000
+        answers = b"".join(iter(lambda: lazy.recv(1 << 20), b""))
+    assert answers.count(b"HTTP/1.1 200 OK") == 200
+
+
+def test_ten_thousand_events_reach_every_watcher_in_order(running):
+    begin = running.do(lambda: running.registry.store.revision)
+    path = f"/api/v1/configmaps?resourceVersion={begin}"
+    watchers = [ApiClient(running.path).watch(path, timeout=60) for _ in range(4)]
+
+    def burst():
+        for number in range(10_000):
+            running.registry.store.put(ObjectKey("configmaps", "default", f"c{number}"),
+                                       {"metadata": {"name": f"c{number}", "namespace": "default"}})
+    running.do(burst)
+    for events in watchers:
+        assert [int(next(events)["object"]["metadata"]["name"][1:]) for _ in range(10_000)] == list(range(10_000))
+        events.close()
 
 
 def test_logs_come_in_pieces_or_as_a_status(running, client):

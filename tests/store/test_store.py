@@ -67,3 +67,16 @@ def test_wait_past_wakes_for_the_named_resources_only():
         assert await waiter == 2
 
     asyncio.run(story())
+
+
+def test_the_history_of_large_objects_is_shorter_and_never_empty():
+    store = Store()
+    key = ObjectKey("configmaps", "default", "a")
+    big = {"metadata": {"name": "a"}, "data": {"x": "y" * 200_000}}
+    for _ in range(300):
+        store.put(key, big)
+    kept = store.changes("configmaps", store.revision - 100)
+    assert len(kept) == 100
+    assert len(store._changes["configmaps"]) <= 201
+    with pytest.raises(Expired):
+        store.changes("configmaps", 1)

@@ -38,6 +38,7 @@ class NodeContext:
     which: Callable[[str], str | None]
     unrouted: Callable[[], Awaitable[None]] | None = None
     book: AddressBook = field(default_factory=AddressBook)
+    used: dict[str, set[ObjectKey]] = field(default_factory=dict)  # what each pod (by uid) has looked up, found or not
 
     @property
     def spec(self) -> LabSpec:
@@ -90,16 +91,22 @@ class NodeContext:
             self.book.last = chosen
         return chosen
 
-    def finder(self, namespace: str) -> Callable[[str, str], Manifest | None]:
-        """Looks up ConfigMaps and Secrets of a namespace."""
-        return lambda resource, name: self.registry.store.get(ObjectKey(resource, namespace, name))
+    def finder(self, pod: Manifest) -> Callable[[str, str], Manifest | None]:
+        """Looks up objects of the pod's namespace, and keeps in mind that the pod uses them."""
+        used = self.used.setdefault(meta.uid(pod), set())
+
+        def find(resource: str, name: str) -> Manifest | None:
+            key = ObjectKey(resource, meta.namespace(pod), name)
+            used.add(key)
+            return self.registry.store.get(key)
+
+        return find
 
     def token_source(self, pod: Manifest) -> Callable[[Mapping[str, Any]], str]:
         """Gives the pod's tokens: the same one each time, so that its file is not written again and again."""
         def token(source: Mapping[str, Any]) -> str:
             issuer = self.registry.issuer
-            account = self.registry.find("serviceaccounts", meta.spec(pod).get("serviceAccountName") or "default",
-                                         meta.namespace(pod))
+            account = self.finder(pod)("serviceaccounts", meta.spec(pod).get("serviceAccountName") or "default")
             if issuer is None or account is None:
                 return ""
             begun = int(meta.parse_time(meta.metadata(pod)["creationTimestamp"]).timestamp())

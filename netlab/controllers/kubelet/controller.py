@@ -19,7 +19,8 @@ from netlab.controllers.runtime import Controller
 from netlab.model import meta
 from netlab.model.errors import LabError
 from netlab.model.images import Catalogue
-from netlab.model.meta import Manifest
+from netlab.model.meta import Manifest, ObjectKey
+from netlab.store import Expired
 from netlab.topology import names
 
 OBJECTS = ("configmaps", "secrets", "serviceaccounts")
@@ -71,7 +72,8 @@ class Kubelet(Controller):
         due = self._tell()
         for uid in [uid for uid, worker in self._workers.items() if worker.done or worker.task.done()]:
             del self._workers[uid]
-        objects = self.store.revision_of(*OBJECTS)
+            self._context.used.pop(uid, None)
+        objects, changed = self.store.revision_of(*OBJECTS), self._changed_objects()
         present = set()
         full = False
         for pod in self.store.manifests("pods"):
@@ -82,7 +84,7 @@ class Kubelet(Controller):
             worker = self._workers.get(uid)
             if worker is None:
                 full |= not self._begin(pod)
-            elif worker.seen is not pod or (objects != self._objects_revision and worker.uses_objects):
+            elif worker.seen is not pod or changed is None or worker.uses(changed):
                 worker.wake()
         for uid, worker in self._workers.items():
             if uid not in present:
@@ -97,6 +99,15 @@ class Kubelet(Controller):
             node_status.report(self.registry, self.node, node_status.conditions(self._pods_dir))
             self._tell_at = now + node_status.renew_lease(self.registry, self.node)
         return self._tell_at - now
+
+    def _changed_objects(self) -> set[ObjectKey] | None:
+        """What pods may use and was written since the last look; None when that is not known."""
+        try:
+            return {change.entry.key for resource in OBJECTS
+                    if self.store.revision_of(resource) > self._objects_revision
+                    for change in self.store.changes(resource, self._objects_revision)}
+        except Expired:
+            return None
 
     def _adopt(self) -> None:
         pods = {meta.uid(pod) for pod in self.store.manifests("pods")}

@@ -147,7 +147,7 @@ class Observer:
         """The variables for a start now. Raises ConfigError."""
         node = context.registry.find("nodes", context.node) or {}
         return env.environment(pod, container, services=context.registry.list("services"),
-                               find=context.finder(meta.namespace(pod)),
+                               find=context.finder(pod),
                                allocatable=meta.status(node).get("allocatable") or {})
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
 from netlab.controllers.kubelet import pod_status, sandboxes, volumes
 from netlab.controllers.kubelet.context import NodeContext
@@ -20,7 +20,7 @@ from netlab.controllers.kubelet.stopping import Stopper
 from netlab.controllers.kubelet.threads import blocking
 from netlab.model import meta
 from netlab.model.errors import LabError
-from netlab.model.meta import Manifest
+from netlab.model.meta import Manifest, ObjectKey
 
 TERMINAL = ("Succeeded", "Failed")
 RETRY = (0.2, 1.0, 5.0, 15.0)  # seconds before a failed step is tried again
@@ -62,11 +62,9 @@ class PodWorker:
         """Whether a step is under way or asked for."""
         return not self.done and (self._working or self._wake.is_set())
 
-    @property
-    def uses_objects(self) -> bool:
-        """Whether a change of ConfigMaps or Secrets may concern it."""
-        waits = any(state.waiting[0] == "CreateContainerConfigError" for state in self.observer.states.values())
-        return waits or not self.attached or any(volume.files is not None for volume in self.volumes)
+    def uses(self, changed: Set[ObjectKey]) -> bool:
+        """Whether one of these ConfigMaps, Secrets and ServiceAccounts concerns it."""
+        return not changed.isdisjoint(self.context.used.get(self.record.uid, ()))
 
     @property
     def title(self) -> str:
@@ -153,7 +151,7 @@ class PodWorker:
         self._in_turn = True
         try:
             planned = volumes.plan(pod, self.context.directory(self.record.uid),
-                                   self.context.finder(self.record.namespace), self.context.token_source(pod),
+                                   self.context.finder(pod), self.context.token_source(pod),
                                    claims=self.context.claims_dir(self.record.namespace))
             if not self.attached or self.handle is None:
                 self.volumes = planned
