@@ -47,7 +47,7 @@ def lab(mode):
 
 
 def rules(lab, mode, node="worker"):
-    return lab.run(node, *SHOWS[mode][0])
+    return lab.execute(node, *SHOWS[mode][0])
 
 
 def test_services_answer_and_the_rules_can_be_seen(lab, mode):
@@ -60,13 +60,13 @@ def test_services_answer_and_the_rules_can_be_seen(lab, mode):
 
 def test_who_listens_is_seen(lab, mode):
     """Node ports are rules; only the userspace proxy has sockets for them, and for every Service a random one."""
-    sockets = lab.run("worker", "ss", "-ltn")
+    sockets = lab.execute("worker", "ss", "-ltn")
     assert (":30080 " in sockets) == (mode == "userspace")
 
 
 def test_rules_flushed_by_hand_come_back_within_the_sync_period(lab, mode):
     node = lab.address("node worker")
-    lab.run("worker", *FLUSH[mode])
+    lab.execute("worker", *FLUSH[mode])
     lab.until(lambda: getattr(lab.connect("client", node, 30080), "pod", "") == "one", "the rules are back")
     assert SHOWS[mode][1] in rules(lab, mode)
 
@@ -74,19 +74,19 @@ def test_rules_flushed_by_hand_come_back_within_the_sync_period(lab, mode):
 def test_a_stopped_proxy_leaves_its_rules_and_a_started_one_follows_again(lab, mode):
     node = lab.address("node worker")
     try:
-        assert lab.netlab("stop", "kube-proxy", "worker") == "kube-proxy/worker stopped\n"
+        assert lab.command("stop", "kube-proxy", "worker") == "kube-proxy/worker stopped\n"
         lab.apply(LATER)
         if mode == "userspace":
             assert lab.connect("client", node, 30080) == REFUSED  # the rules lead to nobody now
         else:
             assert lab.connect("client", node, 30080).pod == "one"
         assert lab.connect("client", node, 30081) == REFUSED
-        assert lab.netlab("stop", "kube-proxy", "worker", "--cleanup").endswith("its rules are gone\n")
+        assert lab.command("stop", "kube-proxy", "worker", "--cleanup").endswith("its rules are gone\n")
         assert lab.connect("client", node, 30080) == REFUSED
         assert SHOWS[mode][1] not in rules(lab, mode)
         assert SHOWS[mode][1] in rules(lab, mode, "control-plane")
     finally:
-        assert lab.netlab("start", "kube-proxy", "worker") == "kube-proxy/worker started\n"
+        assert lab.command("start", "kube-proxy", "worker") == "kube-proxy/worker started\n"
     lab.lab.settled(30)
     assert lab.connect("client", node, 30080).pod == "one"
     assert lab.connect("client", node, 30081).pod == "one"
