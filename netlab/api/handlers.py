@@ -83,7 +83,7 @@ class Api:
     def _handle(self, request: Request) -> Answer:
         self.authorize(request)
         if request.method in READING:
-            answer = discovery.respond(request) or openapi.respond(request.path) or \
+            answer = discovery.respond(request) or openapi.respond(request) or \
                 health.respond(request, self.registry)
             if answer:
                 return answer
@@ -193,13 +193,14 @@ class Api:
         if patch_type not in (JSON_PATCH, MERGE, STRATEGIC):
             raise unsupported_media_type(TYPES)
         old = self.registry.get(kind.plural, route.name, space)
+        validation, told = _validation(request), list[str]()
         new = self.registry.patch(kind.plural, route.name, parse_json(request.body), namespace=space,
                                   subresource=route.subresource, patch_type=patch_type, dry_run=request.dry_run,
-                                  strict=request.text("fieldValidation") == "Strict",
-                                  track=self._track(request, route))
+                                  strict=validation == "Strict", told=told, track=self._track(request, route))
         if route.subresource == "scale":
             return json_response(new)
-        return self._one(request, kind, new, 200, kind.warnings(new, old) if new is not old else [])
+        warnings = kind.warnings(new, old) if new is not old else []
+        return self._one(request, kind, new, 200, (told if validation == "Warn" else []) + warnings)
 
     def _apply(self, request: Request, route: Route) -> Answer:
         manager, force = request.text("fieldManager"), request.flag("force")
@@ -293,20 +294,17 @@ class Api:
         return None
 
     def _decode(self, request: Request, kind: Resource, body: Any) -> tuple[Manifest, list[str]]:
-        """The body as an object of the kind, and warnings of unknown fields."""
-        validation = request.text("fieldValidation") or "Warn"
-        if validation not in ("Strict", "Warn", "Ignore"):
-            raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
-                              '"Strict", "Warn"')
-        unknown: list[str] = []
-        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", unknown=unknown)
+        """The body as an object of the kind, and warnings of unknown and duplicate fields."""
+        validation = _validation(request)
+        told: list[str] = []
+        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", told=told)
         if manifest.get("apiVersion") not in (None, "", kind.api_version):
             raise bad_request(f"the API version in the data ({manifest['apiVersion']}) does not match the expected API "
                               f"version ({kind.api_version})")
         if manifest.get("kind") not in (None, "", kind.kind):
             raise bad_request(f'{manifest["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}: '
                               "no kind match")
-        return manifest, [f'unknown field "{path}"' for path in unknown] if validation == "Warn" else []
+        return manifest, told if validation == "Warn" else []
 
     @staticmethod
     def _place(manifest: Manifest, route: Route) -> None:
@@ -345,6 +343,15 @@ def _revision(request: Request) -> int | None:
     if text and not (text.isascii() and text.isdigit() and len(text) < 19):
         raise bad_request(f'Invalid value: "{text[:100]}": invalid resource version')
     return int(text or 0) or None
+
+
+def _validation(request: Request) -> str:
+    """What shall happen about unknown and duplicate fields: Strict, Warn or Ignore."""
+    validation = request.text("fieldValidation") or "Warn"
+    if validation not in ("Strict", "Warn", "Ignore"):
+        raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
+                          '"Strict", "Warn"')
+    return validation
 
 
 def _view(request: Request, route: Route) -> View:

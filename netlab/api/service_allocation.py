@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from functools import lru_cache
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from netlab.api.service_defaults import (
@@ -56,33 +55,38 @@ def _held(spec: dict[str, Any]) -> list[int]:
 
 def _allocate_address(registry: Registry, new: Manifest, others: list[dict[str, Any]], before: dict[str, Any],
                       *, dry_run: bool) -> None:
-    spec, network = new["spec"], registry.spec.service_cidr
-    given = spec.get("clusterIPs") or []
-    if given and given == before.get("clusterIPs"):
+    """Takes the addresses that were asked for and chooses those of the families that have none yet."""
+    spec = new["spec"]
+    given, families = spec.get("clusterIPs") or [], spec["ipFamilies"]
+    kept = [ip for ip in before.get("clusterIPs") or () if ip != "None"]
+    if len(given) == len(families) and all(ip in kept for ip in given):
         return
     taken = {_number(ip) for other in others for ip in other.get("clusterIPs") or () if ip != "None"}
-    if given:
-        for text in given:
-            address = addresses.parse(text)
+    for text, family in zip(given, families, strict=False):
+        if text not in kept:
+            network, address = registry.spec.of(family).service, addresses.parse(text)
             problem = ""
-            if not isinstance(address, IPv4Address) or not in_range(network, address):
+            if not in_range(network, address):
                 problem = f"the provided IP ({text}) is not in the valid range. The range of valid IPs is {network}"
             elif int(address) in taken:
                 problem = "provided IP is already allocated"
             if problem:
                 raise invalid_object("Service", meta.name(new), [
                     invalid("spec.clusterIPs", given, f"failed to allocate IP {text}: {problem}")])
-        return
+    chosen = [_free_address(registry, family, taken, dry_run=dry_run) for family in families[len(given):]]
+    spec["clusterIPs"] = [*given, *chosen]
+    spec["clusterIP"] = spec["clusterIPs"][0]
+
+
+def _free_address(registry: Registry, family: str, taken: set[int], *, dry_run: bool) -> str:
+    network = registry.spec.of(family).service
     if dry_run:
-        chosen = network.network_address
-    else:
-        reserved = {int(registry.spec.api_ip), int(registry.spec.dns_ip)}
-        try:
-            chosen = free_address(network, taken | reserved, secrets.randbelow)
-        except RangeFull as error:
-            raise internal_error(f"failed to allocate a serviceIP: {error}") from None
-    spec["clusterIP"] = str(chosen)
-    spec["clusterIPs"] = [str(chosen)]
+        return str(network.network_address)
+    reserved = {int(registry.spec.api_ip), int(registry.spec.dns_ip)}
+    try:
+        return str(free_address(network, taken | reserved, secrets.randbelow))
+    except RangeFull as error:
+        raise internal_error(f"failed to allocate a serviceIP: {error}") from None
 
 
 def _requested(registry: Registry, new: Manifest, index: int, taken: set[int]) -> None:

@@ -137,30 +137,3 @@ def _drop_unchanged(new: dict[str, Any], old: dict[str, Any], field: str) -> Non
 
 def _ports(spec: dict[str, Any]) -> set[int]:
     return {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
-
-
-def default_families(spec: dict[str, Any], old: dict[str, Any] | None, configured: tuple[str, ...]) -> None:
-    """Fills in ipFamilies and ipFamilyPolicy; `configured` are the cluster's families, the primary one first."""
-    if not needs_cluster_ip(spec):
-        return
-    given = spec.get("clusterIPs") or []
-    selector_less = is_headless(spec) and not spec.get("selector")
-    if "ipFamilyPolicy" not in spec:
-        several = len(given) > 1 or len(spec.get("ipFamilies") or ()) > 1
-        if several and not (old and old.get("ipFamilyPolicy")):
-            return
-        if old and old.get("ipFamilyPolicy"):
-            spec["ipFamilyPolicy"] = old["ipFamilyPolicy"]
-        else:
-            spec["ipFamilyPolicy"] = "RequireDualStack" if selector_less else "SingleStack"
-    families = list(spec.get("ipFamilies") or ())
-    if not families:
-        stated = [addresses.family(ip) for ip in given if addresses.is_ip(ip)]
-        families = stated or (list(old.get("ipFamilies") or ()) if old else []) or [configured[0]]
-    dual = spec["ipFamilyPolicy"] in ("PreferDualStack", "RequireDualStack")
-    if dual and len(families) == 1 and (selector_less or len(configured) > 1):
-        families.append("IPv6" if families[0] == "IPv4" else "IPv4")
-    if spec["ipFamilyPolicy"] == "SingleStack" and old and len(old.get("ipFamilies") or ()) > 1 and \
-            old.get("ipFamilyPolicy") != "SingleStack" and families == old.get("ipFamilies"):
-        families = families[:1]
-    spec["ipFamilies"] = families

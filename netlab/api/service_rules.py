@@ -205,19 +205,6 @@ def _family_errors(spec: dict[str, Any], given: list[str], families: list[str]) 
         yield invalid("spec.ipFamilies", families, "may only hold up to 2 values")
 
 
-def configuration_errors(spec: dict[str, Any], configured: tuple[str, ...]) -> list[FieldError]:
-    """Families that this cluster does not have."""
-    if not needs_cluster_ip(spec) or (is_headless(spec) and not spec.get("selector")):
-        return []
-    errors = [invalid(f"spec.ipFamilies[{index}]", family, "not configured on this cluster")
-              for index, family in enumerate(spec.get("ipFamilies") or ())
-              if family in ("IPv4", "IPv6") and family not in configured]
-    if spec.get("ipFamilyPolicy") == "RequireDualStack" and len(configured) < 2:
-        errors.append(invalid("spec.ipFamilyPolicy", "RequireDualStack",
-                              "this cluster is not configured for dual-stack services"))
-    return errors
-
-
 def _change_errors(spec: dict[str, Any], old: dict[str, Any]) -> Iterator[FieldError]:
     if not (needs_cluster_ip(spec) and needs_cluster_ip(old)):
         return

@@ -13,7 +13,7 @@ from netlab.cli.arguments import Arguments, usage_error
 from netlab.cli.context import lab_name
 from netlab.cli.table import align
 from netlab.model.errors import LabError
-from netlab.model.lab_spec import DEFAULT_NAME
+from netlab.model.lab_spec import DEFAULT_NAME, joined
 
 
 def up(arguments: Arguments) -> int:
@@ -39,7 +39,7 @@ def up(arguments: Arguments) -> int:
     if arguments.flag("quiet"):
         print(lab.name)
         return 0
-    nodes = ", ".join(f"{node} {spec.node_ip(node)}" for node in spec.nodes)
+    nodes = ", ".join(f"{node} {joined(spec.node_ips(node))}" for node in spec.nodes)
     sys.stderr.write(f"lab {lab.name} is up ({time.monotonic() - started:.2f} s): {nodes}\n")
     named = "" if lab.name == DEFAULT_NAME else f" --name {lab.name}"
     print(f"netlab{named} get nodes -o wide\nnetlab{named} apply -f FILE\nnetlab{named} exec client -- curl ADDRESS\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import replace
 
 from netlab import __version__
 from netlab.cli.arguments import Arguments
@@ -14,6 +15,11 @@ def doctor(arguments: Arguments) -> int:
     from netlab.kernel.preflight import fitting_mode, lacks
 
     missing = list(lacks())
+    if os.geteuid() == 0:
+        from netlab.kernel.preflight_ipv6 import ipv6_lacks
+
+        # Only labs whose ipFamilies have IPv6 need these.
+        missing += [replace(lack, warning=True) for lack in ipv6_lacks()]
     print(f"kernel {platform.release()}, Python {platform.python_version()}, "
           f"{'root' if os.geteuid() == 0 else f'user {os.geteuid()}'}")
     for lack in missing:

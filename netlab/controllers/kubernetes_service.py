@@ -7,6 +7,7 @@ from netlab.controllers.endpointslice_mirroring import SKIP
 from netlab.controllers.runtime import Controller
 from netlab.controllers.slice_content import SERVICE_NAME
 from netlab.model import meta
+from netlab.model.family import family_of
 from netlab.model.meta import Manifest
 
 NAME, NAMESPACE = "kubernetes", "default"
@@ -41,7 +42,7 @@ class KubernetesService(Controller):
                 "metadata": {"name": NAME, "namespace": NAMESPACE,
                              "labels": {"component": "apiserver", "provider": "kubernetes"}},
                 "spec": {"type": "ClusterIP", "clusterIP": address, "clusterIPs": [address], "ports": ports,
-                         "sessionAffinity": "None", "ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"],
+                         "sessionAffinity": "None", "ipFamilyPolicy": "SingleStack", "ipFamilies": [family_of(address)],
                          "internalTrafficPolicy": "Cluster"}})
         elif [{key: port.get(key) for key in ports[0]} for port in meta.spec(present).get("ports") or ()] != ports:
             self.registry.update("services", present | {"spec": meta.spec(present) | {"ports": ports}})
@@ -65,6 +66,6 @@ class KubernetesService(Controller):
     def _slice(self) -> Manifest:
         return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
                 "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": {SERVICE_NAME: NAME}},
-                "addressType": "IPv4",
+                "addressType": family_of(self._address),
                 "endpoints": [{"addresses": [self._address], "conditions": {"ready": True}}],
                 "ports": [{"name": "https", "port": self._port, "protocol": "TCP"}]}

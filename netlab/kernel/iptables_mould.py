@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
+from socket import AF_INET6, inet_aton, inet_pton
 from typing import Any
 
-from netlab.kernel.iptables_pack import binary, comment_text, pack
+from netlab.kernel.iptables_pack import comment_text, pack
+from netlab.model.family import IPV4
 from netlab.netfilter.part import Part, Words
 
 Packed = Sequence[tuple[bytes, tuple[bytes, ...]]]  # chains with their rules, as far as they are in the part
@@ -72,7 +74,8 @@ class Mould:
 
 def _binary(words: Words, family: str) -> list[bytes]:
     """The words as they stand in packed rules."""
-    return [*[label.encode() for label in words.labels], *[binary(address, family) for address in words.addresses],
+    packed_address = inet_aton if family == IPV4 else partial(inet_pton, AF_INET6)
+    return [*[label.encode() for label in words.labels], *map(packed_address, words.addresses),
             *map(_matched, words.ports), *map(_destination, words.ports)]
 
 

@@ -11,82 +11,64 @@ import resource
 import socket
 import struct
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
 from netlab.kernel import capabilities, netlink, netns
-from netlab.kernel.bin_directory import INSTALL, legacy, which
+from netlab.kernel.bin_directory import legacy, which
+from netlab.kernel.preflight_modes import MATCHES, load_rules, mode_lacks
+from netlab.kernel.preflight_probe import IFF_UP, SIOCSIFFLAGS, Lack, in_child
+from netlab.model.family import IPV4, IPV6
 from netlab.topology.names import ETC_NETNS, RUN
 
 CLONE_NEWPID = 0x20000000
 MS_PRIVATE = 1 << 18
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 FILES = 4096
 SPACE = 8 << 20  # bytes: a lab of a few pods takes one, its logs grow
-LEGACY = "iptables (legacy)"
 PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)", "openssl": "openssl"}
 PRIVILEGES = ("run it on the machine itself, or in a container with --privileged (or --cap-add "
               "SYS_ADMIN,NET_ADMIN,NET_RAW beside the usual ones, with seccomp and AppArmor unconfined)")
 
-_MATCHES = {  # what the lab's rules use: a rule for each, in the table in which it stands
-    "comment": ("nat", '-m comment --comment "netlab probe" -j RETURN'),
-    "statistic": ("nat", "-m statistic --mode random --probability 0.50000000000 -j RETURN"),
-    "mark": ("nat", "-m mark ! --mark 0x4000/0x4000 -j RETURN"),
-    "MARK": ("nat", "-j MARK --set-xmark 0x4000/0x4000"),
-    "addrtype": ("nat", "-m addrtype --dst-type LOCAL -j RETURN"),
-    "recent": ("nat", "-m recent --name NETLAB-PROBE --rcheck --seconds 10 --reap --rsource -j RETURN"),
-    "DNAT": ("nat", "-p tcp -m tcp -j DNAT --to-destination 192.0.2.1:80"),
-    "MASQUERADE": ("nat", "-j MASQUERADE --random-fully"),
-    "conntrack": ("filter", "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),
-    "REJECT": ("filter", "-p tcp -m tcp -j REJECT --reject-with icmp-port-unreachable"),
-}
 
+def quick(mode: str = "iptables", families: Collection[str] = (IPV4,)) -> list[Lack]:
+    """What keeps a lab of that proxy mode and these IP families from starting; warnings are left out.
 
-@dataclass(frozen=True)
-class Lack:
-    """One thing that the machine lacks: what, why we think so, and what to do. A `warning` stops nobody."""
-
-    what: str
-    why: str
-    remedy: str
-    warning: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.why}; {self.remedy}"
-
-
-def quick(mode: str = "iptables") -> list[Lack]:
-    """What keeps a lab of that proxy mode from starting; warnings are left out.
-
-    Costs one child and 10 ms when that is nothing.
+    Costs one child and 10 ms when that is nothing, and two more with IPv6.
     """
     if os.geteuid() == 0 and not (_missing_programs() or _too_few_files() or _directories()):
         restore = legacy("iptables-restore")
-        if mode == "iptables" and restore and not _in_child(lambda: _everything(restore)):
-            return []
-    return [lack for lack in lacks(mode) if not lack.warning]
+        if mode == "iptables" and restore and not in_child(lambda: _everything(restore)):
+            return _ipv6(mode, families)
+    return [lack for lack in lacks(mode, families) if not lack.warning]
 
 
-def fitting_mode(mode: str) -> tuple[str, list[Lack], str]:
+def fitting_mode(mode: str, families: Collection[str] = (IPV4,)) -> tuple[str, list[Lack], str]:
     """(the proxy mode of a lab that asks for `mode`, what it lacks, what to tell its user).
 
     A lab that asks for none gets iptables, and nftables where only the legacy tables are missing.
     """
-    missing = quick(mode or "iptables")
-    if mode or not missing or any(not lack.what.startswith(LEGACY) for lack in missing) or quick("nftables"):
+    missing = quick(mode or "iptables", families)
+    if mode or not missing or any("(legacy)" not in lack.what for lack in missing) or quick("nftables", families):
         return mode or "iptables", missing, ""
     return "nftables", [], (f"{missing[0].what}: {missing[0].why}; so kube-proxy runs in the nftables mode here "
                         "(iptables-save shows nothing, `nft list ruleset` does)")
 
 
-def lacks(mode: str = "iptables") -> list[Lack]:
-    """All that is missing for that proxy mode, each with its remedy, and warnings. Takes up to a second."""
+def _ipv6(mode: str, families: Collection[str]) -> list[Lack]:
+    if IPV6 not in families:
+        return []
+    from netlab.kernel.preflight_ipv6 import ipv6_lacks
+
+    return ipv6_lacks(mode)
+
+
+def lacks(mode: str = "iptables", families: Collection[str] = (IPV4,)) -> list[Lack]:
+    """All that is missing for that mode and families, each with its remedy, and warnings. Takes up to a second."""
     if os.geteuid() != 0:
         return [Lack("root", "network namespaces are made by root only", "run it with sudo")]
     found: list[Lack] = []
 
     def attempt(what: str, remedy: str, function: Callable[[], None]) -> bool:
-        why = _in_child(function)
+        why = in_child(function)
         if why:
             found.append(Lack(what, why, remedy))
         return not why
@@ -98,10 +80,7 @@ def lacks(mode: str = "iptables") -> list[Lack]:
         attempt("links", "the kernel needs the modules veth and bridge: modprobe -a veth bridge", _links)
         attempt("sysctls of a netns", "mount /proc/sys writable, or allow a fresh proc to be mounted "
                 "(docker: --security-opt systempaths=unconfined)", _sysctl)
-        if mode != "nftables":
-            found += _iptables()
-        found += _MODES.get(mode, list)()
-        found += _pod_nat()
+        found += mode_lacks(mode, families) + _ipv6(mode, families) + _pod_nat()
     if attempt("mounts", f"AppArmor or seccomp forbids them: {PRIVILEGES}", _private_mounts):
         attempt("PID namespaces", "a fresh proc must be mountable: no masked /proc "
                 "(docker: --security-opt systempaths=unconfined)", lambda: _as_init(lambda: 0))
@@ -118,7 +97,7 @@ def _everything(restore: str) -> None:
         _sysctl_write()
         _links_make()
         os.chroot("/")
-        code = _restore(restore, list(_MATCHES))
+        code = load_rules(restore, list(MATCHES))
         capabilities.drop()
         return code
 
@@ -205,109 +184,8 @@ def _as_init(function: Callable[[], int]) -> None:
         if code := function():
             raise OSError(f"exit code {code}")
 
-    if why := _in_child(inside):
+    if why := in_child(inside):
         raise OSError(why)
-
-
-def _iptables() -> list[Lack]:
-    restore = legacy("iptables-restore")
-    if restore is None:
-        return [Lack(LEGACY, "iptables-legacy-restore is not on the PATH", INSTALL)]
-    if not _try_rules(restore, list(_MATCHES)):
-        return []
-    found = []
-    for table in ("nat", "filter"):
-        if why := _try_rules(restore, [], tables=(table,)):
-            found.append(Lack(f"{LEGACY} table {table}", why, f"load its module on the machine: modprobe "
-                              f"iptable_{table}; a kernel without legacy iptables runs labs with proxyMode nftables"))
-    if not found:
-        for name in _MATCHES:
-            if why := _try_rules(restore, [name]):
-                kind = "target" if name.isupper() else "match"
-                found.append(Lack(f"iptables {kind} {name}", why,
-                                  f"load its module on the machine: modprobe xt_{name} (or ipt_{name})"))
-    return found
-
-
-def _nftables() -> list[Lack]:
-    nft = which("nft")
-    if nft is None:
-        return [Lack("nftables", "nft is not on the PATH", "apt-get install nftables")]
-
-    def inside() -> None:
-        netns.unshare(netns.CLONE_NEWNET)
-        _feed([nft, "-f", "-"], _NFT_PROBE)
-
-    why = _in_child(inside)
-    return [Lack("nftables", why, "kernel 5.13 and nft 1.0.1 or newer are needed; load the modules on the machine: "
-                                  "modprobe -a nf_tables nft_chain_nat nft_numgen nft_fib_ipv4 nft_masq nft_reject_ipv4"
-                 )] if why else []
-
-
-def _ipvs() -> list[Lack]:
-    def inside() -> None:
-        netns.unshare(netns.CLONE_NEWNET)
-        if not os.path.exists("/proc/net/ip_vs"):
-            raise OSError("the kernel has no IP virtual server (ip_vs)")
-
-    why = _in_child(inside)
-    return [Lack("IPVS", why or "netlab does not write this mode's virtual servers yet",
-                 "choose another proxyMode: iptables, nftables or userspace")]
-
-
-_MODES: dict[str, Callable[[], list[Lack]]] = {"nftables": _nftables, "ipvs": _ipvs}
-_NFT_PROBE = """add table ip netlab-probe { comment "probe" ; }
-add map ip netlab-probe m { type ipv4_addr . inet_proto . inet_service : verdict ; }
-add set ip netlab-probe s { type ipv4_addr ; size 65535 ; flags dynamic,timeout ; timeout 3h ; }
-add chain ip netlab-probe f { type filter hook input priority -110 ; }
-add chain ip netlab-probe n { type nat hook output priority -100 ; }
-add chain ip netlab-probe p { type nat hook postrouting priority 100 ; }
-add chain ip netlab-probe e
-add rule ip netlab-probe f ct state new fib daddr type local reject
-add rule ip netlab-probe n ip daddr . meta l4proto . th dport vmap @m
-add rule ip netlab-probe n numgen random mod 2 vmap { 0 : goto e, 1 : goto e }
-add rule ip netlab-probe e update @s { ip saddr }
-add rule ip netlab-probe e meta l4proto tcp dnat to 192.0.2.1:80
-add rule ip netlab-probe p meta mark & 0x4000 == 0 masquerade fully-random
-"""
-
-
-def _try_rules(restore: str, rules: list[str], *, tables: tuple[str, ...] = ()) -> str:
-    def inside() -> None:
-        netns.unshare(netns.CLONE_NEWNET)
-        _restore(restore, rules, tables=tables)
-
-    return _in_child(inside)
-
-
-def _restore(restore: str, rules: list[str], *, tables: tuple[str, ...] = ()) -> int:
-    """Loads the probes by iptables-legacy-restore; OSError with its words when it refuses."""
-    lines = []
-    for table in dict.fromkeys([*tables, *(_MATCHES[rule][0] for rule in rules)]):
-        lines += [f"*{table}", ":NETLAB-PROBE - [0:0]"]
-        lines += [f"-A NETLAB-PROBE {text}" for place, text in map(_MATCHES.__getitem__, rules) if place == table]
-        lines += ["COMMIT"]
-    return _feed([restore, "-w", "5"], "\n".join([*lines, ""]))
-
-
-def _feed(argv: list[str], text: str) -> int:
-    """Runs a program with that text as its input; OSError with its words when it fails."""
-    rules_file, words_file = os.memfd_create("rules"), os.memfd_create("words")
-    os.write(rules_file, text.encode())
-    os.lseek(rules_file, 0, os.SEEK_SET)
-    redirections = [(os.POSIX_SPAWN_DUP2, source, target)
-                    for target, source in enumerate((rules_file, words_file, words_file))]
-    # A lock file of its own: the usual one is the whole machine's, and a netns of a probe concerns nobody.
-    env = os.environ | {"XTABLES_LOCKFILE": "/proc/self/fd/2"}
-    # Importing subprocess would take longer than the program.
-    pid = os.posix_spawn(argv[0], argv, env, file_actions=redirections)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    words = os.pread(words_file, 1000, 0).decode(errors="replace").strip().splitlines()
-    os.close(rules_file)
-    os.close(words_file)
-    if code:
-        raise OSError(words[0] if words else f"{argv[0]} ended with {code}")
-    return 0
 
 
 def _pod_nat() -> list[Lack]:
@@ -325,7 +203,7 @@ def _pod_nat() -> list[Lack]:
         if code:
             raise OSError(words)
 
-    why = _in_child(inside)
+    why = in_child(inside)
     return [Lack("nftables", f"{why}: pods cannot reach hosts outside of the cluster, and hostPort does not work",
                  remedy, warning=True)] if why else []
 
@@ -386,23 +264,3 @@ def _reaping() -> list[Lack]:
                          "start the container with --init; labs run without it", warning=True)]
         time.sleep(0.002)
     return []
-
-
-def _in_child(function: Callable[[], None]) -> str:
-    """Why it fails in a child of its own, "" when it does not. The child may change its namespaces as it likes."""
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        except Exception as error:
-            os.write(theirs, (str(error) or repr(error)).encode()[:4000])
-        finally:
-            os._exit(code)
-    os.close(theirs)
-    with open(ours, "rb") as file:
-        text = file.read().decode(errors="replace")
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return text or (f"the probe ended with {status}" if status else "")

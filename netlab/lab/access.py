@@ -80,7 +80,8 @@ def hosts(spec: LabSpec) -> tuple[str, ...]:
     """Every name and address by which the API may be asked for."""
     service = ("kubernetes", "kubernetes.default", "kubernetes.default.svc",
                f"kubernetes.default.svc.{spec.cluster_domain}")
-    return (LOOPBACK, "localhost", *service, str(spec.api_ip), str(spec.node_ip(spec.nodes[0])), spec.nodes[0])
+    return (LOOPBACK, "localhost", *service, str(spec.api_ip), *map(str, spec.node_ips(spec.nodes[0])),
+            spec.nodes[0])
 
 
 def _bind(port: int) -> socket.socket | None:

@@ -11,7 +11,7 @@ from netlab.controllers.kubelet.node_status import conditions as node_conditions
 from netlab.kernel import machine
 from netlab.lab import policy
 from netlab.model import meta
-from netlab.model.lab_spec import LabSpec
+from netlab.model.lab_spec import LabSpec, joined
 from netlab.model.meta import Manifest
 from netlab.topology import names
 
@@ -51,9 +51,10 @@ def _ensure(registry: Registry, resource: str, manifest: Manifest) -> None:
 
 def settings(spec: LabSpec) -> Manifest:
     """kube-system/kubeadm-config: the ranges and the domain, where cluster tools look for them."""
+    pods, services = joined(one.pod for one in spec.ranges), joined(one.service for one in spec.ranges)
     text = (f"apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nclusterName: {spec.name}\n"
             f"kubernetesVersion: {KUBERNETES_VERSION}\nnetworking:\n  dnsDomain: {spec.cluster_domain}\n"
-            f"  podSubnet: {spec.pod_cidr}\n  serviceSubnet: {spec.service_cidr}\n")
+            f"  podSubnet: {pods}\n  serviceSubnet: {services}\n")
     return {"metadata": {"name": SETTINGS, "namespace": "kube-system"}, "data": {"ClusterConfiguration": text}}
 
 
@@ -62,7 +63,7 @@ def node_manifest(spec: LabSpec, node: str) -> Manifest:
     labels = {"beta.kubernetes.io/arch": _architecture(), "beta.kubernetes.io/os": "linux",
               "kubernetes.io/arch": _architecture(), "kubernetes.io/hostname": node, "kubernetes.io/os": "linux"}
     labels |= spec.node_labels.get(node, {})
-    details: Manifest = {"podCIDR": str(spec.node_pod_cidr(node)), "podCIDRs": [str(spec.node_pod_cidr(node))],
+    details: Manifest = {"podCIDR": str(spec.node_pod_cidr(node)), "podCIDRs": [*map(str, spec.node_pod_cidrs(node))],
                          "providerID": f"netlab://{spec.name}/{node}"}
     if node == spec.nodes[0]:
         labels[CONTROL_PLANE] = ""
@@ -76,13 +77,13 @@ def node_manifest(spec: LabSpec, node: str) -> Manifest:
 def node_status(registry: Registry, node: str) -> Manifest:
     """What a kubelet reports when it joins."""
     now = registry.now()
-    address = str(registry.spec.node_ip(node))
     directory = names.run_dir(registry.spec.name)
     resources = machine.capacity(directory) | {"pods": "110"}
     conditions = [condition | {"lastHeartbeatTime": now, "lastTransitionTime": now}
                   for condition in node_conditions(directory)]
     return {
-        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": node}],
+        "addresses": [*({"type": "InternalIP", "address": str(ip)} for ip in registry.spec.node_ips(node)),
+                      {"type": "Hostname", "address": node}],
         "capacity": resources, "allocatable": resources, "conditions": conditions,
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
         "nodeInfo": {
@@ -106,8 +107,8 @@ def dns_deployment(spec: LabSpec) -> Manifest:
     """kube-system/coredns: two pods with the lab's own DNS server."""
     container = {
         "name": "coredns", "image": "registry.k8s.io/coredns/coredns:v1.12.0",
-        "args": ["--domain", spec.cluster_domain, "--pod-cidr", str(spec.pod_cidr),
-                 "--service-cidr", str(spec.service_cidr)],
+        "args": ["--domain", spec.cluster_domain, "--pod-cidr", joined(one.pod for one in spec.ranges),
+                 "--service-cidr", joined(one.service for one in spec.ranges)],
         "ports": [{"containerPort": 53, "name": "dns", "protocol": "UDP"},
                   {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"}],
         "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 60,

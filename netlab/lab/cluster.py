@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import socket
 import struct
 import time
 from functools import partial
@@ -23,7 +22,7 @@ from netlab.controllers.kubelet.streaming import PodStreams
 from netlab.controllers.pod_network import PodNetwork
 from netlab.controllers.runtime import Controller, Manager
 from netlab.controllers.service_lb import ServiceLoadBalancers
-from netlab.kernel import bin_directory, netns, signing, sockets, wiring
+from netlab.kernel import bin_directory, signing, sockets, wiring
 from netlab.kernel.nft_table import NftTable
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
@@ -104,9 +103,9 @@ class Cluster:
         context = tls.context(access.certificate, access.key, clients=access.authority)
         door = Door(self.registry, token=access.token, hosts=hosts(self.spec))
         control_plane_node = self.spec.nodes[0]
-        inside = sockets.listen(names.node_netns(self.spec.name, control_plane_node),
-                                str(self.spec.node_ip(control_plane_node)), API_PORT, backlog=1024)
-        for listener in (access.listen(), inside):
+        inside = [sockets.listen(names.node_netns(self.spec.name, control_plane_node), str(address), API_PORT,
+                                 backlog=1024) for address in self.spec.node_ips(control_plane_node)]
+        for listener in (access.listen(), *inside):
             await self.server.start_tls(listener, context, door)
 
     def _build(self) -> None:
@@ -158,7 +157,7 @@ class Cluster:
         loop = asyncio.get_running_loop()
         end = loop.time() + DNS_LIMIT
         while loop.time() < end:
-            query = netns.visit(node, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
+            query = sockets.udp(node, sockets.family_of(target[0]))
             with query:
                 try:
                     await loop.sock_connect(query, target)

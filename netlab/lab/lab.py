@@ -39,7 +39,7 @@ class Lab:
         from netlab.lab.startup import start_daemon, take_lock
 
         preflight.raise_file_limit()
-        mode, lacks, note = preflight.fitting_mode(spec.proxy_mode)
+        mode, lacks, note = preflight.fitting_mode(spec.proxy_mode, spec.ip_families)
         if lacks:
             raise LabError("this machine cannot run a lab:\n" + "\n".join(f"  {lack}" for lack in lacks),
                            hint="netlab doctor", exit_code=3)
@@ -184,13 +184,17 @@ class Lab:
                 os.close(file)
 
     def rules(self, node: str) -> str:
-        """What `iptables-save` prints in that node, without counters and comment lines."""
+        """What `iptables-save` prints in that node, without counters and comment lines; then `ip6tables-save` so."""
         import re
 
-        code, out, error = self.run(node, ["iptables-save"])
-        if code:
-            raise LabError(f"iptables-save in {node}: {error.decode(errors='replace').strip()}", exit_code=5)
-        lines = (line for line in out.decode().splitlines() if not line.startswith("#"))
+        lines: list[str] = []
+        for family, program in (("IPv4", "iptables-save"), ("IPv6", "ip6tables-save")):
+            if family not in self.spec.ip_families:
+                continue
+            code, out, error = self.run(node, [program])
+            if code:
+                raise LabError(f"{program} in {node}: {error.decode(errors='replace').strip()}", exit_code=5)
+            lines += (line for line in out.decode().splitlines() if not line.startswith("#"))
         return re.sub(r"\[\d+:\d+\]", "[0:0]", "\n".join(lines) + "\n")
 
 

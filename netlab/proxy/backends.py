@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from netlab.model.endpoints import EndpointSlice
-from netlab.model.family import IPV4, with_port
+from netlab.model.family import IPV4
 
 
 class Backend(NamedTuple):
@@ -22,7 +22,7 @@ class Backend(NamedTuple):
     @property
     def text(self) -> str:
         """`ADDRESS:PORT` or `[ADDRESS]:PORT`, by which kube-proxy sorts and names backends."""
-        return with_port(self.address, self.port)
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 class Choice(NamedTuple):

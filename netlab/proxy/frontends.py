@@ -77,18 +77,20 @@ def portals(service: Service, family: str = IPV4) -> tuple[Portal, ...]:
 
 
 def _portal(service: Service, port: ServicePort, address: str, family: str) -> Portal:
-    def ours(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple([text for text in texts if family_of(text) == family])
-
     outside = service.external_policy
     protocol = port.protocol
-    ranges = ours(service.source_ranges)
+    ranges = _ours(service.source_ranges, family)
     rows = [Frontend(CLUSTER_IP, address, port.port, protocol, service.internal_policy)]
-    rows += [Frontend(EXTERNAL_IP, ip, port.port, protocol, outside) for ip in ours(service.external_ips)]
+    rows += [Frontend(EXTERNAL_IP, ip, port.port, protocol, outside) for ip in _ours(service.external_ips, family)]
     rows += [Frontend(LOAD_BALANCER_IP, ip, port.port, protocol, outside, ranges)
-             for ip in ours(service.load_balancer_ips)]
+             for ip in _ours(service.load_balancer_ips, family)]
     if port.node_port and service.type in ("NodePort", "LoadBalancer"):
         rows.append(Frontend(NODE_PORT, "", port.node_port, protocol, outside))
     name = f"{service.namespace}/{service.name}" + (f":{port.name}" if port.name else "")
     return Portal(name, protocol, service.namespace, service.name, port.name, tuple(rows),
                   service.affinity_seconds, service.health_check_node_port)
+
+
+def _ours(texts: tuple[str, ...], family: str) -> tuple[str, ...]:
+    """The addresses or ranges of the family."""
+    return tuple([text for text in texts if family_of(text) == family]) if texts else ()

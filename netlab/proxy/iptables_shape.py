@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from netlab.model.family import IPV6, with_port
+from netlab.model.family import IPV6
 from netlab.netfilter.part import Chain, Part, Shape, Words, part
 from netlab.proxy.backends import Backend, Choice
 from netlab.proxy.frontends import Portal
@@ -54,8 +54,9 @@ def _chains(portal: Portal, choice: Choice, node: NodeView, large: bool) -> tupl
 def _words(portal: Portal, backends: tuple[Backend, ...]) -> Words:
     key = portal.name + portal.protocol.lower()
     port = backends[0].port
+    start, end = (f"{key}[", f"]:{port}") if ":" in backends[0].address else (key, f":{port}")
     return Words((portal.name,),
-                 (chain_hash(key), *[chain_hash(key + with_port(backend.address, port)) for backend in backends]),
+                 (chain_hash(key), *[chain_hash(f"{start}{backend.address}{end}") for backend in backends]),
                  (*[row.address for row in portal.frontends if row.address], *[b.address for b in backends]),
                  (*[row.port for row in portal.frontends], port))
 

@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass
 
 from netlab.dns.names import IPNetwork, Name, Zones
+from netlab.kernel.listening import listening
 from netlab.server.dns_informer import PATHS, Informer
 from netlab.server.dns_log import Log
 from netlab.server.dns_responder import Responder
@@ -75,30 +76,26 @@ class _Stop(BaseException):
 
 
 def _local_addresses(networks: tuple[IPNetwork, ...]) -> tuple[str, ...]:
-    """The address that packets to the Services leave from: the pod's own. Nothing is sent."""
+    """The addresses that packets to the Services leave from, one of each family: the pod's own. Nothing is sent."""
+    found: dict[int, str] = {}
     for network in networks:
-        if network.version == 4:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                try:
-                    probe.connect((str(network[1]), 53))
-                    return (str(probe.getsockname()[0]),)
-                except OSError:
-                    pass
-    return ()
+        family = socket.AF_INET if network.version == 4 else socket.AF_INET6
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect((str(network[1]), 53))
+                found.setdefault(family, str(probe.getsockname()[0]))
+        except OSError:
+            pass
+    return tuple(found.values())
 
 
 def _udp_socket(port: int) -> socket.socket:
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp = listening(socket.SOCK_DGRAM, port)
     for option in (socket.SO_RCVBUF, SO_RCVBUFFORCE):
         try:
             udp.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER)
         except OSError:
             pass
-    try:
-        udp.bind(("0.0.0.0", port))
-    except OSError:
-        udp.close()
-        raise
     return udp
 
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from netlab.kernel.listening import listening
+
 IDLE = 10.0  # seconds without a whole message, or with a response not taken, before a connection is closed
 MAX_CONNECTIONS = 256
 MAX_OUTPUT = 256 << 10  # bytes of responses not taken yet; nothing more is read above
@@ -36,14 +38,8 @@ class StreamServer:
         self._connections: set[_Connection] = set()
 
     def listen(self, port: int, consume: Consume) -> None:
-        """Listens on all IPv4 addresses; OSError when the port is taken."""
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("0.0.0.0", port))
-        except OSError:
-            listener.close()
-            raise
+        """Listens on all addresses of both families; OSError when the port is taken."""
+        listener = listening(socket.SOCK_STREAM, port)
         listener.listen(128)
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, consume)

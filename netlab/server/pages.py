@@ -9,6 +9,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from netlab.kernel import sockets
+from netlab.kernel.listening import wildcard
+from netlab.kernel.netns import visit
 from netlab.proxy.health import Page
 
 Answer = Callable[[str], Page]
@@ -56,8 +58,16 @@ class PageServer:
 
 
 def pages_in(netns: str) -> Callable[[str, int, Answer], PageServer]:
-    """What starts such servers in a netns; OSError when the port is taken there."""
-    return lambda address, port, answer: PageServer(sockets.listen(netns, address, port), answer)
+    """What starts such servers in a netns; OSError when the port is taken there.
+
+    0.0.0.0 is every address, also of IPv6 where the netns has any.
+    """
+    def start(address: str, port: int, answer: Answer) -> PageServer:
+        if address == "0.0.0.0":
+            _, address = visit(netns, wildcard)
+        return PageServer(sockets.listen(netns, address, port), answer)
+
+    return start
 
 
 def _bytes(page: Page, *, head: bool) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 
+from netlab.model.family import with_port
+
 LIMIT = 5.0  # seconds per request
 
 
@@ -37,7 +39,8 @@ def dial(host: str, port: int, request: str, *, protocol: str = "http", tries: i
 def http_get(host: str, port: int, path: str) -> str:
     """The body of an answer to GET."""
     with socket.create_connection((host, port), LIMIT) as made, made.makefile("rb") as stream:
-        made.sendall(f"GET /{path.lstrip('/')} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+        head = f"GET /{path.lstrip('/')} HTTP/1.1\r\nHost: {with_port(host, port)}\r\nConnection: close\r\n\r\n"
+        made.sendall(head.encode())
         length, chunked = -1, False
         if not stream.readline():
             raise ConnectionError("EOF")

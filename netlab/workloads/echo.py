@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from netlab.model.family import with_port
 from netlab.workloads.http import Request, Response
 from netlab.workloads.identity import Identity, identity
 from netlab.workloads.manners import MANNERS, not_found
@@ -76,8 +77,8 @@ def facts(request: Request, me: Identity) -> dict[str, object]:
     """What a test wants to know of a request: who answered, and whom it saw."""
     return {
         "pod": me.pod, "namespace": me.namespace, "node": me.node, "podIP": me.pod_ip,
-        "client": f"{request.client[0]}:{request.client[1]}", "clientIP": request.client[0],
-        "local": f"{request.local[0]}:{request.local[1]}",
+        "client": with_port(*request.client), "clientIP": request.client[0],
+        "local": f"{with_port(*request.local)}",
         "method": request.method, "path": request.target, "host": request.header("host"),
         "headers": dict(request.headers), "bodyLength": request.body_length,
         "body": request.body[:4096].decode(errors="replace"),
@@ -86,7 +87,7 @@ def facts(request: Request, me: Identity) -> dict[str, object]:
 
 def udp_answer(data: bytes, client: tuple[str, int], local: tuple[str, int], me: Identity) -> bytes:
     """The datagram that answers a datagram: the same facts in one line, then what was sent."""
-    line = f"pod={me.pod} node={me.node} podIP={me.pod_ip} client={client[0]}:{client[1]} local={local[0]}:{local[1]}\n"
+    line = f"pod={me.pod} node={me.node} podIP={me.pod_ip} client={with_port(*client)} local={with_port(*local)}\n"
     return line.encode() + data[:32768]
 
 
@@ -108,7 +109,7 @@ def serve(options: Options, me: Identity) -> Server:
 
     def respond(request: Request) -> Response:
         response = answer(request, me, options)
-        say(f"{request.client[0]}:{request.client[1]} {request.method} {request.target} {response.code}")
+        say(f"{with_port(*request.client)} {request.method} {request.target} {response.code}")
         return response
 
     for port in options.ports:

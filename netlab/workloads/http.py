@@ -9,7 +9,10 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BufferedReader
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from netlab.kernel.listening import plain
 
 MAX_HEAD = 64 * 1024
 KEPT_BODY = 1024 * 1024  # of longer bodies only the length is kept
@@ -143,7 +146,7 @@ def serve_connection(connection: socket.socket, handler: Handler, *, stopping: C
                      busy: Callable[[bool], None]) -> None:
     """Answers the requests of one connection until either side closes it; `busy` tells when one is being answered."""
     with connection, connection.makefile("rb") as stream:
-        client, local = connection.getpeername()[:2], connection.getsockname()[:2]
+        client, local = _plain(connection.getpeername()), _plain(connection.getsockname())
         while True:
             try:
                 request = read_request(stream, client=client, local=local,
@@ -162,3 +165,7 @@ def serve_connection(connection: socket.socket, handler: Handler, *, stopping: C
                 busy(False)
             if not stay:
                 return
+
+
+def _plain(name: tuple[Any, ...]) -> tuple[str, int]:
+    return plain(name[0]), int(name[1])

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from netlab.model.family import with_port
 from netlab.workloads.http import Request
 from netlab.workloads.identity import Identity
 
@@ -26,7 +27,7 @@ class Manner:
 def plain(request: Request, me: Identity, text: str) -> str:
     """One fact a line, easy to grep."""
     lines = [f"Pod: {me.pod}", f"Namespace: {me.namespace}", f"Node: {me.node}", f"Pod IP: {me.pod_ip}",
-             f"Client: {request.client[0]}:{request.client[1]}", f"Server: {request.local[0]}:{request.local[1]}",
+             f"Client: {with_port(*request.client)}", f"Server: {with_port(*request.local)}",
              f"Request: {request.method} {request.target} {request.version}",
              *(f"{name}: {value}" for name, value in request.headers)]
     if request.body_length:
@@ -40,7 +41,7 @@ def _nginx(request: Request, me: Identity, text: str) -> str:
 
 def _nginx_hello(request: Request, me: Identity, text: str) -> str:
     date = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
-    return (f"Server address: {request.local[0]}:{request.local[1]}\nServer name: {me.pod}\nDate: {date}\n"
+    return (f"Server address: {with_port(*request.local)}\nServer name: {me.pod}\nDate: {date}\n"
             f"URI: {request.target}\nRequest ID: {secrets.token_hex(16)}\n")
 
 
@@ -56,7 +57,7 @@ def _page(title: str, body: str, request: Request, me: Identity) -> str:
 
 def _whoami(request: Request, me: Identity, text: str) -> str:
     lines = [f"Hostname: {me.pod}", "IP: 127.0.0.1", f"IP: {me.pod_ip}",
-             f"RemoteAddr: {request.client[0]}:{request.client[1]}",
+             f"RemoteAddr: {with_port(*request.client)}",
              f"{request.method} {request.target} {request.version}",
              *(f"{name}: {value}" for name, value in request.headers)]
     return "".join(f"{line}\n" for line in lines) + "\n"

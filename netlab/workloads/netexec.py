@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from datetime import datetime
 
+from netlab.model.family import with_port
 from netlab.workloads import dial
 from netlab.workloads.http import Request, Response
 from netlab.workloads.options import options
@@ -39,7 +40,7 @@ class NetExec:
         """The answer to a request; 404 for a path that it does not have."""
         if self._override:
             request = replace(request, method="GET", target=self._override)
-        say(f"{request.method} {request.target} from {request.client[0]}:{request.client[1]}")
+        say(f"{request.method} {request.target} from {with_port(*request.client)}")
         route = self._routes.get(request.path)
         return route(request) if route else Response("404 page not found\n", 404)
 
@@ -50,13 +51,13 @@ class NetExec:
             return socket.gethostname().encode()
         if command == "echo":
             return rest.encode()
-        return f"{client[0]}:{client[1]}".encode() if command == "clientip" else b""
+        return f"{with_port(*client)}".encode() if command == "clientip" else b""
 
     def _now(self, request: Request) -> Response:
         return Response(f"NOW: {datetime.now().astimezone().isoformat(sep=' ')}")
 
     def _clientip(self, request: Request) -> Response:
-        return Response(f"{request.client[0]}:{request.client[1]}")
+        return Response(f"{with_port(*request.client)}")
 
     def _hostname(self, request: Request) -> Response:
         return Response(socket.gethostname())

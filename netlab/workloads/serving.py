@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from netlab.kernel.listening import MAPPED, listening, plain
 from netlab.workloads.http import Handler, serve_connection
 
 STACK = 512 * 1024  # bytes for each connection's thread; the default would reserve 8 MB
@@ -132,10 +133,10 @@ class Server:
             except OSError:
                 return
             local = _destination(made, control)
-            reply = self._udp[made](data, peer[:2], (local, made.getsockname()[1]))
+            reply = self._udp[made](data, (plain(peer[0]), peer[1]), (local, made.getsockname()[1]))
             if reply:
                 with contextlib.suppress(OSError):
-                    made.sendmsg([reply], _source(local), 0, peer)
+                    made.sendmsg([reply], _source(made, local), 0, peer)
 
     def _drain(self) -> None:
         for listener in self._tcp:  # the kernel has accepted these: closing the port now would reset them
@@ -176,17 +177,14 @@ def say(text: str) -> None:
 
 
 def _listen(port: int, address: str) -> socket.socket:
-    made = _family_socket(socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    _bind(made, port, address)
+    made = listening(socket.SOCK_STREAM, port, address)
     made.listen(1024)
     made.setblocking(False)
     return made
 
 
 def _bind_udp(port: int, address: str) -> socket.socket:
-    made = _family_socket(socket.SOCK_DGRAM)
-    _bind(made, port, address)
+    made = listening(socket.SOCK_DGRAM, port, address)
     # A reply must leave from the address that was asked, or a client behind NAT drops it.
     if made.family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
@@ -199,26 +197,19 @@ def _bind_udp(port: int, address: str) -> socket.socket:
 _IP_PKTINFO = 8  # linux/in.h; Python 3.11 does not name it
 
 
-def _family_socket(kind: int) -> socket.socket:
-    return socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC)
-
-
-def _bind(made: socket.socket, port: int, address: str) -> None:
-    try:
-        made.bind((address or "0.0.0.0", port))
-    except BaseException:
-        made.close()
-        raise
-
-
 def _destination(made: socket.socket, control: list[tuple[int, int, bytes]]) -> str:
     for level, kind, data in control:
         if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
             return socket.inet_ntoa(data[8:12])  # struct in_pktinfo: ifindex, spec_dst, addr
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            return plain(socket.inet_ntop(socket.AF_INET6, data[:16]))  # struct in6_pktinfo: addr, ifindex
     return str(made.getsockname()[0])
 
 
-def _source(local: str) -> list[tuple[int, int, bytes]]:
-    if local in ("", "0.0.0.0"):
+def _source(made: socket.socket, local: str) -> list[tuple[int, int, bytes]]:
+    if local in ("", "0.0.0.0", "::"):
         return []
+    if made.family == socket.AF_INET6:
+        packed = socket.inet_pton(socket.AF_INET6, local if ":" in local else MAPPED + local)
+        return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, packed + b"\0\0\0\0")]
     return [(socket.IPPROTO_IP, _IP_PKTINFO, b"\0\0\0\0" + socket.inet_aton(local) + b"\0\0\0\0")]

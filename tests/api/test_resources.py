@@ -11,8 +11,8 @@ from tests.api.objects import NOW, deployment, pod, registry, service
 
 def test_every_type_of_the_shape_table_is_there():
     known = types()
-    for name, fields in known.items():
-        for field, shape in fields.items():
+    for name, known_type in known.items():
+        for field, shape in known_type.fields.items():
             while shape.element:
                 shape = shape.element
             assert shape.form != "struct" or shape.name in known, f"{name}.{field} has no type {shape.name}"

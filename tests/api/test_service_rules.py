@@ -65,7 +65,7 @@ def timeout(seconds):
      'spec.clusterIPs: Invalid value: ["10.96.0.21"]: first value must match `clusterIP`'),
     (service(clusterIPs=["10.96.0.21"]),
      'spec.clusterIPs: Invalid value: ["10.96.0.21"]: must be empty when `clusterIP` is not specified'),
-    (service(clusterIP="10.96.0.20", ipFamilies=["IPv6"]),
+    (service(ipFamilies=["IPv6"]),
      'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster'),
     (service(ipFamilyPolicy="RequireDualStack"),
      'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services'),

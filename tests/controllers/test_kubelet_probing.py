@@ -16,8 +16,8 @@ from netlab.workloads.serving import Server
 
 @pytest.fixture(autouse=True)
 def _own_netns(monkeypatch):
-    def tcp(netns):
-        return socket.socket(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    def tcp(netns, family=socket.AF_INET):
+        return socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
 
     monkeypatch.setattr(probing.sockets, "tcp", tcp)
 

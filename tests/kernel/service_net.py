@@ -9,11 +9,13 @@ import threading
 
 from netlab.kernel import netns
 from netlab.lab.dataplanes import tables_of
-from netlab.proxy import MODES
+from netlab.model.family import IPV4, IPV6, host_range
 from tests.proxy import flows
+from tests.proxy.families import CASES, TABLES, gateway, six
 
 PREFIX = f"nltdp{os.getpid()}"
 LIMIT = 0.4  # seconds after which a dropped packet is taken for dropped
+REFUSAL = 5.0  # for what must be refused: a TCP client may hear it at its second SYN only, in IPv6 (tcp_v6_err)
 
 
 def run(*argv, text=None):
@@ -25,10 +27,14 @@ def run(*argv, text=None):
 class ServiceNet:
     """The nodes' tables for each mode are in `tables_of`; `connect` makes a real connection."""
 
-    def __init__(self):
-        self.names = {"client": f"{PREFIX}-client", "fabric": f"{PREFIX}-fabric"}
-        self.names |= {name: f"{PREFIX}-{name}" for name in (*flows.NODES, *flows.PODS)}
-        self.tables_of = {mode: {node: tables_of(mode)(self.names[node]) for node in flows.NODES} for mode in MODES}
+    def __init__(self, family=IPV4):
+        self.family, self.table = family, TABLES[family]
+        self.socket_family = socket.AF_INET6 if family == IPV6 else socket.AF_INET
+        prefix = f"{PREFIX}-{family[-1]}"
+        self.names = {"client": f"{prefix}-client", "fabric": f"{prefix}-fabric"}
+        self.names |= {name: f"{prefix}-{name}" for name in (*self.table.NODES, *self.table.PODS)}
+        self.tables_of = {mode: {node: tables_of(mode)(self.names[node]) for node in self.table.NODES}
+                          for mode, of in CASES if of == family}
         self._closing = contextlib.ExitStack()
 
     def __enter__(self):
@@ -48,36 +54,63 @@ class ServiceNet:
 
     def _build(self):
         batches = {key: ["link set lo up"] for key in self.names}
-        fabric = batches["fabric"]
+        fabric, nodad = batches["fabric"], "nodad" if self.family == IPV6 else ""
         fabric.append("link add br0 type bridge")
-        hosts = {**flows.NODES, "client": flows.CLIENT[0]}
+        hosts = {**self.table.NODES, "client": self.table.CLIENT[0]}
         for key, ip in hosts.items():
             fabric += [f"link add {key} type veth peer name eth0 netns {self.names[key]}",
                        f"link set {key} master br0 up"]
-            batches[key] += [f"address add {ip}/16 dev eth0", "link set eth0 up"]
+            batches[key] += [f"address add {self._net(ip, 16)} dev eth0 {nodad}", "link set eth0 up"]
         fabric.append("link set br0 up")
-        client = flows.CLIENT[0]
-        batches["client"].append(f"address add {flows.CLIENT[1]}/32 dev eth0")
-        for node in flows.NODES:
+        client = self.table.CLIENT[0]
+        batches["client"].append(f"address add {host_range(self.table.CLIENT[1])} dev eth0 {nodad}")
+        for node in self.table.NODES:
             batches[node].append(f"route add default via {client}")
-        for pod, home in flows.PODS.items():
-            veth = f"veth{pod.rpartition('.')[2]}"
-            gateway = pod.rpartition(".")[0] + ".1"
+        for pod, home in self.table.PODS.items():
+            veth, near = f"veth{pod.rpartition(':' if self.family == IPV6 else '.')[2]}", gateway(pod)
             batches[home] += [f"link add {veth} type veth peer name eth0 netns {self.names[pod]}",
-                              f"address add {gateway}/32 dev {veth}", f"link set {veth} up",
-                              f"route add {pod}/32 dev {veth}"]
-            batches[pod] += [f"address add {pod}/32 dev eth0", "link set eth0 up",
-                             f"route add {gateway}/32 dev eth0", f"route add default via {gateway}"]
-        for node, ip in flows.NODES.items():
-            for other in flows.NODES.keys() - {node}:
-                batches[other].append(f"route add 10.244.{node[1]}.0/24 via {ip}")
-            batches["client"].append(f"route add 10.244.{node[1]}.0/24 via {ip}")
+                              f"address add {host_range(near)} dev {veth} {nodad}", f"link set {veth} up",
+                              f"route add {host_range(pod)} dev {veth}"]
+            batches[pod] += [f"address add {host_range(pod)} dev eth0 {nodad}", "link set eth0 up",
+                             f"route add {host_range(near)} dev eth0", f"route add default via {near}"]
+        for node, ip in self.table.NODES.items():
+            for other in self.table.NODES.keys() - {node}:
+                batches[other].append(f"route add {self._pods_of(node)} via {ip}")
+            batches["client"].append(f"route add {self._pods_of(node)} via {ip}")
         for name in self.names.values():
             run("ip", "netns", "add", name)
-        for key in ("fabric", *hosts, *flows.PODS):
-            run("ip", "-n", self.names[key], "-batch", "-", text="\n".join(batches[key]) + "\n")
-        for node in flows.NODES:
-            netns.visit(self.names[node], self._sysctls)
+        if self.family == IPV6:
+            for name in self.names.values():
+                netns.visit(name, self._at_once)
+        for key in ("fabric", *hosts, *self.table.PODS):
+            which = "-6" if self.family == IPV6 else "-4"
+            run("ip", which, "-n", self.names[key], "-batch", "-", text="\n".join(batches[key]) + "\n")
+        for node in self.table.NODES:
+            netns.visit(self.names[node], self._sysctls6 if self.family == IPV6 else self._sysctls)
+
+    def form(self, value):
+        """The value with its IPv4 addresses as this net has them."""
+        return six(value) if self.family == IPV6 else value
+
+    def _net(self, ip, bits):
+        return f"{ip}/{3 * bits}" if self.family == IPV6 else f"{ip}/{bits}"
+
+    def _pods_of(self, node):
+        return self.form(f"10.244.{node[1]}.0/24")
+
+    @staticmethod
+    def _at_once():
+        """No detection of duplicate addresses: it would take the first two seconds."""
+        for key, value in (("disable_ipv6", "0"), ("accept_dad", "0"), ("accept_ra", "0")):
+            for which in ("all", "default"):
+                with open(f"/proc/thread-self/root/proc/sys/net/ipv6/conf/{which}/{key}", "w") as file:
+                    file.write(value)
+
+    @staticmethod
+    def _sysctls6():
+        for key, value in (("conf/all/forwarding", "1"), ("icmp/ratelimit", "0")):
+            with open(f"/proc/thread-self/root/proc/sys/net/ipv6/{key}", "w") as file:
+                file.write(value)
 
     @staticmethod
     def _sysctls():
@@ -90,9 +123,9 @@ class ServiceNet:
 
     def _serve(self):
         selector = selectors.DefaultSelector()
-        for pod in flows.BACKENDS:
+        for pod in self.table.BACKENDS:
             for kind, port in ((socket.SOCK_STREAM, flows.TCP_PORT), (socket.SOCK_DGRAM, flows.UDP_PORT)):
-                server = netns.visit(self.names[pod], lambda kind=kind: socket.socket(socket.AF_INET, kind))
+                server = netns.visit(self.names[pod], lambda kind=kind: socket.socket(self.socket_family, kind))
                 self._closing.callback(server.close)
                 server.bind(("", port))
                 if kind == socket.SOCK_STREAM:
@@ -123,12 +156,12 @@ class ServiceNet:
 
     def route(self, address, node):
         """Makes the client send there through that node."""
-        run("ip", "-n", self.names["client"], "route", "replace", f"{address}/32", "via", flows.NODES[node])
+        run("ip", "-n", self.names["client"], "route", "replace", host_range(address), "via", self.table.NODES[node])
 
     def connect(self, key, address, port, protocol, *, source="", limit=LIMIT):
         """(backend, the client's address as the backend sees it), or flows.REJECT or flows.DROP."""
         kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
-        client = netns.visit(self.names[key], lambda: socket.socket(socket.AF_INET, kind))
+        client = netns.visit(self.names[key], lambda: socket.socket(self.socket_family, kind))
         with client:
             client.settimeout(limit)
             if source:

@@ -10,12 +10,14 @@ from netlab.kernel import iptables, iptables_binding, iptables_mould, iptables_r
 from netlab.kernel.iptables import NodeTables, normalise
 from netlab.kernel.iptables_pack import pack
 from netlab.model.errors import LabError
+from netlab.model.family import IPV6
 from netlab.netfilter import Rule, render
 from netlab.netfilter.rule import DROP, Comment, Dnat, chance
 from netlab.netfilter.ruleset import Chain, Ruleset, ruleset, table
 from netlab.proxy.iptables import compile as compile_rules
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.netfilter.test_rules_as_text import ALL
+from tests.proxy.families import six
 from tests.proxy.worked import WORKED
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")]
@@ -234,3 +236,21 @@ def test_traffic_passes_a_table_that_was_put_at_once(tables, second):
         subprocess.run(["ip", "netns", "exec", netns, "ping", "-c", "1", "-W", "1", "127.0.0.1"], check=True,
                        capture_output=True)
     assert second.matches(rules)
+
+
+@pytest.mark.parametrize("name", ["nothing", "clusterip-3", "nodeport-2", "nodeport-0", "source-ranges", "affinity"])
+def test_our_ip6tables_bytes_are_those_of_the_program_and_both_families_stand_side_by_side(tables, name):
+    view = NodeView("n1", ("fd00:172:18::2",), "", "fd00:10:244::/48", family=IPV6)
+    six_rules = compile_rules(Snapshots(IPV6).take(*six(WORKED[name])), view)
+    four_rules = example("nodeport-2")
+    tables.replace(four_rules)
+    inside("ip6tables-legacy-restore", text=render(six_rules))
+    assert tables.matches(six_rules)
+    for rules in (example("nothing"), four_rules, six_rules):
+        tables.replace(rules)
+    assert tables.save(IPV6) == render(six_rules)
+    assert tables.save() == render(four_rules)
+    assert tables.matches(six_rules)
+    inside("ip6tables-legacy", "-t", "nat", "-F")
+    assert not tables.matches(six_rules)
+    assert tables.matches(four_rules)

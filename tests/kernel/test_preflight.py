@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pretend_host import needs_a_public_checkout
 
-from netlab.kernel import preflight
+from netlab.kernel import preflight, preflight_ipv6, preflight_modes
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,11 +86,35 @@ def test_a_read_only_proc_sys_is_no_lack():
 
 def test_every_probe_of_a_rule_is_a_rule_that_iptables_takes():
     restore = preflight.legacy("iptables-restore")
-    for rule in preflight._MATCHES:
-        assert preflight._try_rules(restore, [rule]) == ""
+    for rule in preflight_modes.MATCHES:
+        assert preflight_modes.try_rules(restore, [rule]) == ""
 
 
 def test_a_busy_iptables_on_the_machine_does_not_disturb_the_probe():
     with open("/run/xtables.lock", "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert preflight.quick() == []
+
+
+def test_a_machine_that_runs_labs_here_can_run_them_with_ipv6():
+    assert preflight.quick("iptables", ("IPv4", "IPv6")) == []
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("-m nosuch -j RETURN", "ip6tables target DNAT"),
+    ("-p tcp -m tcp -j DNAT --to-destination 192.0.2.1:80", "ip6tables target DNAT"),
+])
+def test_what_ip6tables_lacks_is_named(monkeypatch, text, words):
+    monkeypatch.setitem(preflight_ipv6.MATCHES6, "DNAT", ("nat", text))
+    (lack,) = preflight_ipv6.ipv6_lacks()
+    assert (lack.what, lack.warning) == (words, False)
+    assert "modprobe" in lack.remedy
+
+
+def test_a_kernel_without_ipv6_is_named(monkeypatch):
+    def none(*_):
+        raise OSError("Address family not supported by protocol")
+
+    monkeypatch.setattr(preflight_ipv6.socket, "socket", none)
+    (lack,) = preflight_ipv6.ipv6_lacks()
+    assert str(lack).startswith("IPv6: Address family not supported by protocol; boot the machine without ipv6.disable")

@@ -1,5 +1,6 @@
 import pytest
 
+from netlab.model.family import IPV6, with_port
 from netlab.netfilter import Packet, parse, render
 from netlab.netfilter import trace as trace_rules
 from netlab.netfilter.nft import NftRuleset
@@ -8,17 +9,7 @@ from netlab.proxy import MODES
 from netlab.proxy.snapshot import Snapshots
 from netlab.proxy.userspace import Userspace, trace_userspace
 from tests.proxy import flows
-
-
-@pytest.fixture(scope="module", params=sorted(MODES))
-def mode(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def rulesets(mode):
-    rows = Snapshots().take(flows.SERVICES, flows.SLICES)
-    return {node: MODES[mode](rows, flows.view(node)) for node in flows.NODES}
+from tests.proxy.families import CASES, ROWS, TABLES, gateway
 
 
 def trace(ruleset, packet, **known):
@@ -26,51 +17,65 @@ def trace(ruleset, packet, **known):
     return follow(ruleset, packet, **known)
 
 
-def addresses(node):
-    return {flows.NODES[node], f"10.244.{node[1]}.1"}
+@pytest.fixture(scope="module", params=CASES, ids=" ".join)
+def case(request):
+    """(the flow table of a family, the mode, the nodes' rulesets in it)"""
+    mode, family = request.param
+    found = TABLES[family]
+    rows = Snapshots(family).take(found.SERVICES, found.SLICES)
+    return found, mode, {node: MODES[mode](rows, found.view(node)) for node in found.NODES}
 
 
-@pytest.mark.parametrize("row", flows.FLOWS, ids=flows.name)
-def test_the_tracer_follows_the_packet_as_the_table_says(rulesets, mode, row):
-    who, address, port, protocol, *_ = row
-    expected, masqueraded = flows.expected_in(mode, row)
-    node = flows.first_node(who, address)
+@ROWS
+def test_the_tracer_follows_the_packet_as_the_table_says(case, number):
+    table, mode, rulesets = case
+    who, address, port, protocol, *_ = table.FLOWS[number]
+    expected, masqueraded = table.expected(mode, number)
+
+    def addresses(node):
+        return {table.NODES[node], *(gateway(pod) for pod, home in table.PODS.items() if home == node)}
+
+    node = table.first_node(who, address)
     kind = {"pod": "veth0", "node": "", "client": "eth0"}[who.split()[0]]
-    packet = Packet(flows.source(who, address), address, port, protocol.lower(), kind)
+    packet = Packet(table.source(who, address), address, port, protocol.lower(), kind)
     found = trace(rulesets[node], packet, addresses=addresses(node))
     assert sum(outcome.weight for outcome in found.outcomes) == pytest.approx(1)
-    if kind == "veth0" and address in flows.NODES.values() and address != flows.NODES[node]:
-        assert found.destinations == {f"{address}:{port}": 1.0}  # another node's port: that node decides
+    if kind == "veth0" and address in table.NODES.values() and address != table.NODES[node]:
+        assert found.destinations == {with_port(address, port): 1.0}  # another node's port: that node decides
         packet = packet._replace(in_interface="eth0")
-        node = next(name for name, ip in flows.NODES.items() if ip == address)
+        node = next(name for name, ip in table.NODES.items() if ip == address)
         found = trace(rulesets[node], packet, addresses=addresses(node))
     if expected in (flows.REJECT, flows.DROP, flows.CLOSED):
         assert found.verdicts == {"closed" if expected == flows.CLOSED else expected}
         assert not found.destinations
         return
     if expected in (flows.UNMATCHED, flows.ITSELF):
-        assert found.destinations == {f"{address}:{port}": 1.0}
+        assert found.destinations == {with_port(address, port): 1.0}
         return
     target = flows.UDP_PORT if protocol == "UDP" else flows.TCP_PORT
-    assert found.destinations == pytest.approx({f"{ip}:{target}": 1 / len(expected) for ip in expected}, rel=1e-6)
+    assert found.destinations == pytest.approx({with_port(ip, target): 1 / len(expected) for ip in expected},
+                                               rel=1e-6)
     assert found.masqueraded == masqueraded
     for outcome in found.outcomes:  # the node of the backend lets it through as it comes
-        there = flows.PODS[outcome.address]
+        there = table.PODS[outcome.address]
         if there != node:
-            arriving = Packet("172.18.0.9", outcome.address, outcome.port, protocol.lower(), "eth0")
+            outside = "fd00::9" if table.family == IPV6 else "172.18.0.9"
+            arriving = Packet(outside, outcome.address, outcome.port, protocol.lower(), "eth0")
             onward = trace(rulesets[there], arriving, addresses=addresses(there))
-            assert onward.destinations == {f"{outcome.address}:{outcome.port}": 1.0}
+            assert onward.destinations == {with_port(outcome.address, outcome.port): 1.0}
             assert not onward.masqueraded
 
 
-def test_what_is_printed_can_be_read_again(rulesets):
+def test_what_is_printed_can_be_read_again(case):
+    table, _, rulesets = case
     for ruleset in rulesets.values():
         if isinstance(ruleset, Userspace):
             rules = ruleset.rules(ruleset.assumed_ports)
             assert parse(render(rules)) == rules
-            continue
-        read = parse_nft if isinstance(ruleset, NftRuleset) else parse
-        assert read(render(ruleset)) == ruleset
+        elif isinstance(ruleset, NftRuleset):
+            assert parse_nft(render(ruleset)) == ruleset
+        else:
+            assert parse(render(ruleset), family=table.family) == ruleset
 
 
 def test_a_client_with_affinity_goes_where_it_went_before():

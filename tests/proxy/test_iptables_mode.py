@@ -2,11 +2,13 @@ from pathlib import Path
 
 import pytest
 
+from netlab.model.family import IPV4, IPV6
 from netlab.netfilter import render
 from netlab.proxy.iptables import Cache
 from netlab.proxy.iptables import compile as compile_rules
 from netlab.proxy.names import chain_hash
 from netlab.proxy.snapshot import NodeView, Snapshots
+from tests.proxy.families import six
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
 from tests.proxy.worked import THREE, WORKED
 
@@ -32,6 +34,29 @@ def chain(rules, name, table="nat"):
 def test_rules_are_those_of_the_worked_example(name):
     text = render(ruleset(*WORKED[name], name="n3" if name.endswith("-n3") else "n1"))
     assert text == (GOLDEN / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("name", ["clusterip-3", "nodeport-0", "nodeport-2", "source-ranges", "affinity"])
+def test_ipv6_rules_are_those_of_the_worked_example_in_ipv6(name):
+    services, slices = six(WORKED[name])
+    view = NodeView("n1", ("fd00:172:18::2",), "", "fd00:10:244::/48", family=IPV6)
+    text = render(compile_rules(Snapshots(IPV6).take(services, slices), view))
+    assert text == (GOLDEN / f"ipv6-{name}.txt").read_text()
+    assert render(ruleset(services, slices)) == (GOLDEN / "nothing.txt").read_text()  # no rule of IPv4
+
+
+def test_a_dual_stack_service_has_the_same_chain_in_both_families_and_endpoints_of_each():
+    manifest = service("web", "10.96.45.10", clusterIPs=["10.96.45.10", "fd00::a"])
+    slices = [endpoint_slice("web", THREE[0]),
+              endpoint_slice("web", endpoint("fd00::2", node="n1"), suffix="x2", kind=IPV6)]
+    found = {family: compile_rules(Snapshots(family).take([manifest], slices), NodeView("n1", family=family))
+             for family in (IPV4, IPV6)}
+    for family, address, target in ((IPV4, "10.96.45.10/32", "10.244.1.10:8080"),
+                                    (IPV6, "fd00::a/128", "[fd00::2]:8080")):
+        assert chain(found[family], "KUBE-SERVICES")[0].startswith(f"-d {address} -p tcp")
+        (jump,) = chain(found[family], "KUBE-SVC-LOLE4ISW44XBNF3G")
+        sep = chain_hash("default/webtcp" + target)
+        assert jump == f'-m comment --comment "default/web -> {target}" -j KUBE-SEP-{sep}'
 
 
 @pytest.mark.parametrize(("text", "expected"), [

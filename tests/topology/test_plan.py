@@ -1,4 +1,4 @@
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 
 import pytest
 
@@ -159,3 +159,40 @@ def test_a_load_balancer_stands_beside_the_client_and_nodes_answer_by_way_of_it(
     assert "172.18.0.4 via 172.18.0.5 dev eth0" in routes(lab["lab.worker"])
     assert neighbours(lab["lab.client"])["172.18.0.5"] == node_mac(IPv4Address("172.18.0.5"))
     assert not any("172.18.0.5" in line for line in routes(lab["lab.client"]))
+
+
+DUAL = parse({"ipFamilies": ["IPv4", "IPv6"], "nodes": 2}, name="lab")
+
+
+def test_a_dual_stack_pod_has_an_address_and_routes_of_each_family_on_one_link():
+    addresses = [ip_address("10.244.1.5"), ip_address("fd00:10:244:1::7")]
+    pod, node = plan_pod(DUAL, node="worker", netns="lab.default.web", addresses=addresses)
+    assert [str(one.address) for one in pod.addresses] == ["10.244.1.5/24", "fd00:10:244:1::7/64"]
+    assert [f"{route.destination} {route.via}".strip() for route in pod.routes] == [
+        "10.244.1.1/32", "10.244.1.0/24 10.244.1.1", "0.0.0.0/0 10.244.1.1",
+        "fd00:10:244:1::1/128", "fd00:10:244:1::/64 fd00:10:244:1::1", "::/0 fd00:10:244:1::1"]
+    assert [veth.name for veth in node.veths] == ["veth0af40105"]
+    assert [str(route.destination) for route in node.routes] == ["10.244.1.5/32", "fd00:10:244:1::7/128"]
+    assert {neighbour.mac for neighbour in node.neighbours} == {pod_mac(addresses[0])}
+
+
+def test_dual_stack_nodes_know_each_others_pods_by_both_families():
+    _, _, worker, _ = plan_lab(DUAL)
+    assert [f"{route.destination} {route.via}" for route in worker.routes] == [
+        "0.0.0.0/0 172.18.0.1", "::/0 fc00:f853:ccd:e793::1", "10.244.0.0/24 172.18.0.2",
+        "fd00:10:244::/64 fc00:f853:ccd:e793::2"]
+
+
+def test_only_labs_with_ipv6_have_it():
+    for spec, off in ((SPEC, "1"), (DUAL, "0")):
+        for wiring in plan_lab(spec):
+            settings = {sysctl.key: sysctl.value for sysctl in wiring.sysctls}
+            assert settings["ipv6/conf/all/disable_ipv6"] == settings["ipv6/conf/default/disable_ipv6"] == off
+
+
+def test_an_ipv6_lab_has_names_that_fit_a_link():
+    spec = parse({"ipFamilies": ["IPv6"], "nodes": 2}, name="lab")
+    pod, node = plan_pod(spec, node="worker", netns="n", addresses=[ip_address("fd00:10:244:1::5")])
+    assert (node.veths[0].name, node.veths[0].index) == ("veth00000005", 105)
+    assert pod.neighbours[0].mac == "0a:58:00:00:00:01"
+    assert len({veth.name for veth in plan_lab(spec)[0].veths}) == 3

@@ -10,6 +10,7 @@ from netlab.api.pod_rules import PROTOCOLS
 from netlab.api.resource import Column, Resource
 from netlab.model import addresses, meta, names
 from netlab.model.errors import FieldError, invalid, not_supported, required
+from netlab.model.family import with_port
 from netlab.model.meta import Manifest
 
 DEPRECATED = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
@@ -62,7 +63,7 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
     for subset in subsets:
         ready = [address.get("ip", "") for address in subset.get("addresses") or ()]
         ports = subset.get("ports") or []
-        found += [f"{ip}:{port.get('port')}" for port in ports for ip in ready] if ports else ready
+        found += [with_port(ip, port.get("port", 0)) for port in ports for ip in ready] if ports else ready
     return [meta.name(manifest), more(found, empty="" if subsets else NONE), age(manifest, now)]
 
 

@@ -10,12 +10,12 @@ from netlab.api.resource import Column, Resource
 from netlab.api.service_allocation import allocate_service
 from netlab.api.service_defaults import (
     carry_over,
-    default_families,
     default_service,
     drop_by_type,
     sync_cluster_ips,
 )
-from netlab.api.service_rules import configuration_errors, service_errors, service_warnings, status_errors
+from netlab.api.service_families import settle_families
+from netlab.api.service_rules import service_errors, service_warnings, status_errors
 from netlab.model import meta, names
 from netlab.model.errors import invalid_object
 from netlab.model.meta import Manifest, ObjectKey
@@ -37,8 +37,7 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
         drop_by_type(spec, before)
         if before.get("type") == "LoadBalancer" and spec["type"] != "LoadBalancer":
             new["status"] = {**meta.status(new), "loadBalancer": {}}
-    default_families(spec, before, registry.spec.ip_families)
-    errors = configuration_errors(spec, registry.spec.ip_families)
+    errors = settle_families(spec, before, registry.spec.ip_families)
     if errors:
         raise invalid_object("Service", meta.name(new), errors)
 

@@ -13,6 +13,7 @@ from netlab.controllers.kubelet.doors import PodHandle
 from netlab.controllers.kubelet.probes import Probe, port_number, url
 from netlab.controllers.kubelet.threads import patient
 from netlab.kernel import sockets
+from netlab.model.family import with_port
 
 USER_AGENT = "kube-probe/1.33"
 TIMEOUT = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
@@ -42,14 +43,14 @@ async def probe(one: Probe, container: Mapping[str, Any], *, netns: str, address
 
 async def tcp_socket(host: str, port: int, *, netns: str, limit: float) -> Outcome:
     """Whether something accepts connections there."""
-    made = sockets.tcp(netns)
+    made = sockets.tcp(netns, sockets.family_of(host))
     try:
         async with asyncio.timeout(limit):
             await asyncio.get_running_loop().sock_connect(made, (host, port))
     except TimeoutError:
-        return False, f"dial tcp {host}:{port}: i/o timeout"
+        return False, f"dial tcp {with_port(host, port)}: i/o timeout"
     except OSError as error:
-        return False, f"dial tcp {host}:{port}: {dial_error(error)}"
+        return False, f"dial tcp {with_port(host, port)}: {dial_error(error)}"
     finally:
         made.close()
     return True, ""
@@ -66,7 +67,7 @@ async def http_get(target: Mapping[str, Any], ports: Any, *, netns: str, address
     except TimeoutError:
         return False, f'Get "{shown}": {TIMEOUT}'
     except OSError as error:
-        return False, f'Get "{shown}": dial tcp {host}:{port}: {dial_error(error)}'
+        return False, f'Get "{shown}": dial tcp {with_port(host, port)}: {dial_error(error)}'
     except (EOFError, ValueError, asyncio.IncompleteReadError):
         return False, f'Get "{shown}": EOF'
     if 200 <= code < 400:
@@ -81,7 +82,7 @@ async def _get(target: Mapping[str, Any], host: str, port: int, shown: str, netn
         secure = ssl.create_default_context()
         secure.check_hostname = False  # probes do not verify certificates
         secure.verify_mode = ssl.CERT_NONE
-    made = sockets.tcp(netns)
+    made = sockets.tcp(netns, sockets.family_of(host))
     try:
         await asyncio.get_running_loop().sock_connect(made, (host, port))
         reader, writer = await asyncio.open_connection(sock=made, ssl=secure, server_hostname=host if secure else None)
