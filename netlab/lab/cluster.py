@@ -23,7 +23,7 @@ from netlab.controllers.pod_network import PodNetwork
 from netlab.controllers.runtime import Controller, Manager
 from netlab.controllers.service_lb import ServiceLoadBalancers
 from netlab.kernel import bin_directory, signing, sockets, wiring
-from netlab.kernel.nft_table import NftTable
+from netlab.kernel.nft_table import KeptTable
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
 from netlab.lab.dataplanes import tables_of
@@ -130,7 +130,7 @@ class Cluster:
         tables = tables_of(spec.proxy_mode or "iptables")
         found += [KubeProxy(self.registry, node=node, tables=tables(names.node_netns(spec.name, node)),
                             serve=pages_in(names.node_netns(spec.name, node))) for node in spec.nodes]
-        found += [PodNetwork(self.registry, node=node, table=NftTable(names.node_netns(spec.name, node), TABLE))
+        found += [PodNetwork(self.registry, node=node, table=KeptTable(names.node_netns(spec.name, node), TABLE))
                   for node in spec.nodes]
         if spec.load_balancer:
             found.append(ServiceLoadBalancers(

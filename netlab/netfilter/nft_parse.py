@@ -40,7 +40,7 @@ _MATCH = re.compile(
 _UNMARKED = re.compile(r"meta mark & (0x[0-9a-f]+) == 0x0+ ")
 _ACTIONS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Action]], ...] = (
     (re.compile(_VERDICT), lambda found: _verdict(found[1])),
-    (re.compile(r"reject(?: with icmp6? (?:type )?port-unreachable)?"), lambda found: Reject()),
+    (re.compile(r"reject(?: with icmp(?:v6)? (?:type )?port-unreachable)?"), lambda found: Reject()),
     (re.compile("masquerade fully-random"), lambda found: Masquerade()),
     (re.compile(r"meta mark set meta mark ([|^]) (0x[0-9a-f]+)"),
      lambda found: ChangeMark(found[1], int(found[2], 16))),

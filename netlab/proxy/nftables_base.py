@@ -27,7 +27,7 @@ REJECTED = Verdict("goto", "reject-chain")
 PRIMARY = ("primary",)  # node ports are for the node's main address only, unless something else is said
 LOOPBACK = {"ip": "127.0.0.0/8", "ip6": "::1"}
 _NEW = Compare("ct state", ("new",))
-_PRE_DNAT, _DNAT, _SNAT = -110, -100, 100
+_PRE_DNAT, _DNAT, _POST_DNAT, _SNAT = -110, -100, -90, 100
 
 _HOOKS = {
     "filter-prerouting-pre-dnat": Hook("filter", "prerouting", _PRE_DNAT),
@@ -35,6 +35,7 @@ _HOOKS = {
     "filter-input": Hook("filter", "input", 0),
     "filter-forward": Hook("filter", "forward", 0),
     "filter-output": Hook("filter", "output", 0),
+    "filter-output-post-dnat": Hook("filter", "output", _POST_DNAT),
     "nat-prerouting": Hook("nat", "prerouting", _DNAT),
     "nat-output": Hook("nat", "output", _DNAT),
     "nat-postrouting": Hook("nat", "postrouting", _SNAT),
@@ -50,7 +51,7 @@ _JUMPS: tuple[tuple[str, str, bool], ...] = (  # from, to, for new connections o
     ("nat-prerouting", "services", False),
     ("nat-postrouting", "masquerading", False),
     ("filter-forward", "cluster-ips-check", True),
-    ("filter-output", "cluster-ips-check", True),
+    ("filter-output-post-dnat", "cluster-ips-check", True),
 )
 
 

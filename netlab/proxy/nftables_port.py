@@ -59,8 +59,7 @@ class _Port:
         self.names = {backend: self._endpoint_name(backend) for backend in choice.reachable}
 
     def _endpoint_name(self, backend: Backend) -> str:
-        # A chain's name must not have colons or brackets.
-        address = f"[{backend.address}]".replace(":", ".").strip("[]") if ":" in backend.address else backend.address
+        address = backend.address.replace(":", ".")  # a chain's name must not have colons
         return hashed(f"{self.base}__{address}/{backend.port}")
 
     def part(self) -> NftPart:

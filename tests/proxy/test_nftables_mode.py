@@ -2,11 +2,13 @@ from pathlib import Path
 
 import pytest
 
+from netlab.model.family import IPV6
 from netlab.netfilter import render
 from netlab.netfilter.nft_render import rule_text
 from netlab.proxy import nftables
 from netlab.proxy.nftables_port import disjoint, hashed
 from netlab.proxy.snapshot import NodeView, Snapshots
+from tests.proxy.families import TABLES, six
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
 from tests.proxy.worked import THREE, WORKED
 
@@ -32,6 +34,13 @@ def test_rules_are_those_of_the_worked_example(name):
     assert render(nftables.compile(Snapshots().take(services, slices), view)) == (GOLDEN / f"{name}.txt").read_text()
 
 
+@pytest.mark.parametrize("name", ["clusterip-3", "nodeport-0", "nodeport-2", "source-ranges", "affinity"])
+def test_ipv6_tables_are_those_of_the_worked_example_in_ipv6(name):
+    services, slices = six(WORKED[name])
+    found = nftables.compile(Snapshots(IPV6).take(services, slices), TABLES[IPV6].view("n1"))
+    assert render(found) == (GOLDEN / f"ipv6-{name}.txt").read_text()
+
+
 @pytest.mark.parametrize(("name", "expected"), [
     ("ns1/svc1/tcp/p80", "ULMVA6XW-ns1/svc1/tcp/p80"),
     ("ns1/svc1/tcp/p80__10.180.0.1/80", "5OJB2KTY-ns1/svc1/tcp/p80__10.180.0.1/80"),
@@ -39,6 +48,18 @@ def test_rules_are_those_of_the_worked_example(name):
 ])
 def test_names_are_those_of_every_cluster(name, expected):
     assert hashed(name) == expected
+
+
+def test_an_ipv6_endpoint_has_the_name_of_every_cluster():
+    manifest = service("svc1", "fd00:172:30::41", port(80, name="p80"))
+    slices = [endpoint_slice("svc1", endpoint("fd00:10:180::1"), endpoint("fd00:10:180::2:1"), kind="IPv6",
+                             ports=[{"name": "p80", "port": 80, "protocol": "TCP"}])]
+    for item in (manifest, *slices):
+        item["metadata"]["namespace"] = "ns1"
+    found = nftables.compile(Snapshots(IPV6).take([manifest], slices), TABLES[IPV6].view("n1")).tables[0]
+    assert [name for name in found.chains if name.startswith("endpoint-")] == [
+        "endpoint-ZVRFLKHO-ns1/svc1/tcp/p80__fd00.10.180..1/80",
+        "endpoint-2CRNCTTE-ns1/svc1/tcp/p80__fd00.10.180..2.1/80"]
 
 
 def test_a_service_like_those_of_other_clusters_has_their_rules():
