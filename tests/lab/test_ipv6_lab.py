@@ -1,4 +1,4 @@
-"""A lab without IPv4: names, Services, node ports, probes and the API are reached by IPv6."""
+"""Labs whose first family is IPv6: names, Services, node ports, probes and the API are reached by it."""
 
 import os
 
@@ -7,6 +7,9 @@ import pytest
 from tests.lab.in_lab import InLab
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="a lab needs root")]
+FAMILIES = {"iptables": ["IPv6"], "nftables": ["IPv6", "IPv4"]}
+FLUSH = {"iptables": ["ip6tables", "-t", "nat", "-F"], "nftables": ["nft", "delete", "table", "ip6", "kube-proxy"]}
+SHOW = {"iptables": ["ip6tables-save"], "nftables": ["nft", "list", "table", "ip6", "kube-proxy"]}
 OBJECTS = """
 apiVersion: v1
 kind: Pod
@@ -34,9 +37,14 @@ spec: {selector: {app: none}, ports: [{port: 80}]}
 """
 
 
+@pytest.fixture(scope="module", params=FAMILIES)
+def mode(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def host():
-    made = InLab("six", nodes=2, ipFamilies=["IPv6"])
+def host(mode):
+    made = InLab("six", nodes=2, ipFamilies=FAMILIES[mode], proxyMode=mode)
     try:
         made.apply(OBJECTS)
         made.until(made.all_ready, "pods are ready")
@@ -73,7 +81,7 @@ def test_pods_reach_the_api_by_its_service(host):
     assert host.object("services", "kubernetes")["spec"]["ipFamilies"] == ["IPv6"]
 
 
-def test_rules_that_somebody_deleted_come_back_when_services_change(host):
-    host.execute("worker", "ip6tables", "-t", "nat", "-F")
+def test_rules_that_somebody_deleted_come_back_when_services_change(host, mode):
+    host.execute("worker", *FLUSH[mode])
     host.apply(OBJECTS.replace("name: empty", "name: other"))
-    host.until(lambda: "default/web cluster IP" in host.lab.rules("worker"), "the rules are back", 40.0)
+    host.until(lambda: "default/web" in host.lab.run("worker", SHOW[mode])[1].decode(), "the rules are back", 40.0)
