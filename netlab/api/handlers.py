@@ -337,14 +337,6 @@ class Api:
     _object_verbs = {"GET": _get, "HEAD": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete}  # noqa: RUF012
 
 
-def _revision(request: Request) -> int | None:
-    """The resourceVersion of the query; None for "" and "0", which ask for none."""
-    text = request.text("resourceVersion")
-    if text and not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise bad_request(f'Invalid value: "{text[:100]}": invalid resource version')
-    return int(text or 0) or None
-
-
 def _validation(request: Request) -> str:
     """What shall happen about unknown and duplicate fields: Strict, Warn or Ignore."""
     validation = request.text("fieldValidation") or "Warn"
@@ -352,6 +344,14 @@ def _validation(request: Request) -> str:
         raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
                           '"Strict", "Warn"')
     return validation
+
+
+def _revision(request: Request) -> int | None:
+    """The resourceVersion of the query; None for "" and "0", which ask for none."""
+    text = request.text("resourceVersion")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise bad_request(f'Invalid value: "{text[:100]}": invalid resource version')
+    return int(text or 0) or None
 
 
 def _view(request: Request, route: Route) -> View:
