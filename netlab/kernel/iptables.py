@@ -25,6 +25,7 @@ from netlab.model.errors import LabError
 from netlab.model.family import IPV4
 from netlab.netfilter.render import render, render_table
 from netlab.netfilter.ruleset import BUILTIN, Ruleset, Table
+from netlab.netfilter.ruleset import table as empty_table
 
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
 _taken: set[tuple[str, str]] = set()  # family and name of the tables that libiptc has written: they have our layout
@@ -73,6 +74,13 @@ class NodeTables:
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
         netnses.visit(self.netns, lambda: conntrack.delete_udp(serving, family=family))
+
+    def close(self) -> None:
+        """Nothing to end: rules work by themselves."""
+
+    def remove(self, ruleset: Ruleset) -> None:
+        """Empties the tables that the ruleset has."""
+        self.replace(Ruleset(tuple(empty_table(table.name, {}, family=table.family) for table in ruleset.tables)))
 
     def save(self, family: str = IPV4) -> str:
         """What iptables-legacy-save (ip6tables-legacy-save) prints, without its `#` lines, counters as [0:0]."""
