@@ -51,6 +51,15 @@ class Slice:
     service: Key
     endpoints: tuple[tuple[str, str], ...] = ()
     ports: tuple[Port, ...] = ()
+    pod_names: tuple[tuple[str, str], ...] = ()  # (address, pod) of endpoints without a hostname
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A Pod as DNS sees it: where it is."""
+
+    key: Key
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ class Namespace:
     key: Key
 
 
-Seen = Service | Slice | Namespace
+Seen = Service | Slice | Namespace | Pod
 
 
 def parse(resource: str, manifest: Manifest) -> Seen:
@@ -68,7 +77,16 @@ def parse(resource: str, manifest: Manifest) -> Seen:
     key = Key(meta.namespace(manifest), meta.name(manifest))
     if resource == "namespaces":
         return Namespace(Key("", key.name))
+    if resource == "pods":
+        return _pod(key, manifest)
     return _service(key, manifest) if resource == "services" else _slice(key, manifest)
+
+
+def _pod(key: Key, manifest: Manifest) -> Pod:
+    status = manifest.get("status") or {}
+    gone = meta.metadata(manifest).get("deletionTimestamp") or status.get("phase") in ("Succeeded", "Failed")
+    ips = [entry.get("ip") or "" for entry in status.get("podIPs") or ()] or [status.get("podIP") or ""]
+    return Pod(key, () if gone else _addresses(ips))
 
 
 def _service(key: Key, manifest: Manifest) -> Service:
@@ -81,13 +99,17 @@ def _service(key: Key, manifest: Manifest) -> Service:
 
 def _slice(key: Key, manifest: Manifest) -> Slice:
     service = Key(key.namespace, meta.labels(manifest).get(SERVICE_NAME_LABEL, ""))
-    endpoints = []
+    endpoints, pods = [], []
     for endpoint in manifest.get("endpoints") or ():
         # An absent `ready` means ready (EndpointConditions, discovery.k8s.io/v1).
         if (endpoint.get("conditions") or {}).get("ready") is not False:
             hostname = str(endpoint.get("hostname") or "")
-            endpoints += [(address, hostname) for address in _addresses(endpoint.get("addresses") or ())]
-    return Slice(key, service, endpoints=tuple(endpoints), ports=_ports(manifest.get("ports")))
+            addresses = _addresses(endpoint.get("addresses") or ())
+            endpoints += [(address, hostname) for address in addresses]
+            target = endpoint.get("targetRef") or {}
+            if not hostname and target.get("kind") == "Pod":
+                pods += [(address, str(target.get("name") or "")) for address in addresses]
+    return Slice(key, service, endpoints=tuple(endpoints), ports=_ports(manifest.get("ports")), pod_names=tuple(pods))
 
 
 def _addresses(texts: Iterable[str]) -> tuple[str, ...]:
@@ -108,9 +130,11 @@ class DnsView:
     namespaces: Mapping[Key, Namespace] = field(default_factory=dict)
     services: Mapping[Key, Service] = field(default_factory=dict)
     endpointslices: Mapping[Key, Slice] = field(default_factory=dict)
+    pods: Mapping[Key, Pod] = field(default_factory=dict)
     slices_of: Mapping[Key, tuple[Slice, ...]] = field(default_factory=dict, repr=False)  # by Service, sorted by name
     by_cluster_ip: Mapping[str, Key] = field(default_factory=dict, repr=False)
     by_endpoint_ip: Mapping[str, tuple[Key, ...]] = field(default_factory=dict, repr=False)  # Services, sorted
+    by_pod_ip: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False)  # by namespace and IP
 
     @property
     def synced(self) -> bool:
@@ -120,6 +144,15 @@ class DnsView:
     def has_namespace(self, name: str) -> bool:
         """Whether the namespace exists."""
         return Key("", name) in self.namespaces
+
+    def has_pod(self, namespace: str, address: str) -> bool:
+        """Whether a pod of the namespace has the address. Only where pods are followed."""
+        return (namespace, address) in self.by_pod_ip
+
+    def without_resource(self, resource: str) -> DnsView:
+        """The view before the resource was listed."""
+        return replace(self._changed(resource, [(key, None) for key in getattr(self, resource)], now=self.serial),
+                       listed=self.listed - {resource})
 
     def with_object(self, resource: str, seen: Seen, *, now: int) -> DnsView:
         """The view after an object was added or changed at `now` (Unix time)."""
@@ -152,7 +185,24 @@ class DnsView:
         elif resource == "endpointslices":
             changed["slices_of"], changed["by_endpoint_ip"] = _index_slices(
                 dict(self.slices_of), dict(self.by_endpoint_ip), pairs)
+        elif resource == "pods":
+            changed["by_pod_ip"] = _index_pods(dict(self.by_pod_ip), pairs)
         return replace(self, serial=now, **changed)
+
+
+def _index_pods(by_ip: dict[tuple[str, str], frozenset[str]], pairs: list[tuple[Pod | None, Pod | None]],
+                ) -> dict[tuple[str, str], frozenset[str]]:
+    for old, new in pairs:
+        for ip in old.addresses if old else ():
+            if old and (left := by_ip.get((old.key.namespace, ip), frozenset()) - {old.key.name}):
+                by_ip[old.key.namespace, ip] = left
+            elif old:
+                by_ip.pop((old.key.namespace, ip), None)
+        for ip in new.addresses if new else ():
+            if new:
+                place = (new.key.namespace, ip)
+                by_ip[place] = by_ip.get(place, frozenset()) | {new.key.name}
+    return by_ip
 
 
 def _index_services(by_ip: dict[str, Key], pairs: list[tuple[Service | None, Service | None]]) -> dict[str, Key]:

@@ -10,7 +10,7 @@ from dnslib import AAAA, CNAME, NS, OPCODE, PTR, QTYPE, RCODE, RR, SOA, SRV, TXT
 from dnslib.dns import CLASS, EDNSOption
 from dnslib.label import DNSBuffer, DNSLabel
 
-from netlab.dns.answer import Answer, Question, answer
+from netlab.dns.answer import NO_UPSTREAM, Answer, Question, answer
 from netlab.dns.names import Name, Zones
 from netlab.dns.records import Record
 from netlab.dns.view import DnsView
@@ -113,7 +113,7 @@ def reply(data: bytes, view: DnsView, zones: Zones, *, tcp: bool = False) -> Rep
     if refusal or query.question is None:
         result = Answer(refusal, authoritative=False)
     else:
-        result = answer(query.question, view, zones)
+        result = answer(query.question, view, zones) or NO_UPSTREAM
     limit = TCP_SIZE if tcp else query.edns.size if query.edns else UDP_SIZE
 
     def make(turn: int) -> bytes:
@@ -218,3 +218,9 @@ _RDATA: dict[str, Callable[..., object]] = {
 
 def _rr(record: Record) -> RR:
     return RR(_label(record.name), getattr(QTYPE, record.type), CLASS.IN, record.ttl, _RDATA[record.type](*record.data))
+
+
+def type_number(name: str) -> int:
+    """The number of a record type as dig prints it; 0 for what is none."""
+    number: int = QTYPE.reverse.get(name) or int(name.removeprefix("TYPE") if name.startswith("TYPE") else 0)
+    return number

@@ -31,7 +31,7 @@ def holds(table: PackedTable) -> bool:
         if (entries, size) != (table.entries, table.size):
             return False
         found = _entries(handle, table.name, size)
-    return found is not None and blank(found, table.image.offsets, table.layout) == table.image.data
+    return found is not None and blank(found, table.offsets, table.layout) == table.image
 
 
 def put(table: PackedTable) -> None:
@@ -41,16 +41,16 @@ def put(table: PackedTable) -> None:
     """
     image = table.image
     first, last = [0] * len(HOOKS), [0] * len(HOOKS)
-    for name, (start, end) in image.hooks.items():
+    for name, (start, end) in table.hooks.items():
         first[HOOKS[name]], last[HOOKS[name]] = start, end
     with _socket(table) as handle:
         hooks, entries, _ = _info(handle, table.name)
         if not entries:
             raise OSError(errno.ENOENT, f"{table.program} table {table.name}: {os.strerror(errno.ENOENT)}")
         counters = ctypes.create_string_buffer(_COUNTERS * entries)  # the kernel writes those of the old rules there
-        data = _REPLACE.pack(table.name.encode(), hooks, len(image.offsets), len(image.data),
+        data = _REPLACE.pack(table.name.encode(), hooks, table.entries, len(image),
                              struct.pack("<5I", *first), struct.pack("<5I", *last), entries,
-                             ctypes.addressof(counters)) + image.data
+                             ctypes.addressof(counters)) + image
         if libc.setsockopt(handle.fileno(), LEVELS[handle.family], SET_REPLACE, data, len(data)) != 0:
             code = ctypes.get_errno()
             raise OSError(code, f"{table.program} table {table.name}: {os.strerror(code)}")

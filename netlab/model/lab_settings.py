@@ -15,6 +15,7 @@ from netlab.model.lab_balancing import read_balancing
 from netlab.model.lab_internet import InternetReader
 from netlab.model.lab_ranges import FIELDS, RangeReader, read_families
 from netlab.model.lab_spec import CLIENT, DEFAULT_NODES, FABRIC, LOAD_BALANCER, Balancing, LabSpec
+from netlab.model.proxy_settings import MODES, read_proxy_settings
 from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
 
 
@@ -36,7 +37,7 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
         name=name, nodes=nodes, node_cidr=ranges[0].node, pod_cidr=ranges[0].pod, service_cidr=ranges[0].service,
         secondary=ranges[1] if len(ranges) > 1 else None, dns_ip=reader.dns_ip(families[0]),
         node_ports=reader.node_ports(), cluster_domain=reader.domain(), proxy_mode=reader.proxy_mode(),
-        images=reader.images(), node_labels=reader.node_labels(nodes),
+        kube_proxy=reader.kube_proxy(), images=reader.images(), node_labels=reader.node_labels(nodes),
         load_balancer=reader.load_balancer(nodes, ranges), internet=reader.internet(nodes, ranges))
     if reader.errors:
         raise SpecError(reader.errors)
@@ -46,7 +47,7 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_RULE = ("must be a DNS label: at most 63 lower-case letters, digits and '-', "
                "with a letter or digit at both ends")
-_KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "ipFamilies", "images",
+_KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies", "images",
          "loadBalancer", "internet")
 _MAX_NODES = 200
 _RESERVED = (CLIENT, FABRIC, LOAD_BALANCER, ROUTER, RESOLVER)
@@ -230,9 +231,22 @@ class _Reader:
 
     def proxy_mode(self) -> str:
         text = self._text("proxyMode")
-        if text not in (None, "iptables"):
-            self.errors.append(not_supported("spec.proxyMode", text, ["iptables"]))
-        return LabSpec.proxy_mode
+        if text and text not in MODES:
+            self.errors.append(not_supported("spec.proxyMode", text, list(MODES)))
+        given = self._given.get("kubeProxy")
+        said = given.get("mode") if isinstance(given, Mapping) else None
+        if text and said and said != text:
+            self._wrong("spec.kubeProxy.mode", said, f'differs from spec.proxyMode "{text}": say it once')
+        mode = text or (said if said in MODES else "")
+        if mode == "userspace" and self._given.get("ipFamilies", ["IPv4"]) != ["IPv4"]:
+            self._wrong("spec.proxyMode", mode, 'speaks IPv4 only: choose another, or ipFamilies ["IPv4"]')
+        return mode
+
+    def kube_proxy(self) -> Mapping[str, Any]:
+        value = self._given.get("kubeProxy")
+        errors = read_proxy_settings(value)[1]
+        self.errors += errors
+        return {} if errors else dict(value or {})
 
     def images(self) -> tuple[Mapping[str, Any], ...]:
         value = self._given.get("images")

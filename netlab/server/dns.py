@@ -20,7 +20,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from netlab.dns.names import IPNetwork, Name, Zones
+from netlab.dns.names import IPNetwork, Name, Zones, zones_of
 from netlab.kernel.listening import listening
 from netlab.server.dns_informer import PATHS, Informer
 from netlab.server.dns_log import Log
@@ -68,7 +68,8 @@ class Options:
         """What is answered for; ValueError when a range is none."""
         networks: tuple[IPNetwork, ...] = tuple(
             ipaddress.ip_network(text) for text in f"{self.service_cidr},{self.pod_cidr}".split(",") if text)
-        return Zones(domain=Name.of(self.domain), networks=networks, local=_local_addresses(networks))
+        reverse = tuple(zone for one in networks for zone in zones_of(str(one)))
+        return Zones(domain=Name.of(self.domain), reverse=reverse, local=_local_addresses(networks))
 
 
 class _Stop(BaseException):

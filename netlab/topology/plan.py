@@ -134,7 +134,7 @@ def _node(spec: LabSpec, node: str) -> Wiring:
         sysctls=(
             *_sysctls(spec, forwards=True),
             # Node ports on 127.0.0.1: replies of pods come back to a loopback address.
-            Sysctl("ipv4/conf/all/route_localnet", "1"),
+            Sysctl("ipv4/conf/all/route_localnet", str(int(spec.proxy.localhost_node_ports))),
             # What is refused is refused at once, also the seventh time in a second: no limit on ICMP errors.
             Sysctl("ipv4/icmp_ratelimit", "0"),
             Sysctl("ipv4/icmp_msgs_per_sec", "100000", optional=True),  # the machine's own on kernels before 6.12
@@ -142,7 +142,8 @@ def _node(spec: LabSpec, node: str) -> Wiring:
             *([Sysctl("ipv6/icmp/ratelimit", "0")] if IPV6 in spec.ip_families else []),
             # What kube-proxy sets: --conntrack-tcp-timeout-established, --conntrack-tcp-timeout-close-wait.
             Sysctl("netfilter/nf_conntrack_tcp_timeout_established", "86400", optional=True),
-            Sysctl("netfilter/nf_conntrack_tcp_timeout_close_wait", "3600", optional=True)))
+            Sysctl("netfilter/nf_conntrack_tcp_timeout_close_wait", "3600", optional=True),
+            *(Sysctl(f"netfilter/{key}", str(value), optional=True) for key, value in spec.proxy.sysctls)))
 
 
 def _load_balancer(spec: LabSpec) -> Wiring:

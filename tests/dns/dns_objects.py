@@ -1,12 +1,10 @@
 """Short ways to write the objects that a case needs, and views of them."""
 
-import ipaddress
-
-from netlab.dns.names import Name, Zones
+from netlab.dns.names import Name, Zones, zones_of
 from netlab.dns.view import RESOURCES, DnsView, parse
 
 SERIAL = 1700000000
-ZONES = Zones(networks=(ipaddress.ip_network("10.96.0.0/12"), ipaddress.ip_network("10.244.0.0/16")),
+ZONES = Zones(reverse=(*zones_of("10.96.0.0/12"), *zones_of("10.244.0.0/16")),
               local=("10.244.1.53",))
 SOA = f"cluster.local. 30 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. {SERIAL} 7200 1800 86400 30"
 

@@ -86,7 +86,21 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
     ({"clusterDomain": "cluster.local."},
      'spec.clusterDomain: Invalid value: "cluster.local.": must be a DNS name in lower '
                                           'case without a final dot, such as "cluster.local"'),
-    ({"proxyMode": "ipvs"}, 'spec.proxyMode: Unsupported value: "ipvs": supported values: "iptables"'),
+    ({"proxyMode": "ebpf"}, 'spec.proxyMode: Unsupported value: "ebpf": supported values: "iptables", "ipvs", '
+                            '"nftables", "userspace"'),
+    ({"proxyMode": "iptables", "kubeProxy": {"mode": "nftables"}},
+     'spec.kubeProxy.mode: Invalid value: "nftables": differs from spec.proxyMode "iptables": say it once'),
+    ({"proxyMode": "userspace", "ipFamilies": ["IPv4", "IPv6"]},
+     'spec.proxyMode: Invalid value: "userspace": speaks IPv4 only: choose another, or ipFamilies ["IPv4"]'),
+    ({"kubeProxy": {"iptables": {"masqueradeBit": 32}}},
+     "spec.kubeProxy.iptables.masqueradeBit: Invalid value: 32: must be within the range [0, 31]"),
+    ({"kubeProxy": {"iptables": {"syncPeriod": 30}}},
+     'spec.kubeProxy.iptables.syncPeriod: Invalid value: 30: must be a duration such as "30s"'),
+    ({"kubeProxy": {"detectLocalMode": "BridgeInterface"}},
+     "spec.kubeProxy.detectLocal.bridgeInterface: Required value: for detectLocalMode BridgeInterface"),
+    ({"kubeProxy": {"nodePortAddresses": ["172.18.0.0"]}},
+     'spec.kubeProxy.nodePortAddresses[0]: Invalid value: "172.18.0.0": must be a valid CIDR block '
+     "(e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"),
     ({"ipFamilies": ["IPv4", "IPv4"]}, 'spec.ipFamilies: Invalid value: ["IPv4","IPv4"]: must be ["IPv4"], ["IPv6"], '
                                        '["IPv4", "IPv6"] or ["IPv6", "IPv4"]'),
     ({"ipFamilies": ["IPv4", "IPv6"], "podCIDR": "10.1.0.0/16,10.2.0.0/16"},
