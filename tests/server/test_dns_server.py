@@ -1,5 +1,6 @@
 """The DNS server as a process, with an API that the test plays, asked by dig and by raw sockets."""
 
+import contextlib
 import json
 import os
 import queue
@@ -109,7 +110,8 @@ class FakeApi:
                     self.lists += 1
                     body = json.dumps({"metadata": {"resourceVersion": str(self.revision)},
                                        "items": list(self.objects[resource].values())}).encode()
-                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                with contextlib.suppress(OSError):  # the server under test may have gone
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     def _watch(self, client, resource):
         events = queue.Queue()
