@@ -32,11 +32,14 @@ class Name(tuple[str, ...]):
 
     def lower(self) -> Name:
         """The name as it is compared (RFC 4343)."""
-        return Name(label.lower() for label in self)
+        return Name(map(str.lower, self))
 
     def within(self, other: Name) -> bool:
         """Whether the name is `other` or below it; the case does not matter."""
-        return len(self) >= len(other) and Name(self[len(self) - len(other):]).lower() == other.lower()
+        if len(self) < len(other):
+            return False
+        end = self[len(self) - len(other):]
+        return end == other or tuple(map(str.lower, end)) == tuple(map(str.lower, other))
 
     def __add__(self, other: object) -> Name:
         if not isinstance(other, tuple):

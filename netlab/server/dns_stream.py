@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,6 +14,8 @@ from netlab.kernel.listening import listening
 
 IDLE = 10.0  # seconds without a whole message, or with a response not taken, before a connection is closed
 MAX_CONNECTIONS = 256
+MAX_PEER = 64  # of them from one address, while there are others
+BATCH = 4  # messages of one connection before the others, and the thread that serves datagrams, have their turn
 MAX_OUTPUT = 256 << 10  # bytes of responses not taken yet; nothing more is read above
 
 Consume = Callable[[bytes], tuple[int, bytes, bool]]
@@ -23,9 +27,11 @@ class _Connection:
     socket: socket.socket
     consume: Consume
     deadline: float
+    peer: str = ""
     input: bytearray = field(default_factory=bytearray)
     output: bytearray = field(default_factory=bytearray)
     ended: bool = False  # nothing more will be read
+    more: bool = False  # there may be whole messages that had no turn yet
 
 
 class StreamServer:
@@ -36,6 +42,7 @@ class StreamServer:
         self._max_connections = max_connections
         self._selector = selectors.DefaultSelector()
         self._connections: set[_Connection] = set()
+        self._waiting: set[_Connection] = set()  # with messages that have arrived and had no turn yet
 
     def listen(self, port: int, consume: Consume) -> None:
         """Listens on all addresses of both families; OSError when the port is taken."""
@@ -49,7 +56,10 @@ class StreamServer:
         while True:
             first = min((connection.deadline for connection in self._connections), default=None)
             wait = None if first is None else max(0.0, first - time.monotonic())
-            for key, _ in self._selector.select(wait):
+            waiting, self._waiting = self._waiting, set()
+            for connection in waiting:
+                self._serve(connection)
+            for key, _ in self._selector.select(0 if self._waiting else wait):
                 if isinstance(key.data, _Connection):
                     self._serve(key.data)
                 else:
@@ -60,49 +70,54 @@ class StreamServer:
 
     def _accept(self, listener: socket.socket, consume: Consume) -> None:
         try:
-            client, _ = listener.accept()
+            client, address = listener.accept()
         except BlockingIOError:
             return
         except OSError:
             time.sleep(0.05)  # out of descriptors: let the present connections end
             return
         if len(self._connections) >= self._max_connections:
-            self._close(min(self._connections, key=lambda connection: connection.deadline))
+            self._close(self._least_missed())
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = _Connection(client, consume, time.monotonic() + self._idle)
+        connection = _Connection(client, consume, time.monotonic() + self._idle, peer=address[0])
         self._connections.add(connection)
         self._selector.register(client, selectors.EVENT_READ, connection)
+
+    def _least_missed(self) -> _Connection:
+        """The connection that has to go: the one quiet for longest, of an address that has too many if there is one."""
+        count = Counter(connection.peer for connection in self._connections)
+        greedy = {peer for peer, number in count.items() if number > MAX_PEER}
+        return min((connection for connection in self._connections if not greedy or connection.peer in greedy),
+                   key=lambda connection: connection.deadline)
 
     def _serve(self, connection: _Connection) -> None:
         if connection not in self._connections:
             return
         try:
-            if not connection.ended and len(connection.output) < MAX_OUTPUT:
+            if not connection.more and not connection.ended and len(connection.output) < MAX_OUTPUT:
                 self._receive(connection)
-            progress = True
-            while progress:
-                progress = self._answer(connection)
-                if connection.output:
-                    try:
-                        del connection.output[:connection.socket.send(connection.output)]
-                    except BlockingIOError:
-                        break
+            connection.more = self._answer(connection)
+            if connection.output:
+                with contextlib.suppress(BlockingIOError):
+                    del connection.output[:connection.socket.send(connection.output)]
+            if connection.more and len(connection.output) < MAX_OUTPUT:
+                self._waiting.add(connection)
         except Exception:  # reset by the client, or a message that its protocol cannot take
             self._close(connection)
             return
-        if connection.ended and not connection.output:
+        if connection.ended and not connection.output and not connection.more:
             self._close(connection)
             return
         events = selectors.EVENT_WRITE if connection.output else 0
-        if not connection.ended and len(connection.output) < MAX_OUTPUT:
+        if not connection.ended and not connection.more and len(connection.output) < MAX_OUTPUT:
             events |= selectors.EVENT_READ
         self._selector.modify(connection.socket, events, connection)
 
     @staticmethod
     def _receive(connection: _Connection) -> None:
         try:
-            data = connection.socket.recv(65536)
+            data = connection.socket.recv(8192)
         except BlockingIOError:
             return
         connection.input += data
@@ -110,23 +125,24 @@ class StreamServer:
             connection.ended = True
 
     def _answer(self, connection: _Connection) -> bool:
-        """Answers the whole messages that have arrived, as far as their responses are taken; whether there were any."""
-        any_answered = False
-        while connection.input and len(connection.output) < MAX_OUTPUT:
-            used, response, last = connection.consume(bytes(connection.input))
+        """Answers some of the whole messages that have arrived; whether there may be more whose turn it can be."""
+        for _ in range(BATCH):
+            if len(connection.output) >= MAX_OUTPUT:
+                return True
+            used, response, last = connection.consume(bytes(connection.input)) if connection.input else (0, b"", False)
             if not used and not last:
-                break
-            any_answered = True
+                return False
             connection.deadline = time.monotonic() + self._idle
             del connection.input[:used]
             connection.output += response
             if last:
                 connection.ended = True
                 connection.input.clear()
-        return any_answered
+        return bool(connection.input)
 
     def _close(self, connection: _Connection) -> None:
         self._connections.discard(connection)
+        self._waiting.discard(connection)
         self._selector.unregister(connection.socket)
         connection.socket.close()
 
