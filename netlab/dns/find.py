@@ -54,7 +54,7 @@ class Target:
 def find(lookup: Lookup) -> list[Target] | None:
     """What the name leads to. Empty: the name is there without addresses; None: there is no such name."""
     if lookup.is_reverse:
-        return [] if lookup.at_apex or reverse_names(lookup) else None
+        return [] if lookup.at_apex else None  # an address's name has PTR records only, and those are found otherwise
     asked, view = shape(lookup.name, lookup.zones.domain), lookup.view
     if asked is None or isinstance(asked, SchemaVersion):
         return None
@@ -64,7 +64,7 @@ def find(lookup: Lookup) -> list[Target] | None:
         return [] if view.has_namespace(asked.namespace) else None
     if isinstance(asked, PodName):
         exists = asked.address and view.has_namespace(asked.namespace)
-        return [Target(address=asked.address)] if exists else None
+        return [Target(asked.address, 0, (asked.label, asked.namespace, "pod"))] if exists else None
     if isinstance(asked, ServiceName):
         service = view.services.get(Key(asked.namespace, asked.service))
         return _of_service(asked, service, view) if service and view.has_namespace(asked.namespace) else None
@@ -74,8 +74,7 @@ def find(lookup: Lookup) -> list[Target] | None:
 def _of_service(asked: ServiceName, service: Service, view: DnsView) -> list[Target] | None:
     if service.external_name is not None:
         alias = Name.of(service.external_name)
-        extra = asked.endpoint or asked.port or asked.protocol
-        return None if extra or not alias or parse_address(service.external_name) else [Target(alias=alias)]
+        return None if asked.endpoint or not alias or parse_address(service.external_name) else [Target(alias=alias)]
     if service.headless or asked.endpoint:
         return list(_endpoints(asked, view)) or None
     labels = (service.key.name, service.key.namespace, "svc")

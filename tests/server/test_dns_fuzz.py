@@ -102,6 +102,7 @@ def server(tmp_path_factory):
     api.start()
     made = Server(api.path, "--lameduck=0.05")
     until(lambda: made.http(made.ready_port, "/ready")[0] == 200, "ready")
+    until(lambda: len(api.watches) == 3, "all watched")
     yield made
     made.kill()
     api.stop()
@@ -131,8 +132,8 @@ def test_datagrams_that_nobody_should_send(server):
                         break
     assert not watch.wrong
     assert watch.times
-    after, now_open = size(server)
-    assert (after - memory < GROWTH, now_open) == (True, files), (memory, after)
+    until(lambda: size(server)[1] <= files, "no more files are open than before")
+    assert size(server)[0] - memory < GROWTH
     assert server.process.poll() is None
 
 
@@ -164,7 +165,7 @@ def test_streams_that_nobody_should_send(server):
     assert answered
     for client in sleeping:
         client.close()
-    until(lambda: size(server)[1] == files, "the connections are closed", limit=20)
+    until(lambda: size(server)[1] <= files, "the connections are closed", limit=20)
     assert size(server)[0] - memory < GROWTH
     assert server.addresses(WEB) == ["10.96.0.5"]
 
