@@ -82,8 +82,13 @@ class Writer:
         """One record."""
         self.name(record.name)
         start = len(self.out)
-        self.out += _FIXED.pack(TYPES[record.type], IN, record.ttl, 0)
-        _DATA[record.type](self, record.data)
+        number = TYPES.get(record.type)
+        if number is None:  # of another server: type and data as they came
+            self.out += _FIXED.pack(record.data[0], IN, record.ttl, 0)
+            self.out += record.data[1]  # type: ignore[arg-type]
+        else:
+            self.out += _FIXED.pack(number, IN, record.ttl, 0)
+            _DATA[record.type](self, record.data)
         struct.pack_into("!H", self.out, start + 8, len(self.out) - start - _FIXED.size)
 
     def same_owner(self, records: Sequence[Record]) -> bytes | None:
@@ -103,34 +108,34 @@ def address_bytes(text: str) -> bytes:
     return IPv6Address(text).packed if ":" in text else bytes(map(int, text.split(".")))
 
 
-def _address(writer: Writer, data: tuple[str | int | Name, ...]) -> None:
+def _address(writer: Writer, data: tuple[str | int | Name | bytes, ...]) -> None:
     writer.out += address_bytes(str(data[0]))
 
 
-def _one_name(writer: Writer, data: tuple[str | int | Name, ...]) -> None:
+def _one_name(writer: Writer, data: tuple[str | int | Name | bytes, ...]) -> None:
     writer.name(data[0])  # type: ignore[arg-type]
 
 
-def _soa(writer: Writer, data: tuple[str | int | Name, ...]) -> None:
+def _soa(writer: Writer, data: tuple[str | int | Name | bytes, ...]) -> None:
     server, mailbox, *times = data
     writer.name(server)  # type: ignore[arg-type]
     writer.name(mailbox)  # type: ignore[arg-type]
     writer.out += struct.pack("!IIIII", *times)
 
 
-def _srv(writer: Writer, data: tuple[str | int | Name, ...]) -> None:
+def _srv(writer: Writer, data: tuple[str | int | Name | bytes, ...]) -> None:
     *numbers, target = data
     writer.out += struct.pack("!HHH", *numbers)
     writer.name(target, compress=False)  # type: ignore[arg-type]
 
 
-def _txt(writer: Writer, data: tuple[str | int | Name, ...]) -> None:
+def _txt(writer: Writer, data: tuple[str | int | Name | bytes, ...]) -> None:
     for text in data:
         octets = str(text).encode("latin-1")
         writer.out += bytes((len(octets),)) + octets
 
 
-_DATA: dict[str, Callable[[Writer, tuple[str | int | Name, ...]], None]] = {
+_DATA: dict[str, Callable[[Writer, tuple[str | int | Name | bytes, ...]], None]] = {
     "A": _address, "AAAA": _address, "CNAME": _one_name, "NS": _one_name, "PTR": _one_name,
     "SOA": _soa, "SRV": _srv, "TXT": _txt,
 }

@@ -59,6 +59,7 @@ class Slice:
     service: Key
     endpoints: tuple[tuple[str, str], ...] = ()
     ports: tuple[Port, ...] = ()
+    pod_names: tuple[tuple[str, str], ...] = ()  # (address, pod) of endpoints without a hostname
 
     @property
     def tags(self) -> Iterator[Tag]:
@@ -66,6 +67,20 @@ class Slice:
         yield self.service
         for ip, _ in self.endpoints:
             yield "", ip
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A Pod as DNS sees it: where it is."""
+
+    key: Key
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def tags(self) -> Iterator[Tag]:
+        """Whose answers it can be seen in."""
+        for ip in self.addresses:
+            yield self.key.namespace, ip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,7 @@ class Namespace:
         yield self.key.name, ""
 
 
-Seen = Service | Slice | Namespace
+Seen = Service | Slice | Namespace | Pod
 
 
 def parse(resource: str, manifest: Manifest) -> Seen:
@@ -88,7 +103,16 @@ def parse(resource: str, manifest: Manifest) -> Seen:
     key = Key(meta.namespace(manifest), meta.name(manifest))
     if resource == "namespaces":
         return Namespace(Key("", key.name))
+    if resource == "pods":
+        return _pod(key, manifest)
     return _service(key, manifest) if resource == "services" else _slice(key, manifest)
+
+
+def _pod(key: Key, manifest: Manifest) -> Pod:
+    status = manifest.get("status") or {}
+    gone = meta.metadata(manifest).get("deletionTimestamp") or status.get("phase") in ("Succeeded", "Failed")
+    ips = [entry.get("ip") or "" for entry in status.get("podIPs") or ()] or [status.get("podIP") or ""]
+    return Pod(key, () if gone else _addresses(ips))
 
 
 def _service(key: Key, manifest: Manifest) -> Service:
@@ -101,13 +125,17 @@ def _service(key: Key, manifest: Manifest) -> Service:
 
 def _slice(key: Key, manifest: Manifest) -> Slice:
     service = Key(key.namespace, meta.labels(manifest).get(SERVICE_NAME_LABEL, ""))
-    endpoints = []
+    endpoints, pods = [], []
     for endpoint in manifest.get("endpoints") or ():
         # An absent `ready` means ready (EndpointConditions, discovery.k8s.io/v1).
         if (endpoint.get("conditions") or {}).get("ready") is not False:
             hostname = str(endpoint.get("hostname") or "")
-            endpoints += [(address, hostname) for address in _addresses(endpoint.get("addresses") or ())]
-    return Slice(key, service, endpoints=tuple(endpoints), ports=_ports(manifest.get("ports")))
+            addresses = _addresses(endpoint.get("addresses") or ())
+            endpoints += [(address, hostname) for address in addresses]
+            target = endpoint.get("targetRef") or {}
+            if not hostname and target.get("kind") == "Pod":
+                pods += [(address, str(target.get("name") or "")) for address in addresses]
+    return Slice(key, service, endpoints=tuple(endpoints), ports=_ports(manifest.get("ports")), pod_names=tuple(pods))
 
 
 def _addresses(texts: Iterable[str]) -> tuple[str, ...]:
@@ -133,9 +161,11 @@ class DnsView:
     namespaces: Shards[Key, Namespace] = field(default_factory=Shards)
     services: Shards[Key, Service] = field(default_factory=Shards)
     endpointslices: Shards[Key, Slice] = field(default_factory=Shards)
+    pods: Shards[Key, Pod] = field(default_factory=Shards)
     slices_of: Shards[Key, tuple[Slice, ...]] = field(default_factory=Shards, repr=False)  # by Service, sorted by name
     by_cluster_ip: Shards[str, Key] = field(default_factory=Shards, repr=False)
     by_endpoint_ip: Shards[str, tuple[Key, ...]] = field(default_factory=Shards, repr=False)  # Services, sorted
+    by_pod_ip: Shards[tuple[str, str], frozenset[str]] = field(default_factory=Shards, repr=False)  # by namespace
     touched: frozenset[Tag] | None = None  # by the change that led to this view; None: anything
 
     @property
@@ -146,6 +176,15 @@ class DnsView:
     def has_namespace(self, name: str) -> bool:
         """Whether the namespace exists."""
         return Key("", name) in self.namespaces
+
+    def has_pod(self, namespace: str, address: str) -> bool:
+        """Whether a pod of the namespace has the address. Only where pods are followed."""
+        return (namespace, address) in self.by_pod_ip
+
+    def without_resource(self, resource: str) -> DnsView:
+        """The view before the resource was listed."""
+        return replace(self._changed(resource, [(key, None) for key in getattr(self, resource)], now=self.serial),
+                       listed=self.listed - {resource}, touched=None)
 
     def with_object(self, resource: str, seen: Seen, *, now: int) -> DnsView:
         """The view after an object was added or changed at `now` (Unix time)."""
@@ -179,8 +218,25 @@ class DnsView:
         elif resource == "endpointslices":
             changed["slices_of"], changed["by_endpoint_ip"] = _index_slices(
                 self.slices_of, self.by_endpoint_ip, pairs)
+        elif resource == "pods":
+            changed["by_pod_ip"] = _index_pods(self.by_pod_ip, pairs)
         touched = frozenset(tag for pair in pairs for seen in pair if seen for tag in seen.tags)
         return replace(self, serial=now, touched=touched, **changed)
+
+
+def _index_pods(by_ip: Shards[tuple[str, str], frozenset[str]], pairs: list[tuple[Pod | None, Pod | None]],
+                ) -> Shards[tuple[str, str], frozenset[str]]:
+    draft = Draft(by_ip)
+    for old, new in pairs:
+        for ip in old.addresses if old else ():
+            if old:
+                place = (old.key.namespace, ip)
+                draft.put(place, (draft.get(place) or frozenset()) - {old.key.name} or None)
+        for ip in new.addresses if new else ():
+            if new:
+                place = (new.key.namespace, ip)
+                draft.put(place, (draft.get(place) or frozenset()) | {new.key.name})
+    return draft.done()
 
 
 def _index_services(by_ip: Shards[str, Key], pairs: list[tuple[Service | None, Service | None]]) -> Shards[str, Key]:

@@ -1,4 +1,4 @@
-"""Between bytes and questions and answers (RFC 1035, EDNS0 of RFC 6891). The only user of dnslib."""
+"""Between bytes and questions and answers (RFC 1035, EDNS0 of RFC 6891)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from dnslib import OPCODE, QTYPE, RCODE, RR
 from dnslib.dns import CLASS
 from dnslib.label import DNSBuffer
 
-from netlab.dns.answer import Answer, Question, answer
-from netlab.dns.names import Name, Zones
+from netlab.dns.answer import Answer, Question
+from netlab.dns.names import Name
 from netlab.dns.packing import Packed, Writer, fitting, is_address
-from netlab.dns.view import DnsView, Tag
+from netlab.dns.view import Tag
 
 UDP_SIZE = 512  # what every client takes
 TCP_SIZE = 65535
 HEADER = struct.Struct("!HHHHHH")
-QR, AA, TC, RD, CD, OPCODE_MASK = 0x8000, 0x0400, 0x0200, 0x0100, 0x0010, 0x7800
+QR, AA, TC, RD, RA, AD, CD, OPCODE_MASK = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010, 0x7800
+DO = 0x8000  # of the OPT record's flags
 OPT = 41
 ECHOED = (3, 9, 10, 11, 12)  # options that come back: NSID, EXPIRE, COOKIE, TCP keepalive, padding
 _OPT = struct.Struct("!BHHIH")  # root, OPT, the client's size, upper bits of the code with version and flags, length
@@ -126,6 +127,12 @@ def type_name(kind: int) -> str:
     return name
 
 
+def type_number(name: str) -> int:
+    """The number of a record type as dig prints it; 0 for what is none."""
+    number: int = QTYPE.reverse.get(name) or int(name.removeprefix("TYPE") if name.startswith("TYPE") else 0)
+    return number
+
+
 def _parse_sections(query: Query, data: bytes, *, others: int, additionals: int) -> Query:
     buffer = DNSBuffer(data)
     buffer.offset = HEADER.size
@@ -152,20 +159,12 @@ def _edns(rr: RR) -> Edns:
     return Edns(rr.rclass, rr.edns_ver, rr.ttl & 0xFFFF, kept)
 
 
-def reply(data: bytes, view: DnsView, zones: Zones, *, tcp: bool = False) -> Reply | None:
-    """The response to a message, or None when there must be none."""
-    query = parse(data)
-    if query is None:
-        return None
-    refusal = query.refusal
-    if refusal or query.question is None:
-        result = Answer(refusal, authoritative=False)
-    else:
-        result = answer(query.question, view, zones)
+def response(query: Query, result: Answer, *, tcp: bool = False) -> Reply:
+    """The response to a request."""
     limit = TCP_SIZE if tcp else max(UDP_SIZE, query.edns.size) if query.edns else UDP_SIZE
     caseless = not any(record.type in _NAMED for part in (result.answer, result.additional) for record in part)
-    return Reply(pack(query, result, limit=limit), result.rcode, query.question, keep=query.plain, caseless=caseless,
-                 tags=result.tags)
+    return Reply(pack(query, result, limit=limit), result.rcode, query.question, keep=query.plain and result.keep,
+                 caseless=caseless, tags=result.tags)
 
 
 _NAMED = ("CNAME", "SRV", "NS", "SOA")  # their data may repeat part of the question's name, in its case
@@ -196,7 +195,8 @@ def pack(query: Query, result: Answer, *, limit: int) -> Packed:
             break
         if others and others[-1].type == "SOA":
             serial_at = len(writer.out) - 20
-        block = writer.same_owner(addresses) if len(addresses) > 1 and not section else None
+        turning = result.shuffled and len(addresses) > 1 and not section
+        block = writer.same_owner(addresses) if turning else None
         if block is None:
             count = fitting(writer, addresses, limit - len(opt))
         else:
@@ -209,7 +209,8 @@ def pack(query: Query, result: Answer, *, limit: int) -> Packed:
             break
     total = len(result.answer) + len(result.authority) + len(result.additional)
     flags = QR | query.flags & (OPCODE_MASK | RD | CD) | rcode & 15
-    flags |= (AA if result.authoritative else 0) | (TC if sum(counts) < total else 0)
+    flags |= (AA if result.authoritative else 0) | (TC if sum(counts) < total or result.truncated else 0)
+    flags |= (RA if result.recursion_available else 0) | (AD if result.authentic else 0)
     counts[2] += 1 if query.edns else 0
     head = HEADER.pack(query.id, flags, 1 if query.question else 0, *counts)
     if packed is None:

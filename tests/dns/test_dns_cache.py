@@ -4,14 +4,15 @@ import random
 from dataclasses import replace
 
 import pytest
-from dns_objects import ZONES, endpoints, external, namespace, service, view_of
+from dns_objects import ZONES, endpoints, external, namespace, reply, service, view_of, zones_only
 from dnslib import QTYPE, DNSHeader, DNSQuestion, DNSRecord
 
 from netlab.dns import cache as module
 from netlab.dns.cache import Entry, WireCache
 from netlab.dns.view import Key, parse
-from netlab.dns.wire import reply
-from netlab.server.dns_responder import Responder
+from netlab.dns.wire import parse as parse_message
+from netlab.server.dns_observer import Observer
+from netlab.server.dns_responder import NOBODY, Knowledge, Responder, _Exchange
 
 BASE = (namespace("shop"), service("web", "10.96.0.5"), endpoints("web", "10.244.1.5"), service("other", "10.96.0.9"),
         service("db", "None"), endpoints("db", "db-0=10.244.1.6", "10.244.1.7"),
@@ -29,8 +30,21 @@ def request(text, ident=1):
     return bytes(DNSRecord(DNSHeader(id=ident, rd=1), q=DNSQuestion(name, getattr(QTYPE, kind))).pack())
 
 
+class Port(Responder):
+    """Answers from a view of its own."""
+
+    def __init__(self):
+        self.known = Knowledge(zones_only(ZONES))
+        super().__init__(self.known, 53, log=Silent(), observer=Observer(Silent()), do=None)
+        self.update = self.known.update
+
+    @property
+    def view(self):
+        return self.known.view
+
+
 def responder(*objects):
-    made = Responder(ZONES, Silent())
+    made = Port()
     made.update(lambda _: view_of(*(objects or BASE)))
     return made
 
@@ -162,7 +176,9 @@ def test_what_is_made_from_an_old_view_does_not_come_in():
     view = made.view
     old = reply(request(f"late.default.{Z} A"), view, ZONES)
     change(made, service("late", "10.96.0.7"))
-    made._keep(view, request(f"late.default.{Z} A")[2:], old)
+    data = request(f"late.default.{Z} A")
+    made._keep(_Exchange(parse_message(data), data, None, view, made.known.configuration, NOBODY, data[2:], False, 0.0),
+               old, None)
     assert len(made.cache) == 0
 
 

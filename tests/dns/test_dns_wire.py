@@ -1,10 +1,8 @@
 import random
 
 import pytest
-from dns_objects import ZONES, endpoints, service, view_of
+from dns_objects import ZONES, endpoints, reply, service, view_of
 from dnslib import EDNS0, QTYPE, RCODE, DNSHeader, DNSQuestion, DNSRecord, EDNSOption
-
-from netlab.dns.wire import reply
 
 MANY = [f"10.244.{n // 250}.{n % 250 + 1}" for n in range(600)]
 VIEW = view_of(service("web", "10.96.0.5"), service("db", "None"),

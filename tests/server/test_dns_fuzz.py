@@ -100,7 +100,7 @@ def server(tmp_path_factory):
         api.put("services", service(name, ip))
     api.put("endpointslices", slice_of("db", *(f"10.244.1.{number}" for number in range(1, 60))))
     api.start()
-    made = Server(api.path, "--lameduck=0.05")
+    made = Server(api.path)
     until(lambda: made.http(made.ready_port, "/ready")[0] == 200, "ready")
     until(lambda: len(api.watches) == 3, "all watched")
     yield made

@@ -28,7 +28,7 @@ def server():
                 probe.bind(("127.0.0.1", 0))
                 port = probe.getsockname()[1]
             made = StreamServer(**options)
-            made.listen(port, dns_messages(lambda data: data.upper() * (100 if len(data) > 100 else 1) or None))
+            made.listen(port, dns_messages(lambda data, *_: data.upper() * (100 if len(data) > 100 else 1) or None))
             threading.Thread(target=made.run, daemon=True).start()
 
             def connect(source="127.0.0.1"):
