@@ -42,8 +42,11 @@ class Lookup:
 
     def exposed(self, namespace: str) -> bool:
         """Whether the namespace exists and is one of those that are answered for."""
-        return self.view.has_namespace(namespace) and (
-            not self.zones.namespaces or namespace in self.zones.namespaces)
+        return self.wanted(namespace) and self.view.has_namespace(namespace)
+
+    def wanted(self, namespace: str) -> bool:
+        """Whether the namespace is one of those that are answered for."""
+        return not self.zones.namespaces or namespace in self.zones.namespaces
 
 
 @dataclass(frozen=True)
@@ -140,12 +143,12 @@ def reverse_names(lookup: Lookup) -> list[Name]:
     ip = str(address)
     if ip in view.by_cluster_ip:
         key = view.by_cluster_ip[ip]
-        if not lookup.exposed(key.namespace):
+        if not lookup.wanted(key.namespace):
             return []
         return [Name((key.name, key.namespace, "svc")) + lookup.zones.domain]
     names = [Name((_label(part, ip, hostname, lookup.zones), key.name, key.namespace, "svc")) + lookup.zones.domain
              for key in (view.by_endpoint_ip.get(ip, ()) if lookup.zones.endpoints else ())
-             if lookup.exposed(key.namespace)
+             if lookup.wanted(key.namespace)
              for part in view.slices_of.get(key, ())
              for found, hostname in part.endpoints if found == ip]
     return list(dict.fromkeys(names))
