@@ -17,6 +17,6 @@ def tables_of(mode: str) -> Callable[[str], Tables]:
         from netlab.server.userspace import UserspaceTables
 
         return UserspaceTables
-    from netlab.kernel.iptables import NodeTables
+    from netlab.kernel.shared_tables import SharedTables
 
-    return NodeTables
+    return SharedTables
