@@ -1,6 +1,7 @@
 """A netns's iptables or ip6tables (the legacy tables), read and written whole.
 
-libiptc takes packed rules and writes a table in one commit; further nodes with the same table get it as a whole. If
+libiptc takes packed rules and writes a table in one commit. Where it has done so once, later tables are handed to the
+kernel in the same layout without it: then only changed Services are packed, and nothing of the old table is read. If
 the kernel refuses how rules are packed, the program iptables-legacy-restore writes them. What is in the tables beside
 our own rules is lost: they are ours.
 """
@@ -27,6 +28,7 @@ from netlab.netfilter.ruleset import BUILTIN, Ruleset, Table
 from netlab.netfilter.ruleset import table as empty_table
 
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
+_taken: set[tuple[str, str]] = set()  # family and name of the tables that libiptc has written: they have our layout
 _refused = False  # whether this kernel took other revisions of extensions than ours
 
 
@@ -112,9 +114,9 @@ def _write(table: Table) -> None:
     if not _refused:
         try:
             with locked():
-                if not (packed.accepted and _put(packed)):
+                if not ((packed.family, packed.name) in _taken and _put(packed)):
                     _commit(packed)
-            packed.accepted = True
+            _taken.add((packed.family, packed.name))
             return
         except OSError as error:
             if error.errno not in _REFUSALS:
@@ -128,7 +130,7 @@ def _write(table: Table) -> None:
 
 
 def _put(table: PackedTable) -> bool:
-    """Writes at once what libiptc has written on another node before; what is wrong with it, only libiptc finds out."""
+    """Writes the table as a whole, as libiptc would; what is wrong with it, only libiptc finds out."""
     try:
         iptables_raw.put(table)
     except OSError:

@@ -19,6 +19,7 @@ from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
+from netlab.controllers.outside_world import OutsideWorld
 from netlab.controllers.pod_network import PodNetwork
 from netlab.controllers.runtime import Controller, Manager
 from netlab.controllers.service_lb import ServiceLoadBalancers
@@ -111,8 +112,10 @@ class Cluster:
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
         bin_directory.make(self.directory / "bin", needed=self.spec.proxy_mode != "nftables")
+        servers = self.spec.internet.resolver_ips if self.spec.internet else ()
+        text = "".join(f"nameserver {server}\n" for server in servers) or "# this host knows no DNS server\n"
         for node in (*self.spec.nodes, *self.spec.outside):
-            wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
+            wiring.write_resolv_conf(names.node_netns(self.spec.name, node), text)
 
     def _make_alternatives(self) -> None:
         """For what people type behind `ip netns exec`; `up` does not wait for these hundreds of links."""
@@ -136,6 +139,9 @@ class Cluster:
             found.append(ServiceLoadBalancers(
                 self.registry, balancing=spec.load_balancer, host=LoadBalancerHost(spec),
                 probe=probe_from(names.load_balancer_netns(spec.name))))
+        if spec.internet:
+            found.append(OutsideWorld(self.registry, internet=spec.internet, runtime=self.runtime,
+                                      catalogue=catalogue(spec)))
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
                           recorder=lambda node: EventRecorder(self.registry, "kubelet", node),
                           unrouted=self._unrouted)

@@ -10,7 +10,9 @@ from typing import Any
 from netlab.model import names
 from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required
 from netlab.model.images import read_images
+from netlab.model.internet import RESOLVER, ROUTER, Internet
 from netlab.model.lab_balancing import read_balancing
+from netlab.model.lab_internet import InternetReader
 from netlab.model.lab_ranges import FIELDS, RangeReader, read_families
 from netlab.model.lab_spec import CLIENT, DEFAULT_NODES, FABRIC, LOAD_BALANCER, Balancing, LabSpec
 from netlab.model.proxy_settings import MODES, read_proxy_settings
@@ -36,7 +38,7 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
         secondary=ranges[1] if len(ranges) > 1 else None, dns_ip=reader.dns_ip(families[0]),
         node_ports=reader.node_ports(), cluster_domain=reader.domain(), proxy_mode=reader.proxy_mode(),
         kube_proxy=reader.kube_proxy(), images=reader.images(), node_labels=reader.node_labels(nodes),
-        load_balancer=reader.load_balancer(nodes, ranges))
+        load_balancer=reader.load_balancer(nodes, ranges), internet=reader.internet(nodes, ranges))
     if reader.errors:
         raise SpecError(reader.errors)
     return value
@@ -46,8 +48,9 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_RULE = ("must be a DNS label: at most 63 lower-case letters, digits and '-', "
                "with a letter or digit at both ends")
 _KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies", "images",
-         "loadBalancer")
+         "loadBalancer", "internet")
 _MAX_NODES = 200
+_RESERVED = (CLIENT, FABRIC, LOAD_BALANCER, ROUTER, RESOLVER)
 
 
 class _Reader:
@@ -136,8 +139,22 @@ class _Reader:
         if network.num_addresses < len(nodes) + 6:
             self._wrong("spec.nodeCIDR", str(network), "too small for a load balancer and its addresses")
             return None
-        value, errors = read_balancing(given, network, [network[number] for number in range(2, 4 + len(nodes))])
+        others = 4 if self._given.get("internet") is None else 5
+        value, errors = read_balancing(given, network, [network[number] for number in range(2, others + len(nodes))])
         self.errors += errors
+        return value
+
+    def internet(self, nodes: tuple[str, ...], ranges: Sequence[Ranges]) -> Internet | None:
+        if "internet" not in self._given or (given := self._given["internet"]) is None:
+            return None
+        for each in ranges:
+            if each.node.num_addresses < len(nodes) + 6:
+                self._wrong("spec.nodeCIDR", str(each.node), "too small for a router to the internet")
+        domain = self._given.get("clusterDomain")
+        reader = InternetReader(given, ranges=ranges, nodes=nodes, taken=(*nodes, *_RESERVED),
+                                domain=domain if isinstance(domain, str) else LabSpec.cluster_domain)
+        value = reader.read()
+        self.errors += reader.errors
         return value
 
     def _node_names(self, names: list[Any]) -> bool:
@@ -146,9 +163,9 @@ class _Reader:
             path = f"spec.nodes[{index}]"
             if not self.label(path, node, "a node's name"):
                 continue
-            if node in (CLIENT, FABRIC, LOAD_BALANCER):
-                self._wrong(path, node, f'the names "{CLIENT}", "{FABRIC}" and "{LOAD_BALANCER}" are taken by other '
-                                        "parts of labs")
+            if node in _RESERVED:
+                known = ", ".join(f'"{name}"' for name in _RESERVED)
+                self._wrong(path, node, f"the names {known} are taken by other parts of labs")
             elif node in names[:index]:
                 self.errors.append(duplicate(path, node))
         return len(self.errors) == before

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from netlab.model.family import IPV4
+from netlab.model.internet import Internet
 from netlab.model.proxy_settings import ProxySettings, read_proxy_settings
 from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
 
@@ -60,6 +61,7 @@ class LabSpec:
     images: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     node_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     load_balancer: Balancing | None = None
+    internet: Internet | None = None
 
     @property
     def ranges(self) -> tuple[Ranges, ...]:
@@ -102,9 +104,17 @@ class LabSpec:
         return tuple(ranges.host_ip(len(self.nodes) + 1) for ranges in self.ranges)
 
     @property
+    def router_ips(self) -> tuple[Address, ...]:
+        """The internet router's address of each family on the nodes' network, if there is one: the third after the
+        nodes.
+        """
+        return tuple(ranges.host_ip(len(self.nodes) + 2) for ranges in self.ranges)
+
+    @property
     def outside(self) -> tuple[str, ...]:
         """The hosts beside the nodes that programs can be run in."""
-        return (CLIENT, LOAD_BALANCER) if self.load_balancer else (CLIENT,)
+        return (CLIENT, *((LOAD_BALANCER,) if self.load_balancer else ()),
+                *(self.internet.host_names if self.internet else ()))
 
     def node_ip(self, node: str) -> Address:
         """A node's InternalIP: the second usable address onwards, in the order of `nodes`."""
@@ -138,6 +148,7 @@ class LabSpec:
             "ipFamilies": list(self.ip_families),
             "images": [dict(image) for image in self.images],
             "loadBalancer": self.load_balancer.to_manifest() if self.load_balancer else None,
+            "internet": self.internet.to_manifest() if self.internet else None,
         }
 
 

@@ -49,8 +49,8 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
     ({"nodes": True}, "spec.nodes: Invalid value: true: must be a number or a list of names"),
     ({"nodes": []}, "spec.nodes: Required value: a lab has at least one node"),
     ({"nodes": ["a", "a"]}, 'spec.nodes[1]: Duplicate value: "a"'),
-    ({"nodes": ["client"]}, 'spec.nodes[0]: Invalid value: "client": the names "client", "fabric" '
-                            'and "load-balancer" are taken by other parts of labs'),
+    ({"nodes": ["client"]}, 'spec.nodes[0]: Invalid value: "client": the names "client", "fabric", '
+                            '"load-balancer", "internet", "internet-dns" are taken by other parts of labs'),
     ({"nodes": ["Node_1"]}, "spec.nodes[0]: Invalid value: \"Node_1\": a node's name must be a DNS label: at most 63 "
                             "lower-case letters, digits and '-', with a letter or digit at both ends"),
     ({"podCIDR": "10.96.0.0/16"},
