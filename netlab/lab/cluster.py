@@ -42,7 +42,7 @@ from netlab.store import Store
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
 from netlab.topology.pod_nat import TABLE
-from netlab.workloads.catalogue import catalogue
+from netlab.workloads.catalogue import LAUNCHERS, catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
 UNROUTED_LIMIT = 1.0  # seconds that a pod's SIGTERM waits for the rules
@@ -110,7 +110,7 @@ class Cluster:
 
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
-        bin_directory.make(self.directory / "bin")
+        bin_directory.add_launchers(bin_directory.make(self.directory / "bin"), LAUNCHERS)
         for node in (*self.spec.nodes, *self.spec.outside):
             wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
 
