@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import random
 import string
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from netlab.workloads.options import options
 from netlab.workloads.serving import say
 
+if TYPE_CHECKING:
+    from random import Random
 
-def line(number: int, choose: random.Random) -> str:
+
+def line(number: int, choose: Random) -> str:
     """One line: its number, a method, a path, a status."""
     name = "".join(choose.choice(string.ascii_lowercase) for _ in range(choose.randint(3, 4)))
     namespace = choose.choice(("kube-system", "default", "ns"))
@@ -30,6 +33,8 @@ def main(args: list[str]) -> int:
         what = f"total number of lines: {total}" if total <= 0 else f"duration: {span:g}s"
         print(f"Invalid {what}", file=sys.stderr, flush=True)
         return 255
+    import random  # slow to load, and this is all that needs it
+
     choose, start = random.Random(), time.monotonic()
     for number in range(total):
         now = time.time()

@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -128,8 +127,8 @@ class NetExec:
             return Response(dumps({"error": "Unable to upload file."}))
         try:
             os.makedirs(UPLOADS, exist_ok=True)
-            number, name = tempfile.mkstemp(prefix="upload", dir=UPLOADS)
-            with os.fdopen(number, "wb") as file:
+            name = f"{UPLOADS}/upload{os.urandom(5).hex()}"
+            with open(name, "xb") as file:
                 file.write(content)
             os.chmod(name, 0o700)
         except OSError:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import time
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ class Variables:
             "server_protocol": request.version, "request_method": request.method, "request_uri": request.target,
             "uri": self.uri, "document_uri": self.uri, "args": request.raw_query, "query_string": request.raw_query,
             "is_args": "?" if request.raw_query else "", "scheme": self.scheme,
-            "request": f"{request.method} {request.target} {request.version}", "request_id": secrets.token_hex(16),
+            "request": f"{request.method} {request.target} {request.version}", "request_id": os.urandom(16).hex(),
             "request_body": request.body.decode(errors="replace"), "content_type": request.header("content-type"),
             "content_length": request.header("content-length"), "proxy_host": self.proxy_host,
             "proxy_add_x_forwarded_for": f"{forwarded}, {request.client[0]}" if forwarded else request.client[0],
