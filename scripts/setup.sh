@@ -2,6 +2,7 @@
 # Costs a few file tests when there is nothing to do. Sets ROOT, VENV and PYTHON.
 #
 #   setup_system [PROGRAM:PACKAGE...]   system packages, by apt (needs root)
+#   setup_old_kubectl                   kubectl 1.20 beside the environment's python, where apt has it; nothing is installed
 #   setup_venv [EXTRA...]               the virtual environment with the pinned dependencies (+ pyproject.toml's extras)
 
 ROOT=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd -P)
@@ -75,4 +76,21 @@ PY
     "$PYTHON" -m pip install -q --disable-pip-version-check --use-pep517 $list >&2 || die "pip could not install: $list"
     touch "$mark"
     for extra in "$@"; do touch "$mark-$extra"; done
+}
+
+setup_old_kubectl() {
+    old=$VENV/bin/kubectl.1.20
+    none=$VENV/.no-kubectl-1.20
+    if [ -x "$old" ] || [ -e "$none" ] || ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then return 0; fi
+    dir=$(mktemp -d)
+    get_old_kubectl() { (cd "$dir" && apt-get -qq download kubernetes-client) >/dev/null 2>&1 </dev/null; }
+    get_old_kubectl || { [ "$(id -u)" = 0 ] && apt-get update -qq >/dev/null 2>&1 </dev/null && get_old_kubectl; } || true
+    for deb in "$dir"/*.deb; do
+        [ -e "$deb" ] && dpkg-deb -x "$deb" "$dir" || continue
+        case $("$dir/usr/bin/kubectl" version --client 2>/dev/null) in
+            *v1.20.*) say "unpacking kubectl 1.20 into $VENV for its tests"; cp "$dir/usr/bin/kubectl" "$old" ;;
+        esac
+    done
+    rm -rf "$dir"
+    [ -x "$old" ] || : >"$none"
 }

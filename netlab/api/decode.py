@@ -1,4 +1,6 @@
-"""JSON to a manifest of a kind: types are checked, nulls dropped, unknown fields kept and told.
+"""JSON to a manifest of a kind: types are checked, nulls dropped, unknown and duplicate fields told.
+
+Unknown fields are kept; of a field that is there twice the last one counts.
 
 The result is a copy that shares nothing with its source.
 """
@@ -9,77 +11,109 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from netlab.api.shapes import OBJECT, Shape, fields, of_kind
+from netlab.api.shapes import OBJECT, Shape, bare, fields, go_name, of_kind
 from netlab.model.errors import bad_request
 from netlab.model.meta import Manifest
 
 NESTING_LIMIT = 100
-_GO_TYPES = {"time": "v1.Time", "object": "map[string]interface {}", "bytes": "[]uint8", "intstr": "intstr.IntOrString",
-             "quantity": "resource.Quantity"}
+TOLD_LIMIT = 100
+_GO_TYPES = {"object": "map[string]interface {}", "bytes": "[]uint8", "intstr": "int32", "time": "string"}
+_INTEGERS = ("int32", "int64")
 _LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2}|[KMGTPE]i|[numkMGTPE])?", re.ASCII)
+_ENTRY = ".<>"  # any entry of a map
+_NO_FIELD = re.compile(r"\[\d+\]|\.<>")
+_LIKE_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)", re.ASCII)
+_NO_LINE_ENDS = {10: None, 13: None}
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
 
+class Doubled(dict[str, Any]):
+    """A JSON object in which fields were given more than once."""
+
+    names: tuple[str, ...] = ()
+
+
 def decode(manifest: Any, kind: str, api_version: str, *, strict: bool = False,
-           unknown: list[str] | None = None, tolerated: frozenset[str] = frozenset()) -> Manifest:
+           told: list[str] | None = None, tolerated: frozenset[str] = frozenset()) -> Manifest:
     """A checked copy of `manifest`. ApiError 400 for a value of a wrong type, and when strict for an unknown field.
 
-    The paths of unknown fields are added to `unknown`; `tolerated` are paths that strictness lets pass.
+    What there is to tell, such as `unknown field "spec.replica"`, is added to `told`; `tolerated` lets strictness pass.
     """
-    paths: list[str] = []
+    found: list[str] = []
     version = api_version.rpartition("/")[2]
     if not isinstance(manifest, dict):
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: json: cannot unmarshal '
-                          f"{_json_type(manifest)} into Go value of type v1.{kind}")
+                          f"{json_type(manifest)} into Go value of type v1.{kind}")
     try:
-        result: Manifest = _value(manifest, of_kind(kind), "", kind, paths)
+        result: Manifest = _value(manifest, of_kind(kind), "", kind, found)
     except TypeError as error:
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
-    paths = [path for path in paths if path not in tolerated]
-    if paths and strict:
-        told = ", ".join(f'unknown field "{path}"' for path in paths)
-        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {told}')
-    if unknown is not None:
-        unknown += paths
+    found = [text for text in found if text not in tolerated]
+    if found and strict:
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {strict_error(found)}')
+    if told is not None:
+        told += found
     return result
 
 
-def _value(value: Any, shape: Shape, path: str, owner: str, unknown: list[str]) -> Any:
+def strict_error(told: list[str]) -> str:
+    """What strictness says of unknown and duplicate fields."""
+    return "strict decoding error: " + ", ".join(told[:TOLD_LIMIT])
+
+
+def _value(value: Any, shape: Shape, path: str, owner: str, told: list[str]) -> Any:
     form = shape.form
+    if isinstance(value, Doubled) and form in ("struct", "map"):
+        told += [f'duplicate field "{_join(path, name)}"' for name in value.names]
     if form == "struct":
         known = fields(shape.name)
         if not isinstance(value, dict):
-            raise _mismatch(value, f"v1.{shape.name}", owner, path)
+            raise _mismatch(value, go_name(shape.name), owner, path)
         result = {}
         for key, item in value.items():
             if item is None:
                 continue
-            inner = f"{path}.{key}" if path else key
+            inner = _join(path, key)
             field = known.get(key)
             if field is None:
-                unknown.append(inner)
+                told.append(f'unknown field "{inner}"')
                 result[key] = copy(item)
             else:
-                result[key] = _value(item, field, inner, shape.name, unknown)
+                result[key] = _value(item, field, inner, shape.name, told)
         return result
     if form == "list":
         if not isinstance(value, list | tuple):
             raise _mismatch(value, _go_name(shape), owner, path)
         element = shape.element or OBJECT
-        return [_value(_zero(element) if item is None else item, element, f"{path}[{index}]", owner, unknown)
+        return [_value(_zero(element) if item is None else item, element, f"{path}[{index}]", owner, told)
                 for index, item in enumerate(value)]
     if form == "map":
         if not isinstance(value, dict):
             raise _mismatch(value, _go_name(shape), owner, path)
         element = shape.element or OBJECT
-        return {key: _value(_zero(element) if item is None else item, element, f"{path}.{key}", owner, unknown)
+        return {key: _value(_zero(element) if item is None else item, element, path + _ENTRY, owner, told)
                 for key, item in value.items()}
-    return _plain(value, form, path, owner)
+    return _plain(value, shape, path, owner)
 
 
-def _plain(value: Any, form: str, path: str, owner: str) -> Any:
+def duplicates(value: Any, path: str = "") -> list[str]:
+    """What there is to tell of fields that a JSON value has twice; for patches, which are of no kind."""
+    if isinstance(value, list):
+        return [text for index, item in enumerate(value) for text in duplicates(item, f"{path}[{index}]")]
+    if not isinstance(value, dict):
+        return []
+    found = [f'duplicate field "{_join(path, name)}"' for name in value.names] if isinstance(value, Doubled) else []
+    return found + [text for key, item in value.items() for text in duplicates(item, _join(path, key))]
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _plain(value: Any, shape: Shape, path: str, owner: str) -> Any:
+    form = shape.form
     if form == "string":
         if isinstance(value, str):
             return value
@@ -98,26 +132,29 @@ def _plain(value: Any, form: str, path: str, owner: str) -> Any:
         if isinstance(value, str) or (number is not None and -_LIMITS["int32"] <= number < _LIMITS["int32"]):
             return value if isinstance(value, str) else number
     elif form == "quantity":
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            text = str(value)
-            if len(text) > 64 or not _QUANTITY.fullmatch(text):
-                raise TypeError("quantities must match the regular expression "
-                                "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
-            return text
+        text = str(value)
+        if not isinstance(value, str | int | float) or isinstance(value, bool) or not _LIKE_QUANTITY.fullmatch(text):
+            raise TypeError(f"quantities must match the regular expression '^{_LIKE_QUANTITY.pattern}$'")
+        if len(text) > 64 or not _QUANTITY.fullmatch(text):
+            raise TypeError("unable to parse quantity's suffix")
+        return text
     elif form == "time":
         if isinstance(value, str):
             if not _TIME.fullmatch(value):
-                raise TypeError(f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse')
+                raise TypeError(f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}" as '
+                                '"2006"')
             return value
     elif form == "bytes":
         if isinstance(value, str):
-            digits = "".join(value.split())
-            if not _BASE64.fullmatch(digits) or len(digits) % 4:
-                raise TypeError("illegal base64 data at input byte 0")
+            digits = value.translate(_NO_LINE_ENDS)
+            right = _BASE64.match(digits)
+            end = right.end() if right else 0
+            if end < len(digits) or len(digits) % 4:
+                raise TypeError(f"illegal base64 data at input byte {end if end < len(digits) else end // 4 * 4}")
             return value
     elif form == "any" or isinstance(value, dict):
         return copy(value)
-    raise _mismatch(value, _GO_TYPES.get(form, form), owner, path)
+    raise _mismatch(value, _go_name(shape), owner, path)
 
 
 def copy(value: Any, depth: int = 0) -> Any:
@@ -144,12 +181,13 @@ def _zero(shape: Shape) -> Any:
 
 
 def _mismatch(value: Any, go_type: str, owner: str, path: str) -> TypeError:
-    return TypeError(f"json: cannot unmarshal {_json_type(value)} into Go struct field {_where(owner, path)} "
+    shown = f"number {value}" if isinstance(value, float) and go_type in _INTEGERS else json_type(value)
+    return TypeError(f"json: cannot unmarshal {shown} into Go struct field {_where(owner, path)} "
                      f"of type {go_type}")
 
 
 def _where(owner: str, path: str) -> str:
-    return f"{owner}." + re.sub(r"\[\d+\]", "", path)
+    return f"{bare(owner)}." + _NO_FIELD.sub("", path)  # Go's decoder counts the fields of structs only
 
 
 def _go_name(shape: Shape) -> str:
@@ -157,9 +195,10 @@ def _go_name(shape: Shape) -> str:
         return "[]" + _go_name(shape.element)
     if shape.form == "map" and shape.element:
         return "map[string]" + _go_name(shape.element)
-    return f"v1.{shape.name}" if shape.form == "struct" else _GO_TYPES.get(shape.form, shape.form)
+    return _GO_TYPES.get(shape.form) or (go_name(shape.name) if shape.name else shape.form)
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """What JSON calls the value's type."""
     names = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
     return names.get(type(value), "null")

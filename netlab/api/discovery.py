@@ -26,28 +26,29 @@ _SUBRESOURCES: dict[str, tuple[dict[str, str], list[str]]] = {
     "proxy": ({}, ["create", "delete", "get", "patch", "update"]), "binding": ({"kind": "Binding"}, ["create"]),
     "token": ({"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest"}, ["create"]),
     "eviction": ({"group": "policy", "version": "v1", "kind": "Eviction"}, ["create"])}
-_REVIEWS = {"authorization.k8s.io": ("localsubjectaccessreviews", "selfsubjectaccessreviews",
-                                     "selfsubjectrulesreviews", "subjectaccessreviews"),
-            "authentication.k8s.io": ("selfsubjectreviews", "tokenreviews")}
+REVIEW_GROUPS = {"authorization.k8s.io": ("localsubjectaccessreviews", "selfsubjectaccessreviews",
+                                          "selfsubjectrulesreviews", "subjectaccessreviews"),
+                 "authentication.k8s.io": ("selfsubjectreviews", "tokenreviews")}
 REVIEWS = {"localsubjectaccessreviews": "LocalSubjectAccessReview",
            "selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrulesreviews": "SelfSubjectRulesReview",
            "subjectaccessreviews": "SubjectAccessReview", "selfsubjectreviews": "SelfSubjectReview",
            "tokenreviews": "TokenReview"}
-_LOCAL = "localsubjectaccessreviews"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+LOCAL = "localsubjectaccessreviews"
 
 
 @cache
 def groups() -> tuple[str, ...]:
     """The groups besides the core one, in the order in which ambiguous names are looked up."""
     return tuple(dict.fromkeys([*(kind.group for kind in RESOURCES.values() if kind.group),
-                                *(group for group, _, _ in VIEWS), *_REVIEWS]))
+                                *(group for group, _, _ in VIEWS), *REVIEW_GROUPS]))
 
 
 @cache
 def versions(group: str) -> tuple[str, ...]:
     """The versions of a group, the preferred one first."""
     found = {kind.version for kind in RESOURCES.values() if kind.group == group} | {
-        version for other, version, _ in VIEWS if other == group} | ({"v1"} if group in _REVIEWS else set())
+        version for other, version, _ in VIEWS if other == group} | ({"v1"} if group in REVIEW_GROUPS else set())
     return tuple(sorted(found, reverse=True))
 
 
@@ -56,6 +57,9 @@ def respond(request: Request) -> Response | None:
     path = request.path
     if path == "/version":
         return json_response(VERSION)
+    if path == CRDS:  # kubectl asks before it says that it does not know a kind; there are none
+        return json_response({"kind": "CustomResourceDefinitionList", "apiVersion": "apiextensions.k8s.io/v1",
+                              "metadata": {"resourceVersion": "1"}, "items": []})
     version = _aggregated_version(request.headers.get("accept", ""))
     if path in ("/api", "/apis") and version:
         document = _aggregated(("",) if path == "/api" else groups(), version)
@@ -77,6 +81,12 @@ def respond(request: Request) -> Response | None:
             if path == f"/apis/{group}/{name}":
                 return json_response(_resource_list(group, name))
     return None
+
+
+def subresource(kind: Resource, name: str) -> tuple[dict[str, str], list[str]]:
+    """What a subresource has instead of the kind's own group, version and kind, and its verbs."""
+    extra, verbs = _SUBRESOURCES[name]
+    return ({"kind": f"{kind.kind}ProxyOptions"} if name == "proxy" else extra), verbs
 
 
 def _aggregated_version(accept: str) -> str:
@@ -105,13 +115,11 @@ def _resource_list(group: str, version: str) -> dict[str, Any]:
                       "kind": kind.kind, "verbs": list(VERBS), "shortNames": list(kind.short_names),
                       "categories": list(kind.categories)})
         for name in kind.subresources:
-            extra, verbs = _SUBRESOURCES[name]
-            if name == "proxy":
-                extra = {"kind": f"{kind.kind}ProxyOptions"}
+            extra, verbs = subresource(kind, name)
             found.append({"name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced,
                           "kind": kind.kind, "verbs": verbs} | extra)
-    found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": name == _LOCAL, "kind": REVIEWS[name],
-               "verbs": ["create"]} for name in _REVIEWS.get(group, ())]
+    found += [{"name": name, "singularName": REVIEWS[name].lower(), "namespaced": name == LOCAL, "kind": REVIEWS[name],
+               "verbs": ["create"]} for name in REVIEW_GROUPS.get(group, ())]
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/{version}" if group else version,
             "resources": found}
 
@@ -124,9 +132,9 @@ def _aggregated(names: tuple[str, ...], version: str) -> dict[str, Any]:
             resources = [_aggregated_resource(kind) for kind in _kinds(group, name)]
             resources += [{"resource": review, "responseKind": {"group": group, "version": "v1",
                                                                 "kind": REVIEWS[review]},
-                           "scope": "Namespaced" if review == _LOCAL else "Cluster",
+                           "scope": "Namespaced" if review == LOCAL else "Cluster",
                            "singularResource": REVIEWS[review].lower(), "verbs": ["create"]}
-                          for review in _REVIEWS.get(group, ())]
+                          for review in REVIEW_GROUPS.get(group, ())]
             found.append({"version": name, "freshness": "Current", "resources": resources})
         items.append({"metadata": {"name": group} if group else {}, "versions": found})
     return {"kind": "APIGroupDiscoveryList", "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {},
@@ -138,5 +146,5 @@ def _aggregated_resource(kind: Resource) -> dict[str, Any]:
     return {"resource": kind.plural, "responseKind": own, "scope": "Namespaced" if kind.namespaced else "Cluster",
             "singularResource": kind.singular, "verbs": list(VERBS), "shortNames": list(kind.short_names),
             "categories": list(kind.categories),
-            "subresources": [{"subresource": name, "responseKind": own | _SUBRESOURCES[name][0],
-                              "verbs": _SUBRESOURCES[name][1]} for name in kind.subresources]}
+            "subresources": [{"subresource": name, "responseKind": own | subresource(kind, name)[0],
+                              "verbs": subresource(kind, name)[1]} for name in kind.subresources]}

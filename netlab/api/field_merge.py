@@ -24,7 +24,7 @@ def _merge(live: Any, applied: Any, shape: Shape | None) -> Any:
         result = copy(live)
         for key, value in applied.items():
             below, present = child(shape, key), result.get(key)
-            mixed = type(present) is type(value) and not is_atomic(value, below, key)
+            mixed = type(present) is type(value) and not is_atomic(value, below)
             result[key] = _merge(present, value, below) if mixed else copy(value)
         return result
     assert shape is not None

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from netlab.api import shapes
 from netlab.api.shapes import Shape, child, fields, of_kind
 from netlab.model.errors import bad_request
 from netlab.model.meta import Manifest
@@ -23,21 +24,14 @@ SERVER_OWNED: FieldSet = frozenset({("f:apiVersion",), ("f:kind",), ("f:metadata
         "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "resourceVersion",
         "deletionTimestamp", "deletionGracePeriodSeconds")})
 CONTAINER = object()  # stands for a map or an item, which has no value besides its fields
-_DEEPER_KEYS = {"port": ("port", "protocol"), "containerPort": ("containerPort", "protocol"),
-                "topologyKey": ("topologyKey", "whenUnsatisfiable")}  # apply knows more keys than strategic patches
 _KEY_DEFAULTS = {"protocol": "TCP"}
-_ATOMIC_TYPES = frozenset({"LabelSelector", "ObjectReference", "LocalObjectReference", "ConfigMapKeySelector",
-                           "SecretKeySelector", "RoleRef", "ObjectFieldSelector", "ResourceFieldSelector",
-                           "TypedLocalObjectReference",
-                           "ServiceBackendPort", "BoundObjectReference"})
-_ATOMIC_MAPS = frozenset({"selector", "nodeSelector", "scopeSelector"})
 _ALWAYS_THERE = frozenset({"metadata", "spec", "status", "template", "containers", "loadBalancer"})
 
 
-def is_atomic(value: Any, shape: Shape | None, name: str) -> bool:
+def is_atomic(value: Any, shape: Shape | None) -> bool:
     """Whether a field is owned as a whole: a plain value, a list without keys, some maps."""
     if isinstance(value, dict):
-        return name in _ATOMIC_MAPS or (shape is not None and shape.name in _ATOMIC_TYPES)
+        return shape is not None and shapes.is_atomic(shape)
     return not (isinstance(value, list) and shape is not None and shape.form == "list" and shape.merge_key)
 
 
@@ -46,7 +40,7 @@ def item_element(item: Any, shape: Shape) -> str:
     if shape.merge_key == "=":
         return "v:" + _compact(item)
     keys = {}
-    for key in _DEEPER_KEYS.get(shape.merge_key, (shape.merge_key,)):
+    for key in (shape.merge_key, *shape.more_keys):
         if not isinstance(item, dict) or (key not in item and key not in _KEY_DEFAULTS):
             raise bad_request(f'associative list with keys has an element that omits key field "{key}" '
                               "(and doesn't have default value)")
@@ -76,7 +70,7 @@ def _walk(value: Any, shape: Shape | None, path: Path, found: dict[Path, Any], c
         for key, inner in value.items():
             below = child(shape, key) if known is None else known.get(key)
             place = (*path, "f:" + key)
-            if not isinstance(inner, dict | list) or is_atomic(inner, below, key):
+            if not isinstance(inner, dict | list) or is_atomic(inner, below):
                 found[place] = inner
                 continue
             if not inner or (containers and key not in _ALWAYS_THERE):

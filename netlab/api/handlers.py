@@ -47,7 +47,8 @@ from netlab.model.errors import (
     unsupported_media_type,
 )
 from netlab.model.meta import Manifest, ObjectKey
-from netlab.model.selectors import FieldSelector, parse, parse_fields
+from netlab.model.selector_syntax import parse
+from netlab.model.selectors import FieldSelector, FieldTerm, parse_fields
 from netlab.store import Entry
 
 READING = ("GET", "HEAD")
@@ -83,7 +84,7 @@ class Api:
     def _handle(self, request: Request) -> Answer:
         self.authorize(request)
         if request.method in READING:
-            answer = discovery.respond(request) or openapi.respond(request.path) or \
+            answer = discovery.respond(request) or openapi.respond(request) or \
                 health.respond(request, self.registry)
             if answer:
                 return answer
@@ -155,7 +156,9 @@ class Api:
     def _delete_collection(self, request: Request, route: Route) -> Answer:
         options = DeleteOptions.of(request)
         view = _view(request, route)
-        chosen = FieldSelector((*view.fields.terms, ("metadata.name", True, view.name))) if view.name else view.fields
+        chosen = view.fields
+        if view.name:
+            chosen = FieldSelector((*chosen.terms, FieldTerm("metadata.name", equal=True, value=view.name)))
         gone = self.registry.delete_collection(
             route.kind.plural, route.namespace, labels=view.labels, fields=chosen, grace_period=options.grace_period,
             propagation=options.propagation or route.kind.propagation, dry_run=options.dry_run)
@@ -193,13 +196,14 @@ class Api:
         if patch_type not in (JSON_PATCH, MERGE, STRATEGIC):
             raise unsupported_media_type(TYPES)
         old = self.registry.get(kind.plural, route.name, space)
+        validation, told = _validation(request), list[str]()
         new = self.registry.patch(kind.plural, route.name, parse_json(request.body), namespace=space,
                                   subresource=route.subresource, patch_type=patch_type, dry_run=request.dry_run,
-                                  strict=request.text("fieldValidation") == "Strict",
-                                  track=self._track(request, route))
+                                  strict=validation == "Strict", told=told, track=self._track(request, route))
         if route.subresource == "scale":
             return json_response(new)
-        return self._one(request, kind, new, 200, kind.warnings(new, old) if new is not old else [])
+        warnings = kind.warnings(new, old) if new is not old else []
+        return self._one(request, kind, new, 200, (told if validation == "Warn" else []) + warnings)
 
     def _apply(self, request: Request, route: Route) -> Answer:
         manager, force = request.text("fieldManager"), request.flag("force")
@@ -293,20 +297,17 @@ class Api:
         return None
 
     def _decode(self, request: Request, kind: Resource, body: Any) -> tuple[Manifest, list[str]]:
-        """The body as an object of the kind, and warnings of unknown fields."""
-        validation = request.text("fieldValidation") or "Warn"
-        if validation not in ("Strict", "Warn", "Ignore"):
-            raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
-                              '"Strict", "Warn"')
-        unknown: list[str] = []
-        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", unknown=unknown)
+        """The body as an object of the kind, and warnings of unknown and duplicate fields."""
+        validation = _validation(request)
+        told: list[str] = []
+        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", told=told)
         if manifest.get("apiVersion") not in (None, "", kind.api_version):
             raise bad_request(f"the API version in the data ({manifest['apiVersion']}) does not match the expected API "
                               f"version ({kind.api_version})")
         if manifest.get("kind") not in (None, "", kind.kind):
             raise bad_request(f'{manifest["kind"]} in version "{kind.version}" cannot be handled as a {kind.kind}: '
                               "no kind match")
-        return manifest, [f'unknown field "{path}"' for path in unknown] if validation == "Warn" else []
+        return manifest, told if validation == "Warn" else []
 
     @staticmethod
     def _place(manifest: Manifest, route: Route) -> None:
@@ -339,6 +340,15 @@ class Api:
     _object_verbs = {"GET": _get, "HEAD": _get, "PUT": _replace, "PATCH": _patch, "DELETE": _delete}  # noqa: RUF012
 
 
+def _validation(request: Request) -> str:
+    """What shall happen about unknown and duplicate fields: Strict, Warn or Ignore."""
+    validation = request.text("fieldValidation") or "Warn"
+    if validation not in ("Strict", "Warn", "Ignore"):
+        raise bad_request(f'fieldValidation: Unsupported value: "{validation}": supported values: "Ignore", '
+                          '"Strict", "Warn"')
+    return validation
+
+
 def _revision(request: Request) -> int | None:
     """The resourceVersion of the query; None for "" and "0", which ask for none."""
     text = request.text("resourceVersion")
@@ -348,11 +358,10 @@ def _revision(request: Request) -> int | None:
 
 
 def _view(request: Request, route: Route) -> View:
-    fields = parse_fields(request.text("fieldSelector"))
-    field_labels.check(route.kind.plural, fields)
-    names = {value for path, equal, value in fields.terms if path == "metadata.name" and equal}
+    fields = field_labels.resolve(route.kind, parse_fields(request.text("fieldSelector")))
+    names = {term.value for term in fields.terms if term.path == "metadata.name" and term.equal}
     if len(names) == 1:
-        rest = tuple(term for term in fields.terms if not (term[0] == "metadata.name" and term[1]))
+        rest = tuple(term for term in fields.terms if not (term.path == "metadata.name" and term.equal))
         name = names.pop()
         if name:
             return View(route.kind, route.namespace, parse(request.text("labelSelector")), FieldSelector(rest), name)

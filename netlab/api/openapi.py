@@ -1,81 +1,84 @@
-"""OpenAPI as far as kubectl needs it: for its checks before a write, and for `kubectl explain`."""
+"""OpenAPI: what kubectl checks manifests by, merges lists by, and explains. Made when it is first asked for."""
 
 from __future__ import annotations
 
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
-from netlab.api.discovery import VERSION, groups
-from netlab.api.resources import RESOURCES
+from netlab.api import openapi_paths
+from netlab.api.discovery import REVIEW_GROUPS, VERSION
+from netlab.api.openapi_protobuf import encode
+from netlab.api.openapi_schemas import schemas
+from netlab.api.request import Request
 from netlab.api.response import Response, dump, json_response
-from netlab.api.shapes import Shape, types
+from netlab.api.shapes import of_identity
 
-V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-_SCHEMA = "io.k8s.api."
-_PLAIN: dict[str, dict[str, Any]] = {
-    "string": {"type": "string"}, "bool": {"type": "boolean"}, "int32": {"type": "integer", "format": "int32"},
-    "int64": {"type": "integer", "format": "int64"}, "intstr": {"type": "string", "format": "int-or-string"},
-    "quantity": {"type": "string"}, "time": {"type": "string", "format": "date-time"},
-    "bytes": {"type": "string", "format": "byte"}, "object": {"type": "object"}, "any": {}}
+PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"  # asked for with @ in place of the first .v1
+_ROOT = "/openapi/v3/"
+_INFO = {"title": "Kubernetes", "version": VERSION["gitVersion"]}
+_FOR_EVER = (("Cache-Control", "public, immutable"), ("Vary", "Accept"))
 
 
-def respond(path: str) -> Response | None:
-    """The answer below /openapi, None for any other path. Version 2 is an empty document, which kubectl accepts."""
+def respond(request: Request) -> Response | None:
+    """The answer below /openapi, None for any other path."""
+    path = request.path
     if path == "/openapi/v2":
-        return Response(200, b"", V2_TYPE)
+        if "proto-openapi" in request.headers.get("accept", ""):
+            return Response(200, version2_protobuf(), PROTOBUF)
+        return Response(200, dump(version2()))
     if path == "/openapi/v3":
-        places = ["api/v1", *(f"apis/{group}/v1" for group in groups())]
-        return json_response({"paths": {p: {"serverRelativeURL": f"/openapi/v3/{p}?hash=1"} for p in places}})
-    if path == "/openapi/v3/api/v1":
-        return Response(200, _document(""))
-    for group in groups():
-        if path == f"/openapi/v3/apis/{group}/v1":
-            return Response(200, _document(group))
-    return None
+        return json_response({"paths": {place: {"serverRelativeURL": f"{_ROOT}{place}?hash={_hash(*version)}"}
+                                        for place, version in _places().items()}})
+    version = _places().get(path.removeprefix(_ROOT)) if path.startswith(_ROOT) else None
+    if version is None:
+        return None
+    same = request.text("hash") == _hash(*version)
+    return Response(200, _bytes(*version), headers=_FOR_EVER if same else ())
 
 
 @cache
-def _document(group: str) -> bytes:
-    paths, schemas = {}, {}
-    parameters = [{"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
-                  for name in ("dryRun", "fieldManager", "fieldValidation")]
-    for kind in RESOURCES.values():
-        if kind.group != group:
-            continue
-        own = {"group": group, "version": "v1", "kind": kind.kind}
-        place = f"{kind.prefix}/" + ("namespaces/{namespace}/" if kind.namespaced else "") + kind.plural + "/{name}"
-        paths[place] = {"patch": {"x-kubernetes-action": "patch", "x-kubernetes-group-version-kind": own,
-                                  "parameters": parameters, "responses": {"200": {"description": "OK"}}}}
-        schemas[_SCHEMA + kind.kind] = _struct(kind.kind) | {"x-kubernetes-group-version-kind": [own]}
-    wanted = list(schemas)
-    while wanted:  # everything that these refer to
-        for reference in _references(schemas[wanted.pop()]):
-            if reference not in schemas:
-                schemas[reference] = _struct(reference.removeprefix(_SCHEMA))
-                wanted.append(reference)
-    return dump({"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": VERSION["gitVersion"]}, "paths": paths,
-                 "components": {"schemas": schemas}})
+def _places() -> dict[str, tuple[str, str]]:
+    """Group and version by where their document is: `apis/apps/v1`."""
+    found = {kind.prefix[1:]: (kind.group, kind.version) for kind in openapi_paths.served()}
+    return found | {f"apis/{group}/v1": (group, "v1") for group in REVIEW_GROUPS}
 
 
-def _struct(name: str) -> dict[str, Any]:
-    return {"type": "object", "description": f"{name}: see the Kubernetes API reference.",
-            "properties": {field: _property(shape) for field, shape in types()[name].items()}}
+@cache
+def _bytes(group: str, version: str) -> bytes:
+    return dump(version3(group, version))
 
 
-def _property(shape: Shape) -> dict[str, Any]:
-    element = shape.element
-    if shape.form == "list" and element:
-        return {"type": "array", "items": _property(element)}
-    if shape.form == "map" and element:
-        return {"type": "object", "additionalProperties": _property(element)}
-    if shape.form == "struct":
-        return {"allOf": [{"$ref": f"#/components/schemas/{_SCHEMA}{shape.name}"}]}
-    return _PLAIN[shape.form]
+@cache
+def _hash(group: str, version: str) -> str:
+    return sha256(_bytes(group, version)).hexdigest().upper()
 
 
-def _references(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        if "$ref" in value:
-            return [value["$ref"].rpartition("/")[2]]
-        return [found for item in value.values() for found in _references(item)]
-    return [found for item in value for found in _references(item)] if isinstance(value, list) else []
+def version3(group: str, version: str) -> dict[str, Any]:
+    """The OpenAPI 3 document of one version of a group."""
+    found = list(openapi_paths.operations(group, version))
+    return {"openapi": "3.0.0", "info": _INFO, "paths": openapi_paths.document(iter(found), 3),
+            "components": {"schemas": schemas(_kinds(found), 3)}}
+
+
+@cache
+def version2() -> dict[str, Any]:
+    """The OpenAPI 2 document of all groups. Never change it."""
+    found = [operation for group, version in _places().values()
+             for operation in openapi_paths.operations(group, version)]
+    return {"swagger": "2.0", "info": _INFO, "paths": openapi_paths.document(iter(found), 2),
+            "definitions": schemas(_kinds(found), 2)}
+
+
+@cache
+def version2_protobuf() -> bytes:
+    """The same as gnostic's message openapi.v2.Document, which is how kubectl asks for it."""
+    return encode(version2())
+
+
+def _kinds(found: list[openapi_paths.Operation]) -> list[tuple[str, dict[str, str]]]:
+    """The kinds with a schema that the operations are about, each once."""
+    identities = {tuple(operation.identity.values()): operation.identity for operation in found}
+    named = [(of_identity(identity["group"], identity["version"], identity["kind"]), identity)
+             for identity in identities.values()]
+    return [(name, identity) for name, identity in named if name]

@@ -21,7 +21,7 @@ from netlab.model.meta import Manifest
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\0"
-VERSIONED = {("autoscaling/v1", "HorizontalPodAutoscaler"): "HorizontalPodAutoscalerV1"}
+VERSIONED = {("autoscaling/v1", "HorizontalPodAutoscaler"): "v1.HorizontalPodAutoscaler"}
 KEPT_ZEROS = ("replicas", "terminationGracePeriodSeconds", "revisionHistoryLimit", "automountServiceAccountToken",
               "parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "successfulJobsHistoryLimit",
               "failedJobsHistoryLimit", "suspend", "startingDeadlineSeconds")
@@ -47,7 +47,7 @@ Deployment: 1 metadata, 2 spec
 DeploymentSpec: 1 replicas, 2 selector, 3 template, 4 strategy, 5 minReadySeconds, 6 revisionHistoryLimit, 7 paused,
   9 progressDeadlineSeconds
 DeploymentStrategy: 1 type, 2 rollingUpdate
-RollingUpdate: 1 maxUnavailable, 2 maxSurge
+RollingUpdateDeployment: 1 maxUnavailable, 2 maxSurge
 Job: 1 metadata, 2 spec
 JobSpec: 1 parallelism, 2 completions, 3 activeDeadlineSeconds, 4 selector, 5 manualSelector, 6 template,
   7 backoffLimit, 8 ttlSecondsAfterFinished, 9 completionMode, 10 suspend
@@ -82,8 +82,8 @@ PodDisruptionBudget: 1 metadata, 2 spec
 PodDisruptionBudgetSpec: 1 minAvailable, 2 selector, 3 maxUnavailable, 4 unhealthyPodEvictionPolicy
 HorizontalPodAutoscaler: 1 metadata, 2 spec
 HorizontalPodAutoscalerSpec: 1 scaleTargetRef, 2 minReplicas, 3 maxReplicas, 4 metrics
-HorizontalPodAutoscalerV1: 1 metadata, 2 spec
-HorizontalPodAutoscalerV1Spec: 1 scaleTargetRef, 2 minReplicas, 3 maxReplicas, 4 targetCPUUtilizationPercentage
+v1.HorizontalPodAutoscaler: 1 metadata, 2 spec
+v1.HorizontalPodAutoscalerSpec: 1 scaleTargetRef, 2 minReplicas, 3 maxReplicas, 4 targetCPUUtilizationPercentage
 CrossVersionObjectReference: 1 kind, 2 name, 3 apiVersion
 MetricSpec: 1 type, 4 resource
 ResourceMetricSource: 1 name, 2 target

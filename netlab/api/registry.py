@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from netlab.api import certificates, deletion, limit_ranges, managed_fields, object_meta, quotas, scale
+from netlab.api import certificates, deletion, limit_ranges, managed_fields, object_meta, patch_errors, quotas, scale
 from netlab.api.decode import copy, decode
 from netlab.api.managed_fields import Track
 from netlab.api.object_rules import metadata_errors
@@ -147,22 +147,26 @@ class Registry:
 
     def patch(self, resource: str, name: str, patch: Any, *, namespace: str = "", subresource: str = "",
               patch_type: str = MERGE, dry_run: bool = False, strict: bool = False,
-              track: Track | None = None) -> Manifest:
+              track: Track | None = None, told: builtins.list[str] | None = None) -> Manifest:
         """Changes an object by a merge, strategic merge or JSON patch (`patch_type` is its media type).
 
-        With `strict`, unknown fields that the object did not have are refused.
+        Unknown fields that the object did not have, and duplicate ones, are refused if `strict`, else added to `told`.
         """
         kind = self.resource(resource)
         old = self.get(resource, name, namespace)
         shown = scale.from_manifest(old) if subresource == "scale" else old
         new = apply_patch(shown, patch, patch_type, "Scale" if subresource == "scale" else kind.kind)
         data = new.setdefault("metadata", {})
-        if not isinstance(data, dict) or (data.get("name"), data.get("namespace") or "") != (name, namespace):
-            raise bad_request("metadata.name and metadata.namespace cannot be changed by a patch")
-        if strict and subresource != "scale":
-            known: list[str] = []
-            decode(old, kind.kind, kind.api_version, unknown=known)
-            decode(new, kind.kind, kind.api_version, strict=True, tolerated=frozenset(known))
+        if not isinstance(data, dict) or data.get("name") != name:
+            said = data.get("name") if isinstance(data, dict) else ""
+            raise bad_request(f"the name of the object ({said}) does not match the name on the URL ({name})")
+        if (data.get("namespace") or "") != namespace:
+            raise bad_request(f"the namespace of the object ({data.get('namespace')}) does not match the namespace on "
+                              f"the request ({namespace})")
+        if subresource != "scale":
+            found = patch_errors.check(kind, old, new, patch=patch, patch_type=patch_type, strict=strict)
+            if told is not None:
+                told += found
         return self.update(resource, new, subresource=subresource, dry_run=dry_run, track=track)
 
     def apply(self, resource: str, manifest: Manifest, *, manager: str, namespace: str = "", subresource: str = "",

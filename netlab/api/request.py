@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from netlab.api import protobuf
+from netlab.api.decode import Doubled
 from netlab.api.patch import APPLY, TYPES
 from netlab.api.users import ADMIN, User
 from netlab.model.errors import ApiError, bad_request, unsupported_media_type
@@ -98,15 +99,28 @@ def parse_json(body: bytes) -> Any:
         raise too_large()
     try:
         text = body.decode()
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
         if "\\u" in text:
-            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))  # lone surrogates
+            try:
+                json.dumps(value, ensure_ascii=False).encode()
+            except UnicodeEncodeError:  # lone surrogates
+                value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
         return value
     except RecursionError:
         raise bad_request("the object provided is unrecognized: it is nested too deeply") from None
     except ValueError as error:
         raise bad_request(f"the object provided is unrecognized (must be of type Object): couldn't get version/kind; "
                           f"json parse error: {error}") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    doubled = Doubled(made)
+    names = [name for name, _ in pairs]
+    doubled.names = tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    return doubled
 
 
 def parse_yaml(body: bytes) -> Any:

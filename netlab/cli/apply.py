@@ -50,6 +50,8 @@ def _rehearse(client: ApiClient, found: list[Target]) -> None:
 def _told(target: Target, error: ApiError) -> list[str]:
     """A line for each cause, with its place in the file."""
     located, shown = target.located, f'The {target.kind.kind} "{target.name}" is invalid'
+    if [field for field, _ in causes(error)] == ["patch"]:
+        error = _in_manifest(target) or error
     if error.reason == "Invalid":
         return [f"{located.at(field)}: {shown}: {field}: {text}" if field else f"{located.place}: {shown}: {text}"
                 for field, text in causes(error)]
@@ -59,6 +61,17 @@ def _told(target: Target, error: ApiError) -> list[str]:
     wrong_type = _WRONG_TYPE.search(error.message) if error.code == 400 else None
     place = located.at(wrong_type[1]) if wrong_type else located.place
     return [f"{place}: " + api_text(error, "when applying").removeprefix("error: ")]
+
+
+def _in_manifest(target: Target) -> ApiError | None:
+    """What is wrong with the manifest, of whose patch the server speaks."""
+    from netlab.api.decode import decode
+
+    try:
+        decode(target.manifest, target.kind.kind, str(target.manifest.get("apiVersion")), strict=True)
+    except ApiError as error:
+        return error
+    return None
 
 
 def _near(kind: str, path: str) -> str:

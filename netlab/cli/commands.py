@@ -32,6 +32,18 @@ settings is left as it is. Needs root, and answers when the API and the cluster'
             Option(("--all",), "every lab on this machine"),
         ), details="A lab that is not there is fine."),
         _command("list", "Show the labs on this machine.", "labs:list_labs"),
+        _command("stop", "Stop a part of the control plane, such as a node's kube-proxy.", "parts:stop",
+                 "PART [NODE...]", least=1, most=None, options=(
+            Option(("--cleanup",), "take away the rules that a kube-proxy has made, too"),
+        ), details="""
+PART is a controller's name as `netlab status` shows it, or kube-proxy or kubelet with nodes (without: of all nodes).
+What it has made stays: without kube-proxy the rules go on working, but do not follow the Services any more.
+
+  netlab stop kube-proxy worker
+  netlab stop kube-proxy worker --cleanup    # and now they are gone, as after `kube-proxy --cleanup`
+"""),
+        _command("start", "Start what `stop` has stopped.", "parts:start", "PART [NODE...]", least=1, most=None,
+                 details="A kube-proxy that starts repairs its node's rules."),
         _command("status", "Show a lab's nodes and controllers.", "labs:status", options=(
             Option(("-o", "--output"), "json", "FORMAT", choices=("json",)),
         )),

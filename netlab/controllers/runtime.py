@@ -79,7 +79,7 @@ class Controller:
                 self.on_progress()
                 await asyncio.sleep(BACKOFF[0] if failures else min(time.monotonic() - started, REST))
                 try:
-                    async with asyncio.timeout(delay):
+                    async with asyncio.timeout(delay):  # wait_for of Python 3.11 can lose a cancellation
                         await self._wake.wait()
                 except TimeoutError:
                     self._wake.set()

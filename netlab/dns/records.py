@@ -16,15 +16,21 @@ MAX_LINKS = 10  # CNAMEs in one answer
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A resource record; prints as a line of a zone file. `data` has the fields of its type in order."""
+    """A resource record; prints as a line of a zone file. `data` has the fields of its type in order.
+
+    Of types that this server has no records of, it is the type's number and the data as bytes, without compression.
+    """
 
     name: Name
     type: str
     ttl: int
-    data: tuple[str | int | Name, ...]
+    data: tuple[str | int | Name | bytes, ...]
 
     def __str__(self) -> str:
-        data = " ".join(f'"{field}"' if self.type == "TXT" else str(field) for field in self.data)
+        if self.data and isinstance(self.data[-1], bytes):
+            data = f"\\# {len(self.data[-1])} {self.data[-1].hex()}"  # as of a type that nobody knows (RFC 3597)
+        else:
+            data = " ".join(f'"{field!s}"' if self.type == "TXT" else str(field) for field in self.data)
         return f"{self.name} {self.ttl} IN {self.type} {data}"
 
 

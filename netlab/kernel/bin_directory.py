@@ -20,14 +20,17 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 INSTALL = "apt-get install iptables (or your distribution's package of iptables-legacy)"
 
 
-def make(directory: Path) -> Path:
-    """The directory, made or completed: symlinks to the legacy programs. LabError (exit code 3) without iptables."""
+def make(directory: Path, *, needed: bool = True) -> Path:
+    """The directory, made or completed: symlinks to the legacy programs.
+
+    LabError (exit code 3) when they are `needed` and there are none.
+    """
     directory.mkdir(exist_ok=True)
     directory.chmod(0o755)  # whatever the umask is: programs there may run as other users
     for program in PROGRAMS:
         target = legacy(program)
         if target is None:
-            if program.startswith("ip6"):
+            if program.startswith("ip6") or not needed:
                 continue
             raise LabError(f"the legacy variant of {program} is not installed", hint=INSTALL, exit_code=3)
         link = directory / program

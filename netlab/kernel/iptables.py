@@ -1,6 +1,7 @@
 """A netns's iptables or ip6tables (the legacy tables), read and written whole.
 
-libiptc takes packed rules and writes a table in one commit; further nodes with the same table get it as a whole. If
+libiptc takes packed rules and writes a table in one commit. Where it has done so once, later tables are handed to the
+kernel in the same layout without it: then only changed Services are packed, and nothing of the old table is read. If
 the kernel refuses how rules are packed, the program iptables-legacy-restore writes them. What is in the tables beside
 our own rules is lost: they are ours.
 """
@@ -24,8 +25,10 @@ from netlab.model.errors import LabError
 from netlab.model.family import IPV4
 from netlab.netfilter.render import render, render_table
 from netlab.netfilter.ruleset import BUILTIN, Ruleset, Table
+from netlab.netfilter.ruleset import table as empty_table
 
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
+_taken: set[tuple[str, str]] = set()  # family and name of the tables that libiptc has written: they have our layout
 _refused = False  # whether this kernel took other revisions of extensions than ours
 
 
@@ -72,6 +75,13 @@ class NodeTables:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
         netnses.visit(self.netns, lambda: conntrack.delete_udp(serving, family=family))
 
+    def close(self) -> None:
+        """Nothing to end: rules work by themselves."""
+
+    def remove(self, ruleset: Ruleset) -> None:
+        """Empties the tables that the ruleset has."""
+        self.replace(Ruleset(tuple(empty_table(table.name, {}, family=table.family) for table in ruleset.tables)))
+
     def save(self, family: str = IPV4) -> str:
         """What iptables-legacy-save (ip6tables-legacy-save) prints, without its `#` lines, counters as [0:0]."""
         return normalise(netnses.visit(self.netns, lambda: _run([f"{PROGRAMS[family]}-legacy-save"])))
@@ -99,9 +109,9 @@ def _write(table: Table) -> None:
     if not _refused:
         try:
             with locked():
-                if not (packed.accepted and _put(packed)):
+                if not ((packed.family, packed.name) in _taken and _put(packed)):
                     _commit(packed)
-            packed.accepted = True
+            _taken.add((packed.family, packed.name))
             return
         except OSError as error:
             if error.errno not in _REFUSALS:
@@ -115,7 +125,7 @@ def _write(table: Table) -> None:
 
 
 def _put(table: PackedTable) -> bool:
-    """Writes at once what libiptc has written on another node before; what is wrong with it, only libiptc finds out."""
+    """Writes the table as a whole, as libiptc would; what is wrong with it, only libiptc finds out."""
     try:
         iptables_raw.put(table)
     except OSError:

@@ -27,6 +27,7 @@ from netlab.netfilter.rule import (
     Masquerade,
     Ports,
     Recent,
+    Redirect,
     Reject,
     Rule,
     SetMark,
@@ -209,6 +210,10 @@ def _set_mark(target: SetMark) -> bytes:
     return _extension("MARK", 2, struct.pack("<II", target.value, target.mask))
 
 
+def _redirect(target: Redirect) -> bytes:
+    return _extension("REDIRECT", 0, struct.pack("<IIII", 1, 2, 0, 0) + struct.pack(">HH", target.port, target.port))
+
+
 @lru_cache(maxsize=4)
 def _masquerade(target: Masquerade, family: str) -> bytes:
     flags = 0x10 if target.random_fully else 0
@@ -237,6 +242,6 @@ _MATCHES: dict[type, Callable[[Any], bytes]] = {
     AddressType: _address_type, Recent: _recent,
 }
 _TARGETS: dict[type, Callable[[Any], bytes]] = {
-    Jump: _jump, SetMark: _set_mark, Dnat: _dnat,
+    Jump: _jump, SetMark: _set_mark, Dnat: _dnat, Redirect: _redirect,
 }
 _OWN_TARGETS: dict[type, Callable[[Any, str], bytes]] = {Masquerade: _masquerade, Reject: _reject}  # by family

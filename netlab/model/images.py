@@ -157,19 +157,16 @@ def _parse(item: Any, path: str, errors: list[FieldError]) -> Image:
     entry = item.get("entry") or ""
     if entry and (not isinstance(entry, str) or not ENTRY.fullmatch(entry)):
         errors.append(invalid(f"{path}.entry", entry, "must be package.module:function"))
-    command, args = (_strings(item.get(field), f"{path}.{field}", errors) for field in ("command", "args"))
+    command, args = (strings(item.get(field), f"{path}.{field}", errors) for field in ("command", "args"))
     if not item.get("command") and not entry:
         errors.append(required(f"{path}.command", "what runs for this image"))
-    ports = item.get("ports") or ()
-    if not isinstance(ports, list | tuple) or not all(isinstance(p, int) and 0 < p < 65536 for p in ports):
-        errors.append(invalid(f"{path}.ports", ports, "must be a list of numbers between 1 and 65535"))
-        ports = ()
-    mounts = _pairs(item.get("mounts"), f"{path}.mounts", "machine path: pod path", errors)
+    ports = port_numbers(item.get("ports"), f"{path}.ports", errors)
+    mounts = pairs(item.get("mounts"), f"{path}.mounts", "machine path: pod path", errors)
     errors.extend(invalid(f"{path}.mounts", dict((pair,)), "paths must be absolute")
                   for pair in mounts if not all(part.startswith("/") for part in pair))
     return Image(pattern=str(name), command=command or ((str(entry).rpartition(".")[2],) if entry else ()), args=args,
-                 entry=str(entry), ports=tuple(ports), mounts=mounts,
-                 env=_pairs(item.get("env"), f"{path}.env", "NAME: value", errors))
+                 entry=str(entry), ports=ports, mounts=mounts,
+                 env=pairs(item.get("env"), f"{path}.env", "NAME: value", errors))
 
 
 def _unknown(path: str, field: str) -> FieldError:
@@ -180,7 +177,8 @@ def _unknown(path: str, field: str) -> FieldError:
     return FieldError(f"{path}.{field}", "FieldValueInvalid", f'unknown field "{field}"{told}')
 
 
-def _strings(value: Any, path: str, errors: list[FieldError]) -> tuple[str, ...]:
+def strings(value: Any, path: str, errors: list[FieldError]) -> tuple[str, ...]:
+    """The texts of a list, numbers as texts; what else it is goes into `errors`."""
     if value is None:
         return ()
     if not isinstance(value, list | tuple) or not all(isinstance(part, str | int) for part in value):
@@ -189,7 +187,18 @@ def _strings(value: Any, path: str, errors: list[FieldError]) -> tuple[str, ...]
     return tuple(str(part) for part in value)
 
 
-def _pairs(value: Any, path: str, shape: str, errors: list[FieldError]) -> tuple[tuple[str, str], ...]:
+def port_numbers(value: Any, path: str, errors: list[FieldError]) -> tuple[int, ...]:
+    """The ports of a list; what else it is goes into `errors`."""
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(type(port) is int and 0 < port < 65536 for port in value):
+        errors.append(invalid(path, value, "must be a list of numbers between 1 and 65535"))
+        return ()
+    return tuple(value)
+
+
+def pairs(value: Any, path: str, shape: str, errors: list[FieldError]) -> tuple[tuple[str, str], ...]:
+    """The texts of a mapping; what else it is goes into `errors`, which say that its `shape` is wanted."""
     if not value:
         return ()
     if not isinstance(value, Mapping):

@@ -18,6 +18,7 @@ from netlab.netfilter.rule import (
     Match,
     Ports,
     Recent,
+    Redirect,
     Reject,
     Rule,
     SetMark,
@@ -197,6 +198,8 @@ def _target(options: _Options) -> Target:
     elif name == "DNAT":
         address, _, port = options.take("--to-destination").rpartition(":")
         target = Dnat(address.strip("[]"), int(port))
+    elif name == "REDIRECT":
+        target = Redirect(int(options.take("--to-ports")))
     elif name == "REJECT":
         target = Reject(options.take("--reject-with", "icmp-port-unreachable"))
     else:

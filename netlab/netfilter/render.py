@@ -19,6 +19,7 @@ from netlab.netfilter.rule import (
     Masquerade,
     Ports,
     Recent,
+    Redirect,
     Reject,
     Rule,
     SetMark,
@@ -134,4 +135,5 @@ _MATCHES: dict[type, Callable[[Any], str]] = {
 }
 _TARGETS: dict[type, Callable[[Any], str]] = {
     Jump: _jump, SetMark: _set_mark, Masquerade: _masquerade, Dnat: _dnat, Reject: _reject,
+    Redirect: lambda target: f" -j REDIRECT --to-ports {target.port}",
 }

@@ -98,13 +98,19 @@ class Dnat(NamedTuple):
     port: int
 
 
+class Redirect(NamedTuple):
+    """`-j REDIRECT --to-ports PORT`: to the node itself, at that port."""
+
+    port: int
+
+
 class Reject(NamedTuple):
     """`-j REJECT --reject-with ...`: the sender is told."""
 
     answer: str = "icmp-port-unreachable"
 
 
-Target = Jump | SetMark | Masquerade | Dnat | Reject
+Target = Jump | SetMark | Masquerade | Dnat | Redirect | Reject
 
 ACCEPT, DROP, RETURN = Jump("ACCEPT"), Jump("DROP"), Jump("RETURN")
 VERDICTS = frozenset(("ACCEPT", "DROP", "RETURN"))

@@ -2,8 +2,9 @@ import asyncio
 import time
 
 from netlab.controllers.control_plane import control_plane
-from netlab.controllers.runtime import Manager
+from netlab.controllers.runtime import Controller, Manager
 from netlab.model import meta
+from tests.api.objects import registry
 
 
 def everything(cluster, story):
@@ -121,3 +122,24 @@ def test_a_namespace_with_everything_in_it_goes(cluster):
         assert cluster.gone("namespaces", "team", "")
 
     everything(cluster, story)
+
+
+def test_a_controller_that_is_woken_as_it_is_stopped_stops():
+    class Waiting(Controller):
+        name, resources = "waiting", ("pods",)
+
+        async def reconcile(self):
+            return 60.0
+
+    async def story():
+        controller = Waiting(registry())
+        manager = Manager([controller])
+        manager.start()
+        await manager.settled()
+        await asyncio.sleep(0)
+        controller.wake()
+        await asyncio.sleep(0)  # the wait is over, and nobody has looked yet
+        async with asyncio.timeout(10):
+            await manager.stop()
+
+    asyncio.run(story())

@@ -229,7 +229,7 @@ async def test_an_attached_sessions_exit_code_is_the_containers(machine):
         code = machine.handle().exec([*session.argv, "-c", "exit 3"], stdin=number, stdout=number, stderr=number,
                                      container="c")
     assert code == 3
-    attaching.ended(session, code)
+    await attaching.end(session, code, runs=lambda: True)
     await machine.until(lambda: machine.status()["phase"] == "Failed")
     assert machine.state()["state"]["terminated"]["exitCode"] == 3
 

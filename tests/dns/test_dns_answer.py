@@ -7,6 +7,7 @@ import pytest
 from dns_objects import SERIAL, SOA, ZONES, endpoints, external, name, namespace, service, view_of
 
 from netlab.dns.answer import Question, answer
+from netlab.dns.names import zones_of
 
 Z = "svc.cluster.local."
 WEB = (service("web", "10.96.0.5", ports=("http:80/TCP", "dns:53/UDP")),
@@ -88,8 +89,6 @@ POSITIVE = [
     ("5.1.244.10.in-addr.arpa PTR", (*WEB, *DB),
      [f"5.1.244.10.in-addr.arpa. 30 IN PTR db-0.db.default.{Z}",
       f"5.1.244.10.in-addr.arpa. 30 IN PTR 10-244-1-5.web.default.{Z}"]),
-    ("9.0.0.192.in-addr.arpa PTR", (service("m", "10.96.0.9"), endpoints("m", "192.0.0.9")),
-     [f"9.0.0.192.in-addr.arpa. 30 IN PTR 192-0-0-9.m.default.{Z}"]),
 ]
 
 
@@ -160,9 +159,8 @@ def test_an_unknown_address_of_our_ranges_is_nxdomain_in_its_reverse_zone(questi
 @pytest.mark.parametrize("question", [
     "www.example.com A", "local A", "1.2.0.192.in-addr.arpa PTR", "1.2.112.10.in-addr.arpa PTR", ". NS",
 ])
-def test_names_outside_of_the_zones_fail_at_once(question):
-    got = ask(question, view_of(*WEB))
-    assert (got.rcode, got.answer, got.authority, got.authoritative) == ("SERVFAIL", (), (), False)
+def test_names_outside_of_the_zones_are_not_answered(question):
+    assert ask(question, view_of(*WEB)) is None
 
 
 def test_zone_transfers_are_refused():
@@ -177,14 +175,13 @@ def test_before_everything_was_listed_an_unknown_name_is_servfail():
 
 
 def test_domain_and_ranges_are_parameters():
-    zones = replace(ZONES, domain=name("lab.example"), networks=(ipaddress.ip_network("172.30.0.0/20"),
-                                                                 ipaddress.ip_network("fd00:96::/108")))
+    zones = replace(ZONES, domain=name("lab.example"), reverse=(*zones_of("172.30.0.0/20"), *zones_of("fd00:96::/108")))
     view = view_of(service("web", "172.30.1.1", "fd00:96::1"))
     assert str(ask("web.default.svc.lab.example A", view, zones).answer[0].data[0]) == "172.30.1.1"
-    assert ask("web.default.svc.cluster.local A", view, zones).rcode == "SERVFAIL"
+    assert ask("web.default.svc.cluster.local A", view, zones) is None
     v6 = ".".join(reversed(ipaddress.ip_address("fd00:96::1").exploded.replace(":", "")))
     for reverse in ("1.1.30.172.in-addr.arpa", f"{v6}.ip6.arpa"):
         assert str(ask(f"{reverse} PTR", view, zones).answer[0].data[0]) == "web.default.svc.lab.example."
     missing = ask("1.15.30.172.in-addr.arpa PTR", view, zones)
     assert (missing.rcode, str(missing.authority[0].name)) == ("NXDOMAIN", "15.30.172.in-addr.arpa.")
-    assert ask("1.16.30.172.in-addr.arpa PTR", view, zones).rcode == "SERVFAIL"
+    assert ask("1.16.30.172.in-addr.arpa PTR", view, zones) is None

@@ -17,7 +17,7 @@ _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 _NOT_SOURCES = ("accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
                 "storageClassName", "volumeAttributesClassName", "volumeMode")
-STORED_ONLY = "nothing in this lab provides storage: it is stored only, claims stay Pending"
+STORED_ONLY = "nothing in this lab provisions volumes: it is stored only, a claim stays Pending"
 
 
 def _warn(new: Manifest, old: Manifest | None) -> list[str]:

@@ -6,14 +6,17 @@ and its exit code becomes the container's.
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from netlab.controllers.kubelet.threads import blocking
 from netlab.kernel import sockets
 
 FILE = "attach.json"
+AGAIN = 0.02  # seconds
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Interactive:
     argv: tuple[str, ...]
     netns: str
     address: str
+
+    @property
+    def process(self) -> str:
+        """The name of the process that holds the place."""
+        return PurePosixPath(self.address).name
 
 
 def announce(directory: Path, container: str, session: Interactive) -> None:
@@ -42,7 +50,23 @@ def find(directory: Path, container: str) -> Interactive | None:
     return Interactive(tuple(found["argv"]), found["netns"], found["address"])
 
 
-def ended(session: Interactive, code: int) -> None:
-    """Ends the container with the session's exit code; fine if it has ended already. Takes a millisecond."""
-    with contextlib.suppress(OSError), sockets.abstract_datagram(session.netns) as made:
-        made.sendto(str(code).encode(), "\0" + session.address)
+def ended(session: Interactive, code: int) -> bool:
+    """Tells the container the exit code of its session. False: nobody listens there, not yet or not any more."""
+    try:
+        with sockets.abstract_datagram(session.netns) as made:
+            made.sendto(str(code).encode(), "\0" + session.address)
+    except OSError:
+        return False
+    return True
+
+
+async def end(session: Interactive, code: int, *, runs: Callable[[], bool]) -> None:
+    """Ends the container with the session's exit code; fine if it has ended already.
+
+    A short session may be over before the container's own process listens: while that process `runs`, it is told again.
+    """
+    def over() -> bool:
+        return ended(session, code) or not runs()
+
+    while not await blocking(over):
+        await asyncio.sleep(AGAIN)

@@ -93,7 +93,16 @@ class PodStreams:
         session = attaching.find(self._pods / wanted.uid, wanted.container)
         once = self._container(wanted).get("stdinOnce")
         if session is not None and (code is not None or once):
-            await blocking(lambda: attaching.ended(session, code or 0))
+            directory, process = str(self._pods / wanted.uid), session.process
+
+            def runs() -> bool:
+                pod = Pod.attach(directory)
+                try:
+                    return pod is not None and process in pod.running()
+                except OSError:
+                    return False  # the pod has ended
+
+            await attaching.end(session, code or 0, runs=runs)
 
     async def dial(self, wanted: StreamRequest, port: int) -> socket.socket:
         """A connection to localhost:port within the pod, by IPv4 or IPv6. OSError in a container runtime's words."""
