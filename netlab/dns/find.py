@@ -62,7 +62,7 @@ class Target:
 def find(lookup: Lookup) -> list[Target] | None:
     """What the name leads to. Empty: the name is there without addresses; None: there is no such name."""
     if lookup.is_reverse:
-        return [] if lookup.at_apex or reverse_names(lookup) else None
+        return [] if lookup.at_apex else None  # an address's name has PTR records only, and those are found otherwise
     asked, view = shape(lookup.name, lookup.zones.domain), lookup.view
     if asked is None or isinstance(asked, SchemaVersion):
         return None
@@ -71,7 +71,8 @@ def find(lookup: Lookup) -> list[Target] | None:
     if isinstance(asked, NamespaceName):
         return [] if lookup.exposed(asked.namespace) and not _without_pods(lookup) else None
     if isinstance(asked, PodName):
-        return [Target(address=asked.address)] if _pod_exists(asked, lookup) else None
+        exists = _pod_exists(asked, lookup)
+        return [Target(asked.address, 0, (asked.label, asked.namespace, "pod"))] if exists else None
     if isinstance(asked, ServiceName):
         service = view.services.get(Key(asked.namespace, asked.service))
         return _of_service(asked, service, lookup) if service and lookup.exposed(asked.namespace) else None
@@ -93,8 +94,7 @@ def _pod_exists(asked: PodName, lookup: Lookup) -> bool:
 def _of_service(asked: ServiceName, service: Service, lookup: Lookup) -> list[Target] | None:
     if service.external_name is not None:
         alias = Name.of(service.external_name)
-        extra = asked.endpoint or asked.port or asked.protocol
-        return None if extra or not alias or parse_address(service.external_name) else [Target(alias=alias)]
+        return None if asked.endpoint or not alias or parse_address(service.external_name) else [Target(alias=alias)]
     if service.headless or asked.endpoint:
         return list(_endpoints(asked, lookup)) or None
     if not lookup.zones.empty_services and not any(part.endpoints for part in lookup.view.slices_of.get(

@@ -34,16 +34,14 @@ class Name(tuple[str, ...]):
 
     def lower(self) -> Name:
         """The name as it is compared (RFC 4343)."""
-        return Name(label.lower() for label in self)
+        return Name(map(str.lower, self))
 
     def within(self, other: Name) -> bool:
         """Whether the name is `other` or below it; the case does not matter."""
-        start = len(self) - len(other)
-        if start < 0:
+        if len(self) < len(other):
             return False
-        tail = self[start:]
-        return tail == other or all(a == b or a.lower() == b.lower() for a, b in zip(reversed(tail), reversed(other),
-                                                                                      strict=True))
+        end = self[len(self) - len(other):]
+        return end == other or tuple(map(str.lower, end)) == tuple(map(str.lower, other))
 
     def __add__(self, other: object) -> Name:
         if not isinstance(other, tuple):
@@ -153,9 +151,10 @@ class SchemaVersion:
 Shape = Apex | NamespaceName | PodName | ServiceName | NameServer | SchemaVersion
 
 
+@lru_cache(maxsize=1024)  # a question looks at its name more than once
 def shape(name: Name, domain: Name) -> Shape | None:
     """What a name in the cluster domain speaks of, in lower case; None when no such name can exist."""
-    labels = list(name.lower()[:len(name) - len(domain)])
+    labels = [label.lower() for label in name[:len(name) - len(domain)]]
     if labels in ([], ["svc"], ["pod"]):
         return Apex()
     if labels == ["ns", "dns"]:
