@@ -1,9 +1,10 @@
-"""Which fields of a kind a field selector may name."""
+"""Which fields of a kind a field selector may name, and where they stand in the object."""
 
 from __future__ import annotations
 
+from netlab.api.resource import Resource
 from netlab.model.errors import bad_request
-from netlab.model.selectors import FieldSelector
+from netlab.model.selectors import FieldSelector, FieldTerm
 
 _ALWAYS = ("metadata.name", "metadata.namespace")
 _ABOUT = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
@@ -17,15 +18,27 @@ _MORE = {
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
     "replicasets": ("status.replicas",),
+    "jobs": ("status.successful",),
+    "certificatesigningrequests": ("spec.signerName",),
 }
+_PATHS = {("events", "source"): "source.component", ("jobs", "status.successful"): "status.succeeded"}
+_ABSENT = {"spec.unschedulable": "false", "spec.hostNetwork": "false", "status.replicas": "0",
+           "status.successful": "0"}  # the values that Go's zero values print
 
 
-def check(plural: str, fields: FieldSelector) -> None:
-    """ApiError 400 in upstream's words if the kind's objects cannot be chosen by one of the fields."""
-    known = _MORE.get(plural)
-    for path, _, _ in fields.terms:
-        if path in _ALWAYS or path in (known or ()):
-            continue
-        if known:
-            raise bad_request(f"field label not supported: {path}")
-        raise bad_request(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')
+def resolve(kind: Resource, fields: FieldSelector) -> FieldSelector:
+    """The selector on the object's own fields. ApiError 400 in upstream's words if it names one that is not known."""
+    return FieldSelector(tuple(_resolved(kind, term) for term in fields.terms))
+
+
+def _resolved(kind: Resource, term: FieldTerm) -> FieldTerm:
+    known = _MORE.get(kind.plural)
+    if term.path in _ALWAYS:
+        return term
+    if term.path in (known or ()):
+        return term._replace(path=_PATHS.get((kind.plural, term.path), term.path), absent=_ABSENT.get(term.path, ""))
+    if kind.plural == "jobs":
+        raise bad_request(f'field label "{term.path}" not supported for Job')
+    if known:
+        raise bad_request(f"field label not supported: {term.path}")
+    raise bad_request(f'"{term.path}" is not a known field selector: only "metadata.name", "metadata.namespace"')

@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from functools import partial
+from dataclasses import replace
 from itertools import count
 
 from netlab.dns import wire
@@ -23,7 +23,6 @@ from netlab.server.dns_log import Log
 from netlab.server.dns_stream import StreamServer, dns_messages
 
 MAX_REQUEST = 4096
-RECURSION_AVAILABLE = 0x80  # in the fourth byte of a message
 
 
 def respond(data: bytes, zone: Zone, turn: int, *, tcp: bool = False) -> tuple[bytes, wire.Query, str] | None:
@@ -36,11 +35,9 @@ def respond(data: bytes, zone: Zone, turn: int, *, tcp: bool = False) -> tuple[b
     elif query.question.type in ("AXFR", "IXFR"):
         result = Answer("REFUSED", authoritative=False)
     else:
-        result = wire.rotate(zone.answer(query.question), turn)
-    limit = wire.TCP_SIZE if tcp else query.edns.size if query.edns else wire.UDP_SIZE
-    message = bytearray(wire.pack(query, result, limit=limit))
-    message[3] |= RECURSION_AVAILABLE
-    return bytes(message), query, result.rcode
+        result = zone.answer(query.question)
+    reply = wire.response(query, replace(result, recursion_available=True, shuffled=True), tcp=tcp)
+    return reply.make(turn), query, result.rcode
 
 
 def main(args: list[str]) -> int:
@@ -73,7 +70,8 @@ def main(args: list[str]) -> int:
     try:
         udp = listening(socket.SOCK_DGRAM, 53)
         streams = StreamServer()
-        streams.listen(53, dns_messages(partial(answer, peer="tcp", tcp=True)))
+        streams.listen(53, dns_messages(
+            lambda data, peer, _: answer(data, with_port(plain(peer[0]), peer[1]), tcp=True)))
     except OSError as error:
         log.line(f"Listen: listen :53: {error.strerror}")
         return 1

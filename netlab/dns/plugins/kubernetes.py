@@ -10,7 +10,7 @@ from netlab.dns.corefile import CorefileError, Directive, Line
 from netlab.dns.names import Name, Zones, is_reverse
 from netlab.dns.plugins.setup import Fall, Scope, integer, only, zones
 from netlab.model.errors import ApiError
-from netlab.model.selectors import parse
+from netlab.model.selector_syntax import parse
 
 MODES = ("disabled", "verified", "insecure")
 IGNORED = ("endpoint", "tls", "kubeconfig")  # how the API is reached: in a lab there is one way
@@ -36,7 +36,7 @@ class Kubernetes(Plugin):
                 break
             if question.type in ("A", "AAAA") and found.answer and found.answer[-1].type == "CNAME":
                 found = await _followed(found, request)
-            return replace(found, by=self.name)
+            return found
         return await next(request)
 
 
