@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netlab.api.resource import Resource
 from netlab.model.errors import bad_request
 from netlab.model.selectors import FieldSelector
 
@@ -20,12 +21,14 @@ _MORE = {
 }
 
 
-def check(plural: str, fields: FieldSelector) -> None:
+def check(kind: Resource, fields: FieldSelector) -> None:
     """ApiError 400 in upstream's words if the kind's objects cannot be chosen by one of the fields."""
-    known = _MORE.get(plural)
+    known = kind.selectable if kind.custom else _MORE.get(kind.plural)
+    # Where upstream has no conversion of its own, any kind may be asked for a namespace, as in those of a cluster.
+    always = _ALWAYS if kind.namespaced or known is None else _ALWAYS[:1]
     for path, _, _ in fields.terms:
-        if path in _ALWAYS or path in (known or ()):
+        if path in always or path in (known or ()):
             continue
-        if known:
+        if known is not None:
             raise bad_request(f"field label not supported: {path}")
         raise bad_request(f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"')

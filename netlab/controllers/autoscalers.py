@@ -45,7 +45,7 @@ class Autoscalers(PerObject):
         if wanted is not None:
             target, replicas, reason = wanted
             resource = self._scaled[target["kind"]]
-            shown = scale.from_manifest(target)
+            shown = scale.from_manifest(self.registry.resource(resource), target)
             self.registry.update(resource, shown | {"spec": {"replicas": replicas}}, subresource="scale")
             self._recorder.event(item, "Normal", "SuccessfulRescale", f"New size: {replicas}; reason: {reason}")
             status = status | {"lastScaleTime": self.registry.now()}

@@ -7,6 +7,7 @@ from netlab.controllers.account_tokens import AccountTokens
 from netlab.controllers.autoscalers import Autoscalers
 from netlab.controllers.cronjobs import CronJobs
 from netlab.controllers.daemonsets import DaemonSets
+from netlab.controllers.definitions import Definitions
 from netlab.controllers.deployments import Deployments
 from netlab.controllers.disruptions import Disruptions
 from netlab.controllers.endpoints import Endpoints
@@ -32,7 +33,7 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
     authority.
     """
     return [
-        Namespaces(registry), GarbageCollector(registry),
+        Namespaces(registry), GarbageCollector(registry), Definitions(registry),
         service_accounts(registry), *([root_certificates(registry, ca), AccountTokens(registry, ca)] if ca else []),
         KubernetesService(registry, address=api_address, port=api_port),
         Deployments(registry), ReplicaSets(registry), StatefulSets(registry), DaemonSets(registry),

@@ -7,6 +7,7 @@ from netlab.api.resources.configs import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from netlab.api.resources.controllerrevisions import CONTROLLERREVISIONS
 from netlab.api.resources.cronjobs import CRONJOBS
 from netlab.api.resources.daemonsets import DAEMONSETS
+from netlab.api.resources.definitions import CUSTOMRESOURCEDEFINITIONS
 from netlab.api.resources.deployments import DEPLOYMENTS
 from netlab.api.resources.disruptions import PODDISRUPTIONBUDGETS
 from netlab.api.resources.endpoints import ENDPOINTS
@@ -34,5 +35,5 @@ RESOURCES: dict[str, Resource] = {
                      CONTROLLERREVISIONS, JOBS, CRONJOBS, ENDPOINTSLICES, INGRESSES, INGRESSCLASSES, NETWORKPOLICIES,
                      ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES, CERTIFICATESIGNINGREQUESTS,
                      HORIZONTALPODAUTOSCALERS, PODDISRUPTIONBUDGETS, PRIORITYCLASSES, PERSISTENTVOLUMECLAIMS,
-                     PERSISTENTVOLUMES, STORAGECLASSES, RUNTIMECLASSES)
+                     PERSISTENTVOLUMES, STORAGECLASSES, RUNTIMECLASSES, CUSTOMRESOURCEDEFINITIONS)
 }
