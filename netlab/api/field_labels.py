@@ -18,6 +18,7 @@ _MORE = {
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
     "replicasets": ("status.replicas",),
+    "replicationcontrollers": ("status.replicas",),
 }
 
 

@@ -12,6 +12,7 @@ from netlab.api.resource import Resource
 from netlab.model import meta
 from netlab.model.errors import internal_error, invalid, invalid_object
 from netlab.model.meta import Manifest
+from netlab.model.selectors import of_owner
 
 if TYPE_CHECKING:
     from netlab.api.registry import Registry
@@ -24,7 +25,7 @@ def from_manifest(kind: Resource, manifest: Manifest) -> Manifest:
     if replicas is None and kind.custom:
         raise internal_error(f'the spec replicas field "{paths.replicas}" does not exist')
     selector = json_path.first(paths.selector, manifest) if kind.custom and paths.selector else \
-        None if kind.custom else label_selector(meta.spec(manifest).get("selector"))
+        None if kind.custom else label_selector(of_owner(manifest))
     data = meta.metadata(manifest)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     return {"kind": "Scale", "apiVersion": "autoscaling/v1",

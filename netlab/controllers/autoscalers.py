@@ -14,7 +14,8 @@ from netlab.model.errors import ApiError, not_found
 from netlab.model.meta import Manifest
 
 PLURAL = "horizontalpodautoscalers"
-SCALED = {"Deployment": "deployments", "ReplicaSet": "replicasets", "StatefulSet": "statefulsets"}
+SCALED = {"Deployment": "deployments", "ReplicaSet": "replicasets", "StatefulSet": "statefulsets",
+          "ReplicationController": "replicationcontrollers"}
 NO_METRICS = ("unable to fetch metrics from resource metrics API: the server could not find the requested resource "
               "(get pods.metrics.k8s.io)")
 

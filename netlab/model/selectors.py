@@ -59,6 +59,12 @@ def from_manifest(selector: Mapping[str, Any] | None) -> Selector:
     return Selector(from_map(selector.get("matchLabels")).requirements + expressions)
 
 
+def of_owner(owner: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The LabelSelector by which an object knows its pods; a ReplicationController says only labels."""
+    selector: Mapping[str, Any] = (owner.get("spec") or {}).get("selector") or {}
+    return {"matchLabels": selector} if owner.get("kind") == "ReplicationController" else selector
+
+
 def parse(text: str) -> Selector:
     """The labelSelector query parameter: `a=b,c!=d,e in (f,g),!h`. ApiError 400 when malformed."""
     found, position = [], 0

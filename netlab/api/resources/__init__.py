@@ -23,6 +23,7 @@ from netlab.api.resources.nodes import NODES
 from netlab.api.resources.pods import PODS
 from netlab.api.resources.priorities import PRIORITYCLASSES
 from netlab.api.resources.replicasets import REPLICASETS
+from netlab.api.resources.replicationcontrollers import REPLICATIONCONTROLLERS
 from netlab.api.resources.roles import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from netlab.api.resources.services import SERVICES
 from netlab.api.resources.statefulsets import STATEFULSETS
@@ -30,7 +31,8 @@ from netlab.api.resources.storage import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUM
 
 RESOURCES: dict[str, Resource] = {
     resource.plural: resource
-    for resource in (PODS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
+    for resource in (PODS, REPLICATIONCONTROLLERS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS,
+                     SERVICEACCOUNTS, EVENTS,
                      RESOURCEQUOTAS, LIMITRANGES, DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS,
                      CONTROLLERREVISIONS, JOBS, CRONJOBS, ENDPOINTSLICES, INGRESSES, INGRESSCLASSES, NETWORKPOLICIES,
                      ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES, CERTIFICATESIGNINGREQUESTS,
