@@ -168,7 +168,8 @@ class FamilyProxy:
             interface = settings.interface_name_prefix + "+"
         return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""), cidr,
                         settings.masquerade_all, settings.localhost_node_ports, family, interface,
-                        settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),))
+                        settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),),
+                        settings.scheduler, settings.strict_arp, settings.exclude_cidrs)
 
 
 def _addresses(manifest: Manifest, family: str) -> tuple[str, ...]:
