@@ -21,6 +21,6 @@ def tables_of(mode: str) -> Callable[[str], Tables]:
         from netlab.kernel.ipvs import IpvsTables
 
         return IpvsTables
-    from netlab.kernel.iptables import NodeTables
+    from netlab.kernel.shared_tables import SharedTables
 
-    return NodeTables
+    return SharedTables
