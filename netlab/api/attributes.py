@@ -71,7 +71,7 @@ def _selected(request: Request) -> str:
         terms = parse_fields(request.text("fieldSelector")).terms
     except ApiError:
         return ""
-    names = [value for path, equal, value in terms if path == "metadata.name" and equal]
+    names = [term.value for term in terms if term.path == "metadata.name" and term.equal]
     return names[0] if len(names) == 1 else ""
 
 

@@ -46,7 +46,7 @@ def decode(manifest: Any, kind: str, api_version: str, *, strict: bool = False, 
     version = api_version.rpartition("/")[2]
     if not isinstance(manifest, dict):
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: json: cannot unmarshal '
-                          f"{_json_type(manifest)} into Go value of type v1.{kind}")
+                          f"{json_type(manifest)} into Go value of type v1.{kind}")
     try:
         result: Manifest = _value(manifest, shape or of_kind(kind), "", kind, found)
     except TypeError as error:
@@ -185,7 +185,7 @@ def _zero(shape: Shape) -> Any:
 
 
 def _mismatch(value: Any, go_type: str, owner: str, path: str) -> TypeError:
-    shown = f"number {value}" if isinstance(value, float) and go_type in _INTEGERS else _json_type(value)
+    shown = f"number {value}" if isinstance(value, float) and go_type in _INTEGERS else json_type(value)
     return TypeError(f"json: cannot unmarshal {shown} into Go struct field {_where(owner, path)} "
                      f"of type {go_type}")
 
@@ -202,6 +202,7 @@ def _go_name(shape: Shape) -> str:
     return _GO_TYPES.get(shape.form) or (go_name(shape.name) if shape.name else shape.form)
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """What JSON calls the value's type."""
     names = {dict: "object", list: "array", str: "string", bool: "bool", int: "number", float: "number"}
     return names.get(type(value), "null")

@@ -47,7 +47,8 @@ from netlab.model.errors import (
     unsupported_media_type,
 )
 from netlab.model.meta import Manifest, ObjectKey
-from netlab.model.selectors import FieldSelector, parse, parse_fields
+from netlab.model.selector_syntax import parse
+from netlab.model.selectors import FieldSelector, FieldTerm, parse_fields
 from netlab.store import Entry
 
 READING = ("GET", "HEAD")
@@ -156,7 +157,9 @@ class Api:
     def _delete_collection(self, request: Request, route: Route) -> Answer:
         options = DeleteOptions.of(request)
         view = _view(request, route)
-        chosen = FieldSelector((*view.fields.terms, ("metadata.name", True, view.name))) if view.name else view.fields
+        chosen = view.fields
+        if view.name:
+            chosen = FieldSelector((*chosen.terms, FieldTerm("metadata.name", equal=True, value=view.name)))
         gone = self.registry.delete_collection(
             route.kind.key, route.namespace, labels=view.labels, fields=chosen, grace_period=options.grace_period,
             propagation=options.propagation or route.kind.propagation, dry_run=options.dry_run)
@@ -356,11 +359,10 @@ def _revision(request: Request) -> int | None:
 
 
 def _view(request: Request, route: Route) -> View:
-    fields = parse_fields(request.text("fieldSelector"))
-    field_labels.check(route.kind, fields)
-    names = {value for path, equal, value in fields.terms if path == "metadata.name" and equal}
+    fields = field_labels.resolve(route.kind, parse_fields(request.text("fieldSelector")))
+    names = {term.value for term in fields.terms if term.path == "metadata.name" and term.equal}
     if len(names) == 1:
-        rest = tuple(term for term in fields.terms if not (term[0] == "metadata.name" and term[1]))
+        rest = tuple(term for term in fields.terms if not (term.path == "metadata.name" and term.equal))
         name = names.pop()
         if name:
             return View(route.kind, route.namespace, parse(request.text("labelSelector")), FieldSelector(rest), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from netlab.api.decode import copy
+from netlab.api.decode import copy, json_type
 from netlab.model.errors import ApiError, bad_request
 
 LIMIT = 10_000  # operations in one patch, as upstream
@@ -14,14 +14,18 @@ LIMIT = 10_000  # operations in one patch, as upstream
 def apply(document: Any, operations: Any) -> Any:
     """The document after all operations. ApiError 400 when malformed, 422 when an operation does not fit."""
     if not isinstance(operations, list):
-        raise bad_request("error decoding patch: json: cannot unmarshal into Go value of type jsonpatch.Patch")
+        raise bad_request(f"error decoding patch: json: cannot unmarshal {json_type(operations)} into Go value of type "
+                          "[]interface {}")
     if len(operations) > LIMIT:
         raise ApiError(413, "RequestEntityTooLarge", f"The allowed maximum operations in a JSON patch is {LIMIT}, "
                        f"got {len(operations)}")
     result = copy(document)
     for operation in operations:
-        if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
-            raise bad_request("error decoding patch: an operation is an object with op and path")
+        if not isinstance(operation, dict):
+            raise bad_request(f"json: cannot unmarshal {json_type(operation)} into Go value of type "
+                              "jsonpatch.Operation")
+        if not isinstance(operation.get("path"), str):
+            raise _unfit()
         result = _operate(result, operation)
     return result
 
@@ -30,51 +34,51 @@ def _operate(document: Any, operation: dict[str, Any]) -> Any:
     op, path = operation.get("op"), _pointer(operation["path"])
     if op in ("add", "replace", "test"):
         if "value" not in operation:
-            raise bad_request(f"error decoding patch: {op} needs a value")
+            raise _unfit()
         value = copy(operation["value"])
     elif op in ("move", "copy"):
         if not isinstance(operation.get("from"), str):
-            raise bad_request(f"error decoding patch: {op} needs from")
+            raise _unfit()
         source = _pointer(operation["from"])
         if op == "move" and path[:len(source)] == source and path != source:
-            raise _unfit(operation["path"], "a value cannot be moved into itself")
-        value = copy(_find(document, source, operation["from"]))
+            raise _unfit()
+        value = copy(_find(document, source))
     elif op != "remove":
-        raise bad_request(f"Unexpected kind: {op}")
+        raise _unfit()
     if op == "test":
-        found = _find(document, path, operation["path"], missing=None)
+        found = _find(document, path, missing=None)
         if not _same(found, value):
-            raise _unfit(operation["path"], "test failed")
+            raise _unfit()
         return document
     if op in ("remove", "replace", "move"):
         gone = source if op == "move" else path
         if gone:
-            _find(document, gone, operation["from"] if op == "move" else operation["path"])
+            _find(document, gone)
         if op == "replace":
-            return _set(document, path, value, operation["path"])
+            return _set(document, path, value)
         document = _remove(document, gone)
         if op == "remove":
             return document
-    return _add(document, path, value, operation["path"])
+    return _add(document, path, value)
 
 
 def _pointer(text: str) -> list[str]:
     if text and not text.startswith("/"):
-        raise bad_request(f"error decoding patch: {text!r} is no JSON pointer")
+        raise _unfit()
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
 
 
 _RAISE = object()
 
 
-def _find(document: Any, path: list[str], shown: str, *, missing: Any = _RAISE) -> Any:
+def _find(document: Any, path: list[str], *, missing: Any = _RAISE) -> Any:
     for part in path:
         if isinstance(document, dict) and part in document:
             document = document[part]
         elif isinstance(document, list) and _index(part, len(document)) is not None:
             document = document[int(part)]
         elif missing is _RAISE:
-            raise _unfit(shown, "missing path")
+            raise _unfit()
         else:
             return missing
     return document
@@ -84,26 +88,26 @@ def _index(part: str, size: int) -> int | None:
     return int(part) if re.fullmatch("0|[1-9][0-9]{0,8}", part) and int(part) < size else None
 
 
-def _add(document: Any, path: list[str], value: Any, shown: str) -> Any:
+def _add(document: Any, path: list[str], value: Any) -> Any:
     if not path:
         return value
-    parent = _find(document, path[:-1], shown)
+    parent = _find(document, path[:-1])
     if isinstance(parent, dict):
         parent[path[-1]] = value
     elif isinstance(parent, list):
         index = len(parent) if path[-1] == "-" else _index(path[-1], len(parent) + 1)
         if index is None:
-            raise _unfit(shown, "invalid array index")
+            raise _unfit()
         parent.insert(index, value)
     else:
-        raise _unfit(shown, "missing path")
+        raise _unfit()
     return document
 
 
-def _set(document: Any, path: list[str], value: Any, shown: str) -> Any:
+def _set(document: Any, path: list[str], value: Any) -> Any:
     if not path:
         return value
-    parent = _find(document, path[:-1], shown)
+    parent = _find(document, path[:-1])
     parent[path[-1] if isinstance(parent, dict) else int(path[-1])] = value
     return document
 
@@ -111,7 +115,7 @@ def _set(document: Any, path: list[str], value: Any, shown: str) -> Any:
 def _remove(document: Any, path: list[str]) -> Any:
     if not path:
         return None
-    parent = _find(document, path[:-1], "")
+    parent = _find(document, path[:-1])
     del parent[path[-1] if isinstance(parent, dict) else int(path[-1])]
     return document
 
@@ -127,6 +131,6 @@ def _same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def _unfit(path: str, problem: str) -> ApiError:
-    return ApiError(422, "Invalid", "the server rejected our request due to an error in our request",
-                    details={"causes": [{"reason": "FieldValueInvalid", "message": problem, "field": path}]})
+def _unfit() -> ApiError:
+    """Upstream does not tell which operation, nor why."""
+    return ApiError(422, "Invalid", "the server rejected our request due to an error in our request")

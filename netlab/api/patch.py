@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netlab.api import json_patch, strategic
-from netlab.api.decode import copy
+from netlab.api.decode import copy, json_type
 from netlab.api.resource import Resource
 from netlab.model.errors import bad_request, unsupported_media_type
 from netlab.model.meta import Manifest
@@ -31,7 +31,8 @@ def apply_patch(manifest: Manifest, patch: Any, patch_type: str, kind: str) -> M
     elif patch_type not in (MERGE, STRATEGIC):
         raise unsupported_media_type(TYPES)
     elif not isinstance(patch, dict):
-        raise bad_request("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}")
+        raise bad_request(("" if patch_type == STRATEGIC else "error decoding patch: ") + "json: cannot unmarshal "
+                          f"{json_type(patch)} into Go value of type map[string]interface {{}}")
     elif patch_type == MERGE:
         new = merge(manifest, patch)
     else:

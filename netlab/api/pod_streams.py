@@ -29,14 +29,15 @@ def stream_request(registry: Registry, request: Request, route: Route) -> Stream
         return _forward(request, route, pod)
     if refusal := _not_running(route, pod, container):
         return refusal
-    tty = request.flag("tty")
+    tty = resizes = request.flag("tty")
     if route.subresource == "attach":
         tty = any(c.get("tty") for field in ("containers", "initContainers", "ephemeralContainers")
                   for c in meta.spec(pod).get(field) or () if c["name"] == container)
     wanted = StreamRequest(
         route.subresource, route.namespace or "", route.name, meta.uid(pod), container=container,
         command=request.query.get("command", ()) if route.subresource == "exec" else (), stdin=request.flag("stdin"),
-        stdout=request.flag("stdout"), stderr=request.flag("stderr") and not tty, tty=tty)
+        stdout=request.flag("stdout"), stderr=request.flag("stderr") and not tty, tty=tty,
+        resizes=resizes)
     if not (wanted.stdin or wanted.stdout or wanted.stderr):
         raise bad_request("you must specify at least 1 of stdin, stdout, stderr")
     if route.subresource == "exec" and not any(wanted.command):

@@ -171,8 +171,12 @@ class Registry:
         shown = scale.from_manifest(kind, old) if subresource == "scale" else old
         new = apply_patch(shown, patch, patch_type, "Scale" if subresource == "scale" else kind.kind)
         data = new.setdefault("metadata", {})
-        if not isinstance(data, dict) or (data.get("name"), data.get("namespace") or "") != (name, namespace):
-            raise bad_request("metadata.name and metadata.namespace cannot be changed by a patch")
+        if not isinstance(data, dict) or data.get("name") != name:
+            said = data.get("name") if isinstance(data, dict) else ""
+            raise bad_request(f"the name of the object ({said}) does not match the name on the URL ({name})")
+        if (data.get("namespace") or "") != namespace:
+            raise bad_request(f"the namespace of the object ({data.get('namespace')}) does not match the namespace on "
+                              f"the request ({namespace})")
         if subresource != "scale":
             found = patch_errors.check(kind, old, new, patch=patch, patch_type=patch_type, strict=strict)
             if told is not None:

@@ -53,6 +53,7 @@ class StreamRequest:
     stdout: bool = False
     stderr: bool = False
     tty: bool = False
+    resizes: bool = False  # the client has a terminal of its own, and tells its size
     ports: tuple[int, ...] = ()  # of clients that name them at the start; kubectl names them as connections come
 
 

@@ -32,6 +32,18 @@ settings is left as it is. Needs root, and answers when the API and the cluster'
             Option(("--all",), "every lab on this machine"),
         ), details="A lab that is not there is fine."),
         _command("list", "Show the labs on this machine.", "labs:list_labs"),
+        _command("stop", "Stop a part of the control plane, such as a node's kube-proxy.", "parts:stop",
+                 "PART [NODE...]", least=1, most=None, options=(
+            Option(("--cleanup",), "take away the rules that a kube-proxy has made, too"),
+        ), details="""
+PART is a controller's name as `netlab status` shows it, or kube-proxy or kubelet with nodes (without: of all nodes).
+What it has made stays: without kube-proxy the rules go on working, but do not follow the Services any more.
+
+  netlab stop kube-proxy worker
+  netlab stop kube-proxy worker --cleanup    # and now they are gone, as after `kube-proxy --cleanup`
+"""),
+        _command("start", "Start what `stop` has stopped.", "parts:start", "PART [NODE...]", least=1, most=None,
+                 details="A kube-proxy that starts repairs its node's rules."),
         _command("status", "Show a lab's nodes and controllers.", "labs:status", options=(
             Option(("-o", "--output"), "json", "FORMAT", choices=("json",)),
         )),
@@ -104,6 +116,11 @@ The exit code is the program's own.
                    "The exit code is 1 when a check failed, 2 when a file has mistakes (then nothing was created)."),
     )),
     ("The machine", (
+        _command("images", "Show what runs for which image name.", "images:images", "[IMAGE...]", most=None, details="""
+A lab has no container images: an image's name selects what runs. IMAGE is a shell pattern; one without a slash is
+compared with the last part of a name, tags do not count. The first entry that fits is taken; those of a lab's file
+(under images) come first. PORTS are where it listens; with + where the container's ports say.
+"""),
         _command("doctor", "Say whether this machine can run labs, and what it lacks.", "machine:doctor"),
         _command("version", "Show the version.", "machine:version"),
     )),

@@ -6,20 +6,20 @@ import asyncio
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from netlab.api.registry import Registry
 from netlab.model import meta
 from netlab.model.family import family_of
 from netlab.model.meta import Manifest
-from netlab.netfilter import Ruleset
-from netlab.proxy import MODES
-from netlab.proxy.iptables import Cache
+from netlab.netfilter import AnyRuleset
+from netlab.proxy import CACHES, MODES
 from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
 from netlab.proxy.udp import Serving, udp_serving
 
-SYNC_PERIOD = 30.0  # seconds after which the kernel's tables are looked at again
+DEFAULT_MODE = "iptables"
 NOBODY: frozenset[str] = frozenset()
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -27,11 +27,17 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 class Tables(Protocol):
     """What is needed of a node's tables; the methods block."""
 
-    def replace(self, ruleset: Ruleset) -> None:
+    def replace(self, ruleset: Any) -> None:
         """Makes the tables what the ruleset says."""
 
-    def matches(self, ruleset: Ruleset) -> bool:
+    def matches(self, ruleset: Any) -> bool:
         """Whether the kernel holds just that."""
+
+    def remove(self, ruleset: Any) -> None:
+        """Takes away what the ruleset has brought."""
+
+    def close(self) -> None:
+        """Ends what runs beside the rules; the rules stay."""
 
     def forget_udp(self, serving: Serving, family: str) -> None:
         """Ends the family's UDP flows to addresses that others serve now."""
@@ -40,9 +46,10 @@ class Tables(Protocol):
 class Shared:
     """What all proxies of a lab and family compute together: the rows, and rules of ports alike on every node."""
 
-    def __init__(self, family: str, writer: ThreadPoolExecutor) -> None:
+    def __init__(self, family: str, writer: ThreadPoolExecutor, *, mode: str) -> None:
         self.family = family
-        self.cache = Cache()
+        self.compile: Any = MODES[mode]
+        self.cache: Any = CACHES[mode]()
         self.writer = writer
         self._snapshots = Snapshots(family)
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
@@ -78,7 +85,8 @@ def shared_of(registry: Registry) -> dict[str, Shared]:
     if registry not in _shared:
         # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
         writer = ThreadPoolExecutor(1, "kube-proxy")
-        _shared[registry] = {family: Shared(family, writer) for family in registry.spec.ip_families}
+        _shared[registry] = {family: Shared(family, writer, mode=registry.spec.proxy_mode or DEFAULT_MODE)
+                             for family in registry.spec.ip_families}
     return _shared[registry]
 
 
@@ -93,8 +101,8 @@ class FamilyProxy:
         self.begun: float | None = None
         self.syncs, self.sync_seconds = 0, 0.0
         self._registry, self._shared, self._node, self._tables = registry, shared, node, tables
-        self._compiled: tuple[tuple[Proxied, ...], NodeView, Ruleset] | None = None
-        self.written: Ruleset | None = None
+        self._compiled: tuple[tuple[Proxied, ...], NodeView, AnyRuleset] | None = None
+        self.written: AnyRuleset | None = None
         self._serving: Serving = {}
 
     def rows(self) -> tuple[Proxied, ...]:
@@ -105,7 +113,8 @@ class FamilyProxy:
         """Makes the kernel's tables right; whether there was a reason to look at them."""
         ruleset, serving = self._compile(), self._shared.serving(self._registry)
         # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
-        if ruleset == self.written and serving == self._serving and clock() < self.checked + SYNC_PERIOD:
+        due = self.checked + self._registry.spec.proxy.sync_period
+        if ruleset == self.written and serving == self._serving and clock() < due:
             return False
         # Unknown until done: a failed or cancelled write must not pass for a finished one.
         known, self.written = self.written, None
@@ -117,14 +126,24 @@ class FamilyProxy:
         self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + self.checked - begun
         return True
 
-    def _compile(self) -> Ruleset:
+    async def close(self) -> None:
+        """Ends what runs beside the rules, after a write that may still go on; the rules stay."""
+        await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._tables.close)
+        self.written = None  # a part of it may have gone
+
+    async def cleanup(self) -> None:
+        """Takes the family's rules away."""
+        remove = partial(self._tables.remove, self._compile())
+        await asyncio.get_running_loop().run_in_executor(self._shared.writer, remove)
+        self.written = None
+
+    def _compile(self) -> AnyRuleset:
         rows, view = self._shared.rows(self._registry), self._node_view()
         if self._compiled is None or self._compiled[0] is not rows or self._compiled[1] != view:
-            compile = MODES[self._registry.spec.proxy_mode]  # noqa: A001
-            self._compiled = rows, view, compile(rows, view, cache=self._shared.cache)
+            self._compiled = rows, view, self._shared.compile(rows, view, cache=self._shared.cache)
         return self._compiled[2]
 
-    def _write(self, ruleset: Ruleset, known: Ruleset | None, serving: Serving) -> None:
+    def _write(self, ruleset: AnyRuleset, known: AnyRuleset | None, serving: Serving) -> None:
         right = (known is None or known == ruleset) and self._tables.matches(ruleset)
         if not right:
             self._tables.replace(ruleset)
@@ -135,8 +154,22 @@ class FamilyProxy:
 
     def _node_view(self) -> NodeView:
         manifest, family = self._registry.find("nodes", self._node) or {}, self._shared.family
-        return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""),
-                        str(self._registry.spec.of(family).pod), family=family)
+        spec, settings = self._registry.spec, self._registry.spec.proxy
+        cidr, interface = "", ""
+        if settings.detect_local_mode == "ClusterCIDR":
+            said = settings.cluster_cidr
+            cidr = str(spec.of(family).pod) if said is None else \
+                next((one for one in said.split(",") if one and family_of(one) == family), "")
+        elif settings.detect_local_mode == "NodeCIDR":
+            cidr = next(str(one) for one in spec.node_pod_cidrs(self._node) if family_of(str(one)) == family)
+        elif settings.detect_local_mode == "BridgeInterface":
+            interface = settings.bridge_interface
+        else:
+            interface = settings.interface_name_prefix + "+"
+        return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""), cidr,
+                        settings.masquerade_all, settings.localhost_node_ports, family, interface,
+                        settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),),
+                        settings.scheduler, settings.strict_arp, settings.exclude_cidrs)
 
 
 def _addresses(manifest: Manifest, family: str) -> tuple[str, ...]:

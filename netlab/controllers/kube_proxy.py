@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import datetime
 
 from netlab.api.registry import Registry
-from netlab.controllers import family_proxy
 from netlab.controllers.events import EventRecorder
-from netlab.controllers.family_proxy import FamilyProxy, Tables, shared_of
+from netlab.controllers.family_proxy import DEFAULT_MODE, FamilyProxy, Tables, shared_of
 from netlab.controllers.proxy_status import ProxyStatus, Serve
 from netlab.controllers.runtime import Controller
 from netlab.model import meta
+from netlab.netfilter import rule_counts
 from netlab.proxy.health import TO_BE_DELETED, HealthCheck, ProxyState, health_checks
 
-MIN_INTERVAL = 0.03  # seconds from write to write
+MIN_INTERVAL = 0.03  # seconds from write to write, unless the settings say another
 
 
 class KubeProxy(Controller):
@@ -40,19 +41,27 @@ class KubeProxy(Controller):
     async def reconcile(self) -> float | None:
         """Compiles, compares, writes: one family after the other."""
         clock = asyncio.get_running_loop().time
-        pause = self._last + MIN_INTERVAL - clock()
+        least = self.registry.spec.proxy.min_sync_period
+        pause = self._last + (MIN_INTERVAL if least is None else least) - clock()
         if pause > 0:
             await asyncio.sleep(pause)
         written = [await proxy.sync(clock) for proxy in self._families]
         if any(written):
             self._last, self._updated = clock(), self.registry.clock()
         self._tell_health()
-        return max(0.0, min(proxy.checked for proxy in self._families) + family_proxy.SYNC_PERIOD - clock())
+        return max(0.0, min(proxy.checked for proxy in self._families) + self.registry.spec.proxy.sync_period - clock())
 
     async def close(self) -> None:
         """Ends its servers; its rules stay."""
+        for proxy in self._families:
+            await proxy.close()
         if self._status:
             self._status.close()
+
+    async def cleanup(self) -> None:
+        """Takes the node's rules away, as `kube-proxy --cleanup` does; it must not run."""
+        for proxy in self._families:
+            await proxy.cleanup()
 
     def _tell_health(self) -> None:
         if self._status is None:
@@ -76,13 +85,12 @@ class KubeProxy(Controller):
     def _state(self) -> ProxyState:
         node = self.registry.find("nodes", self.node)
         taints = [taint.get("key") for taint in meta.spec(node or {}).get("taints") or ()]
-        since = asyncio.get_running_loop().time() - 2 * family_proxy.SYNC_PERIOD
+        since = asyncio.get_running_loop().time() - 2 * self.registry.spec.proxy.sync_period
         late = any(proxy.begun is not None and proxy.begun < since for proxy in self._families)
-        tables = [table for proxy in self._families for table in (proxy.written.tables if proxy.written else ())]
+        written = [proxy.written for proxy in self._families if proxy.written]
         return ProxyState(
             now=self.registry.clock(), updated=self._updated, healthy=self._updated is not None and not late,
             eligible=node is not None and not meta.is_deleting(node) and TO_BE_DELETED not in taints,
-            mode=self.registry.spec.proxy_mode, syncs=sum(proxy.syncs for proxy in self._families),
+            mode=self.registry.spec.proxy_mode or DEFAULT_MODE, syncs=sum(proxy.syncs for proxy in self._families),
             sync_seconds=sum(proxy.sync_seconds for proxy in self._families),
-            rules=lambda: {name: sum(len(chain.rules) for table in tables if table.name == name
-                                     for chain in table.chains) for name in {table.name for table in tables}})
+            rules=lambda: dict(sum((Counter(rule_counts(ruleset)) for ruleset in written), Counter[str]())))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netlab.dns.depends import tags
 from netlab.dns.find import Lookup
 from netlab.dns.names import Name, Zones
 from netlab.dns.records import Record, records, soa
-from netlab.dns.view import DnsView
+from netlab.dns.view import DnsView, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,31 +21,41 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The code (`NOERROR`, `NXDOMAIN`, ...) and the sections of a response."""
+    """The code (`NOERROR`, `NXDOMAIN`, ...) and the sections of a response.
+
+    `keep`: it is the same until the view changes. `shuffled`: its addresses are to come in another order each time.
+    `error` is why there is no answer, for the log; `by` the plugin that gave it.
+    """
 
     rcode: str = "NOERROR"
     answer: tuple[Record, ...] = ()
     authority: tuple[Record, ...] = ()
     additional: tuple[Record, ...] = ()
     authoritative: bool = True
+    recursion_available: bool = False
+    authentic: bool = False
+    truncated: bool = False
+    shuffled: bool = False
+    keep: bool = True
+    error: str = ""
+    by: str = ""
+    tags: frozenset[Tag] | None = None  # what it depends on; None: on anything
 
 
-NO_UPSTREAM = Answer("SERVFAIL", authoritative=False)
+BY = "kubernetes"
 
 
-def answer(question: Question, view: DnsView, zones: Zones) -> Answer:
-    """The answer from what the view knows; SERVFAIL for names of which nobody here can know anything."""
+def answer(question: Question, view: DnsView, zones: Zones) -> Answer | None:
+    """The answer from what the view knows; None for names in no zone."""
     zone = zones.of(question.name)
-    lookup = Lookup(question.name, zone if zone is not None else question.name, view, zones)
     if zone is None:
-        # An endpoint may be outside of the pod range (a node, a machine outside): its name is known all the same.
-        found = records("PTR", lookup) if question.type == "PTR" else None
-        return Answer(answer=found.answer) if found and found.answer else NO_UPSTREAM
+        return None
     if question.type in ("AXFR", "IXFR"):
-        return Answer("REFUSED", authoritative=False)
-    found = records(question.type, lookup)
+        return Answer("REFUSED", authoritative=False, by=BY)
+    lookup = Lookup(question.name, zone, view, zones)
+    found, depends = records(question.type, lookup), tags(question.name, question.type, view, zones)
     if found is None:
-        return Answer("NXDOMAIN" if view.synced else "SERVFAIL", authority=(soa(lookup),))
+        return Answer("NXDOMAIN" if view.synced else "SERVFAIL", authority=(soa(lookup),), tags=depends, by=BY)
     if not found.answer:
-        return Answer(authority=(soa(lookup),))
-    return Answer(answer=found.answer, additional=found.additional)
+        return Answer(authority=(soa(lookup),), tags=depends, by=BY)
+    return Answer(answer=found.answer, additional=found.additional, tags=depends, by=BY)

@@ -18,7 +18,7 @@ from netlab.dns.names import (
     reverse_address,
     shape,
 )
-from netlab.dns.view import DnsView, Key, Port, Service
+from netlab.dns.view import DnsView, Key, Port, Service, Slice
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ class Lookup:
         """Whether the name belongs to an address range, not to the cluster domain."""
         return not self.name.within(self.zones.domain)
 
+    def exposed(self, namespace: str) -> bool:
+        """Whether the namespace exists and is one of those that are answered for."""
+        return self.wanted(namespace) and self.view.has_namespace(namespace)
+
+    def wanted(self, namespace: str) -> bool:
+        """Whether the namespace is one of those that are answered for."""
+        return not self.zones.namespaces or namespace in self.zones.namespaces
+
 
 @dataclass(frozen=True)
 class Target:
@@ -54,30 +62,44 @@ class Target:
 def find(lookup: Lookup) -> list[Target] | None:
     """What the name leads to. Empty: the name is there without addresses; None: there is no such name."""
     if lookup.is_reverse:
-        return [] if lookup.at_apex or reverse_names(lookup) else None
+        return [] if lookup.at_apex else None  # an address's name has PTR records only, and those are found otherwise
     asked, view = shape(lookup.name, lookup.zones.domain), lookup.view
     if asked is None or isinstance(asked, SchemaVersion):
         return None
     if isinstance(asked, NameServer):
         return [Target(address=address) for _, address in name_servers(lookup)]
     if isinstance(asked, NamespaceName):
-        return [] if view.has_namespace(asked.namespace) else None
+        return [] if lookup.exposed(asked.namespace) and not _without_pods(lookup) else None
     if isinstance(asked, PodName):
-        exists = asked.address and view.has_namespace(asked.namespace)
-        return [Target(address=asked.address)] if exists else None
+        exists = _pod_exists(asked, lookup)
+        return [Target(asked.address, 0, (asked.label, asked.namespace, "pod"))] if exists else None
     if isinstance(asked, ServiceName):
         service = view.services.get(Key(asked.namespace, asked.service))
-        return _of_service(asked, service, view) if service and view.has_namespace(asked.namespace) else None
-    return []
+        return _of_service(asked, service, lookup) if service and lookup.exposed(asked.namespace) else None
+    return None if _without_pods(lookup) else []
 
 
-def _of_service(asked: ServiceName, service: Service, view: DnsView) -> list[Target] | None:
+def _without_pods(lookup: Lookup) -> bool:
+    """Whether the name is under `pod` and there are to be no such names."""
+    labels = lookup.name[:len(lookup.name) - len(lookup.zones.domain)]
+    return lookup.zones.pods == "disabled" and bool(labels) and labels[-1].lower() == "pod"
+
+
+def _pod_exists(asked: PodName, lookup: Lookup) -> bool:
+    if asked.address is None or lookup.zones.pods == "disabled" or not lookup.exposed(asked.namespace):
+        return False
+    return lookup.zones.pods == "insecure" or lookup.view.has_pod(asked.namespace, str(asked.address))
+
+
+def _of_service(asked: ServiceName, service: Service, lookup: Lookup) -> list[Target] | None:
     if service.external_name is not None:
         alias = Name.of(service.external_name)
-        extra = asked.endpoint or asked.port or asked.protocol
-        return None if extra or not alias or parse_address(service.external_name) else [Target(alias=alias)]
+        return None if asked.endpoint or not alias or parse_address(service.external_name) else [Target(alias=alias)]
     if service.headless or asked.endpoint:
-        return list(_endpoints(asked, view)) or None
+        return list(_endpoints(asked, lookup)) or None
+    if not lookup.zones.empty_services and not any(part.endpoints for part in lookup.view.slices_of.get(
+            service.key, ())):
+        return None
     labels = (service.key.name, service.key.namespace, "svc")
     matching = [port for port in service.ports or (_ANY,) if _matches(asked, port)]
     return [Target(parse_address(ip), port.number or None, labels) for port in matching for ip in service.cluster_ips
@@ -87,12 +109,12 @@ def _of_service(asked: ServiceName, service: Service, view: DnsView) -> list[Tar
 _ANY = Port("", "", 0)  # what a Service or slice without ports has: it matches when no port is asked for
 
 
-def _endpoints(asked: ServiceName, view: DnsView) -> Iterator[Target]:
+def _endpoints(asked: ServiceName, lookup: Lookup) -> Iterator[Target]:
     key = Key(asked.namespace, asked.service)
-    for part in view.slices_of.get(key, ()):
+    for part in lookup.view.slices_of.get(key, ()) if lookup.zones.endpoints else ():
         ports = [port for port in part.ports or (_ANY,) if _matches(asked, port)]
         for address, hostname in part.endpoints:
-            label = endpoint_label(address, hostname)
+            label = _label(part, address, hostname, lookup.zones)
             if asked.endpoint in ("", label.lower()):
                 for port in ports:
                     yield Target(parse_address(address), port.number or None, (label, key.name, key.namespace, "svc"))
@@ -108,6 +130,11 @@ def endpoint_label(address: str, hostname: str) -> str:
     return label + "0" if label.endswith("-") else label
 
 
+def _label(part: Slice, address: str, hostname: str, zones: Zones) -> str:
+    pod = dict(part.pod_names).get(address, "") if zones.endpoint_pod_names and not hostname else ""
+    return endpoint_label(address, hostname or pod)
+
+
 def reverse_names(lookup: Lookup) -> list[Name]:
     """What the address that the name says is called: its Service, or its endpoint in every Service that has it."""
     address, view = reverse_address(lookup.name), lookup.view
@@ -116,9 +143,12 @@ def reverse_names(lookup: Lookup) -> list[Name]:
     ip = str(address)
     if ip in view.by_cluster_ip:
         key = view.by_cluster_ip[ip]
+        if not lookup.wanted(key.namespace):
+            return []
         return [Name((key.name, key.namespace, "svc")) + lookup.zones.domain]
-    names = [Name((endpoint_label(ip, hostname), key.name, key.namespace, "svc")) + lookup.zones.domain
-             for key in view.by_endpoint_ip.get(ip, ())
+    names = [Name((_label(part, ip, hostname, lookup.zones), key.name, key.namespace, "svc")) + lookup.zones.domain
+             for key in (view.by_endpoint_ip.get(ip, ()) if lookup.zones.endpoints else ())
+             if lookup.wanted(key.namespace)
              for part in view.slices_of.get(key, ())
              for found, hostname in part.endpoints if found == ip]
     return list(dict.fromkeys(names))
@@ -133,7 +163,7 @@ def name_servers(lookup: Lookup) -> list[tuple[Name, IPAddress]]:
             name = Name((key.name, key.namespace, "svc")) + lookup.zone
             if service and service.headless:
                 found += [(Name(target.labels) + lookup.zone, target.address)
-                          for target in _endpoints(ServiceName(key.namespace, key.name), view)]
+                          for target in _endpoints(ServiceName(key.namespace, key.name), lookup)]
             elif service:
                 found += [(name, parse_address(ip)) for ip in service.cluster_ips[:1]]
     own = [(Name(("ns", "dns")) + lookup.zone, parse_address(ip)) for ip in lookup.zones.local]

@@ -6,7 +6,9 @@ Kubernetes DNS-Based Service Discovery, schema 1.1.0; the reading of a name foll
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 IPAddress = IPv4Address | IPv6Address
@@ -32,11 +34,14 @@ class Name(tuple[str, ...]):
 
     def lower(self) -> Name:
         """The name as it is compared (RFC 4343)."""
-        return Name(label.lower() for label in self)
+        return Name(map(str.lower, self))
 
     def within(self, other: Name) -> bool:
         """Whether the name is `other` or below it; the case does not matter."""
-        return len(self) >= len(other) and Name(self[len(self) - len(other):]).lower() == other.lower()
+        if len(self) < len(other):
+            return False
+        end = self[len(self) - len(other):]
+        return end == other or tuple(map(str.lower, end)) == tuple(map(str.lower, other))
 
     def __add__(self, other: object) -> Name:
         if not isinstance(other, tuple):
@@ -46,29 +51,59 @@ class Name(tuple[str, ...]):
 
 @dataclass(frozen=True)
 class Zones:
-    """What the server answers for: the cluster domain and the reverse zones of its ranges.
+    """What Kubernetes names are answered for: a cluster domain, reverse zones, and how.
 
-    `local` are the server's own addresses, by which it finds its Service for NS records.
+    `local` are the server's own addresses, by which it finds its Service for NS records. `pods`: which names like
+    `10-244-1-5.default.pod` there are, of any address (insecure), of the namespace's pods (verified), or none.
     """
 
     domain: Name = Name(("cluster", "local"))
-    networks: tuple[IPNetwork, ...] = ()
+    reverse: tuple[Name, ...] = ()
     local: tuple[str, ...] = ()
     ttl: int = 30  # seconds
+    pods: str = "insecure"
+    namespaces: frozenset[str] = frozenset()  # none: all
+    endpoint_pod_names: bool = False
+    endpoints: bool = True
+    empty_services: bool = True  # whether a Service without ready endpoints has its address
 
     def of(self, name: Name) -> Name | None:
         """The zone that the name is in, in the name's own case; None outside of all."""
-        if name.within(self.domain):
-            return Name(name[len(name) - len(self.domain):])
-        family, bits, numbers = _reverse_labels(name)
-        for network in self.networks:
-            count = -(-network.prefixlen // bits) if bits else 0
-            if network.version != family or len(numbers) < count:
-                continue
-            first = _join(numbers[:count], bits) << (network.max_prefixlen - count * bits)
-            if type(network.network_address)(first) in network:
-                return Name(name[len(name) - count - 2:])
-        return None
+        zone = longest(name, (self.domain, *self.reverse))
+        return None if zone is None else Name(name[len(name) - len(zone):])
+
+
+def longest(name: Name, zones: Iterable[Name]) -> Name | None:
+    """The zone that the name is most closely in; None outside of all."""
+    found = None
+    for zone in zones:
+        if (found is None or len(zone) > len(found)) and name.within(zone):
+            found = zone
+    return found
+
+
+def is_reverse(zone: Name) -> bool:
+    """Whether the names of the zone are addresses."""
+    return tuple(zone.lower()[-2:]) in _REVERSE
+
+
+def zones_of(text: str) -> tuple[Name, ...]:
+    """The zones that a Corefile's word means: a name, or a CIDR, which is as many reverse zones as it takes."""
+    try:
+        network = ipaddress.ip_network(text, strict=False) if "/" in text else None
+    except ValueError:
+        network = None
+    if network is None:
+        return (Name.of(text).lower(),)
+    bits, top = (8, "in-addr") if network.version == 4 else (4, "ip6")
+    whole = -(-network.prefixlen // bits) * bits
+    return tuple(_reverse_zone(part, whole // bits, top) for part in network.subnets(new_prefix=whole))
+
+
+def _reverse_zone(network: IPNetwork, count: int, top: str) -> Name:
+    address = network.network_address
+    digits = str(address).split(".") if address.version == 4 else list(address.exploded.replace(":", ""))
+    return Name((*reversed(digits[:count]), top, "arpa"))
 
 
 @dataclass(frozen=True)
@@ -116,9 +151,10 @@ class SchemaVersion:
 Shape = Apex | NamespaceName | PodName | ServiceName | NameServer | SchemaVersion
 
 
+@lru_cache(maxsize=1024)  # a question looks at its name more than once
 def shape(name: Name, domain: Name) -> Shape | None:
     """What a name in the cluster domain speaks of, in lower case; None when no such name can exist."""
-    labels = list(name.lower()[:len(name) - len(domain)])
+    labels = [label.lower() for label in name[:len(name) - len(domain)]]
     if labels in ([], ["svc"], ["pod"]):
         return Apex()
     if labels == ["ns", "dns"]:
@@ -147,6 +183,7 @@ def _pod_address(label: str) -> IPAddress | None:
     return parse_address(label.replace("-", "." if v4 else ":"))
 
 
+@lru_cache(4096)
 def parse_address(text: str) -> IPAddress | None:
     """The address that a text says, None when it says none."""
     try:

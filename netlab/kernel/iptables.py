@@ -1,8 +1,9 @@
 """A netns's iptables or ip6tables (the legacy tables), read and written whole.
 
-libiptc takes packed rules and writes a table in one commit; further nodes with the same table get it as a whole. If
+libiptc takes packed rules and writes a table in one commit. Where it has done so once, later tables are handed to the
+kernel in the same layout without it: then only changed Services are packed, and nothing of the old table is read. If
 the kernel refuses how rules are packed, the program iptables-legacy-restore writes them. What is in the tables beside
-our own rules is lost: they are ours.
+these rules is lost; `shared_tables` keeps it.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from netlab.model.errors import LabError
 from netlab.model.family import IPV4
 from netlab.netfilter.render import render, render_table
 from netlab.netfilter.ruleset import BUILTIN, Ruleset, Table
+from netlab.netfilter.ruleset import table as empty_table
 
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
+_taken: set[tuple[str, str]] = set()  # family and name of the tables that libiptc has written: they have our layout
 _refused = False  # whether this kernel took other revisions of extensions than ours
 
 
@@ -72,9 +75,21 @@ class NodeTables:
         """Ends tracked UDP flows to a Service that none of its backends answers: see `conntrack.delete_udp`."""
         netnses.visit(self.netns, lambda: conntrack.delete_udp(serving, family=family))
 
+    def close(self) -> None:
+        """Nothing to end: rules work by themselves."""
+
+    def remove(self, ruleset: Ruleset) -> None:
+        """Empties the tables that the ruleset has."""
+        self.replace(Ruleset(tuple(empty_table(table.name, {}, family=table.family) for table in ruleset.tables)))
+
     def save(self, family: str = IPV4) -> str:
         """What iptables-legacy-save (ip6tables-legacy-save) prints, without its `#` lines, counters as [0:0]."""
-        return normalise(netnses.visit(self.netns, lambda: _run([f"{PROGRAMS[family]}-legacy-save"])))
+        return normalise(netnses.visit(self.netns, lambda: run([f"{PROGRAMS[family]}-legacy-save"])))
+
+
+def restore(ruleset: Ruleset) -> None:
+    """Writes the tables of this thread's netns by the program: only it knows the numbers of ipsets."""
+    run([f"{PROGRAMS[ruleset.family]}-legacy-restore", "--wait", f"{LOCK_LIMIT:.0f}"], render(ruleset))
 
 
 def normalise(text: str) -> str:
@@ -99,23 +114,23 @@ def _write(table: Table) -> None:
     if not _refused:
         try:
             with locked():
-                if not (packed.accepted and _put(packed)):
+                if not ((packed.family, packed.name) in _taken and _put(packed)):
                     _commit(packed)
-            packed.accepted = True
+            _taken.add((packed.family, packed.name))
             return
         except OSError as error:
             if error.errno not in _REFUSALS:
                 raise
             refusal = error
     restore = f"{packed.program}-legacy-restore"
-    _run([restore, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
+    run([restore, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
     if refusal:  # and the program could: it is not the rules that are wrong, but our packing
         _refused = True
         print(f"{packed.program}: this kernel refuses packed rules ({refusal}); {restore} writes them", file=sys.stderr)
 
 
 def _put(table: PackedTable) -> bool:
-    """Writes at once what libiptc has written on another node before; what is wrong with it, only libiptc finds out."""
+    """Writes the table as a whole, as libiptc would; what is wrong with it, only libiptc finds out."""
     try:
         iptables_raw.put(table)
     except OSError:
@@ -169,7 +184,8 @@ def _failed(table: PackedTable, what: str) -> OSError:
     return OSError(error.errno, f"{table.program} table {table.name}, {what}: {error.strerror}")
 
 
-def _run(argv: list[str], text: str = "") -> str:
+def run(argv: list[str], text: str = "") -> str:
+    """What a program prints; LabError with its words when it fails."""
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}", exit_code=5)

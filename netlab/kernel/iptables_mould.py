@@ -13,45 +13,53 @@ from operator import itemgetter
 from socket import AF_INET6, inet_aton, inet_pton
 from typing import Any
 
-from netlab.kernel.iptables_pack import comment_text, pack
+from netlab.kernel.iptables_pack import LAYOUT, comment_text, pack
+from netlab.kernel.iptables_strand import Strand, strand, whole
 from netlab.model.family import IPV4
 from netlab.netfilter.part import Part, Words
 
-Packed = Sequence[tuple[bytes, tuple[bytes, ...]]]  # chains with their rules, as far as they are in the part
+Packed = Sequence[Strand]  # chains with their rules, as far as they are in the part
 _COMMENT = struct.pack("<H29sB", 288, b"comment", 0)
 
 
 def packed(part: Part) -> Packed:
     """The part's chains with their rules packed; done once."""
     if part.packed is None:
-        shape = part.shape
-        part.packed = _mould(shape.sample).cast(shape.words) if shape else _pack(part)
+        mould = _mould(part.shape.sample) if part.shape else None
+        part.packed = mould.cast(part.shape.words) if mould and part.shape else _pack(part)
     return part.packed  # type: ignore[return-value]
 
 
 def _pack(part: Part) -> Packed:
-    return [(chain.name.encode(), tuple([pack(rule, part.family) for rule in chain.rules])) for chain in part.chains]
+    layout = LAYOUT[part.family]
+    return [strand(chain.name.encode(), [pack(rule, part.family) for rule in chain.rules], layout)
+            for chain in part.chains]
 
 
-def _mould(sample: Part) -> Mould:
+def _mould(sample: Part) -> Mould | None:
+    """The sample's mould; None if there are rules in it that stand for their own place in the table."""
     if sample.packed is None:
-        sample.packed = Mould(sample)
-    return sample.packed  # type: ignore[return-value]
+        chains = _pack(sample)
+        sample.packed = not any(chain.falls for chain in chains) and Mould(sample, chains)
+    return sample.packed or None  # type: ignore[return-value]
 
 
 class Mould:
     """Makes the packed rules of any part that has the sample's shape."""
 
-    def __init__(self, sample: Part) -> None:
-        chains = _pack(sample)
-        sizes = [len(name) for name, _ in chains] + [len(rule) for _, rules in chains for rule in rules]
-        data = b"".join([name for name, _ in chains] + [rule for _, rules in chains for rule in rules])
-        self._unpack = struct.Struct("".join(f"{size}s" for size in sizes)).unpack
+    def __init__(self, sample: Part, chains: Packed) -> None:
+        labels = [label.encode() for label in sample.words.labels]
+        # A chain that bears the part's own label is whole: no other part adds rules to it.
+        chains = [whole(chain.name, [chain], LAYOUT[sample.family])
+                  if any(label in chain.name for label in labels) else chain for chain in chains]
+        items = [item for chain in chains for item in (chain.name, chain.jump, *chain.items)]
+        data = b"".join(items)
+        self._unpack = struct.Struct("".join(f"{len(item)}s" for item in items)).unpack
         self._spans = []
-        position = len(chains)
-        for _, rules in chains:
-            self._spans.append((position, position + len(rules)))
-            position += len(rules)
+        position = 0
+        for chain in chains:
+            start, position = position, position + 2 + len(chain.items)
+            self._spans.append((start, start + 2, position, chain.sizes, chain.head, chain.foot))
         words, self._family = sample.words, sample.family
         comments, slots = _comments(data, words)
         self._comments = list(comments.values())
@@ -69,7 +77,8 @@ class Mould:
         texts = (*words.names, *words.addresses, *words.ports)
         values = [comment_text(make(texts)) for make in self._comments]
         found = self._unpack(b"".join(self._order((*values, *_binary(words, self._family), *self._pieces))))
-        return [(found[n], found[a:b]) for n, (a, b) in enumerate(self._spans)]
+        return [Strand(found[n], found[n + 1], found[start:stop], sizes, head, foot)
+                for n, start, stop, sizes, head, foot in self._spans]
 
 
 def _binary(words: Words, family: str) -> list[bytes]:

@@ -27,6 +27,7 @@ from netlab.netfilter.rule import (
     Masquerade,
     Ports,
     Recent,
+    Redirect,
     Reject,
     Rule,
     SetMark,
@@ -188,7 +189,8 @@ def _chance(match: Chance) -> bytes:
 
 @lru_cache(maxsize=64)
 def _address_type(match: AddressType) -> bytes:
-    return _extension("addrtype", 1, struct.pack("<HHI", TYPES[match.source], TYPES[match.destination], 0))
+    return _extension("addrtype", 1, struct.pack("<HHI", TYPES[match.source], TYPES[match.destination],
+                                                    int(match.not_source)))
 
 
 def _recent(match: Recent) -> bytes:
@@ -207,6 +209,10 @@ def _jump(target: Jump) -> bytes:
 @lru_cache(maxsize=64)
 def _set_mark(target: SetMark) -> bytes:
     return _extension("MARK", 2, struct.pack("<II", target.value, target.mask))
+
+
+def _redirect(target: Redirect) -> bytes:
+    return _extension("REDIRECT", 0, struct.pack("<IIII", 1, 2, 0, 0) + struct.pack(">HH", target.port, target.port))
 
 
 @lru_cache(maxsize=4)
@@ -237,6 +243,6 @@ _MATCHES: dict[type, Callable[[Any], bytes]] = {
     AddressType: _address_type, Recent: _recent,
 }
 _TARGETS: dict[type, Callable[[Any], bytes]] = {
-    Jump: _jump, SetMark: _set_mark, Dnat: _dnat,
+    Jump: _jump, SetMark: _set_mark, Dnat: _dnat, Redirect: _redirect,
 }
 _OWN_TARGETS: dict[type, Callable[[Any, str], bytes]] = {Masquerade: _masquerade, Reject: _reject}  # by family

@@ -11,7 +11,7 @@ from netlab.model.errors import LabError
 INSTALL = "apt-get install nftables; modprobe -a nf_tables nft_masq nft_fib nft_ct"
 
 
-class NftTable:
+class KeptTable:
     """The table `inet NAME` of a netns. Its methods block for milliseconds; OSError when there is no such netns."""
 
     def __init__(self, netns: str, name: str) -> None:

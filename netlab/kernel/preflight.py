@@ -11,73 +11,58 @@ import resource
 import socket
 import struct
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
 from netlab.kernel import capabilities, netlink, netns
-from netlab.kernel.bin_directory import INSTALL, legacy, which
+from netlab.kernel.bin_directory import legacy, which
+from netlab.kernel.preflight_modes import MATCHES, load_rules, mode_lacks
+from netlab.kernel.preflight_probe import IFF_UP, SIOCSIFFLAGS, Lack, in_child, link
 from netlab.model.family import IPV4, IPV6
 from netlab.topology.names import ETC_NETNS, RUN
 
 CLONE_NEWPID = 0x20000000
 MS_PRIVATE = 1 << 18
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 FILES = 4096
 SPACE = 8 << 20  # bytes: a lab of a few pods takes one, its logs grow
 PROGRAMS = {"ip": "iproute2", "curl": "curl", "dig": "bind9-dnsutils (or dnsutils)", "openssl": "openssl"}
 PRIVILEGES = ("run it on the machine itself, or in a container with --privileged (or --cap-add "
               "SYS_ADMIN,NET_ADMIN,NET_RAW beside the usual ones, with seccomp and AppArmor unconfined)")
 
-MATCHES = {  # what the lab's rules use: a rule for each, in the table in which it stands
-    "comment": ("nat", '-m comment --comment "netlab probe" -j RETURN'),
-    "statistic": ("nat", "-m statistic --mode random --probability 0.50000000000 -j RETURN"),
-    "mark": ("nat", "-m mark ! --mark 0x4000/0x4000 -j RETURN"),
-    "MARK": ("nat", "-j MARK --set-xmark 0x4000/0x4000"),
-    "addrtype": ("nat", "-m addrtype --dst-type LOCAL -j RETURN"),
-    "recent": ("nat", "-m recent --name NETLAB-PROBE --rcheck --seconds 10 --reap --rsource -j RETURN"),
-    "DNAT": ("nat", "-p tcp -m tcp -j DNAT --to-destination 192.0.2.1:80"),
-    "MASQUERADE": ("nat", "-j MASQUERADE --random-fully"),
-    "conntrack": ("filter", "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),
-    "REJECT": ("filter", "-p tcp -m tcp -j REJECT --reject-with icmp-port-unreachable"),
-}
 
-
-@dataclass(frozen=True)
-class Lack:
-    """One thing that the machine lacks: what, why we think so, and what to do. A `warning` stops nobody."""
-
-    what: str
-    why: str
-    remedy: str
-    warning: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.why}; {self.remedy}"
-
-
-def quick(families: Collection[str] = (IPV4,)) -> list[Lack]:
-    """What keeps a lab of these IP families from starting; warnings are left out.
+def quick(mode: str = "iptables", families: Collection[str] = (IPV4,)) -> list[Lack]:
+    """What keeps a lab of that proxy mode and these IP families from starting; warnings are left out.
 
     Costs one child and 10 ms when that is nothing, and two more with IPv6.
     """
-    found = _quick()
-    if IPV6 in families and not found:
-        from netlab.kernel.preflight_ipv6 import ipv6_lacks
-
-        return ipv6_lacks()
-    return found
-
-
-def _quick() -> list[Lack]:
     if os.geteuid() == 0 and not (_missing_programs() or _too_few_files() or _directories()):
         restore = legacy("iptables-restore")
-        if restore and not in_child(lambda: _everything(restore)):
-            return []
-    return [lack for lack in lacks() if not lack.warning]
+        if mode == "iptables" and restore and not in_child(lambda: _everything(restore)):
+            return _ipv6(mode, families)
+    return [lack for lack in lacks(mode, families) if not lack.warning]
 
 
-def lacks() -> list[Lack]:
-    """All that is missing, each with its remedy, and warnings. Takes up to a second."""
+def fitting_mode(mode: str, families: Collection[str] = (IPV4,)) -> tuple[str, list[Lack], str]:
+    """(the proxy mode of a lab that asks for `mode`, what it lacks, what to tell its user).
+
+    A lab that asks for none gets iptables, and nftables where only the legacy tables are missing.
+    """
+    missing = quick(mode or "iptables", families)
+    if mode or not missing or any("(legacy)" not in lack.what for lack in missing) or quick("nftables", families):
+        return mode or "iptables", missing, ""
+    return "nftables", [], (f"{missing[0].what}: {missing[0].why}; so kube-proxy runs in the nftables mode here "
+                        "(iptables-save shows nothing, `nft list ruleset` does)")
+
+
+def _ipv6(mode: str, families: Collection[str]) -> list[Lack]:
+    if IPV6 not in families:
+        return []
+    from netlab.kernel.preflight_ipv6 import ipv6_lacks
+
+    return ipv6_lacks(mode)
+
+
+def lacks(mode: str = "iptables", families: Collection[str] = (IPV4,)) -> list[Lack]:
+    """All that is missing for that mode and families, each with its remedy, and warnings. Takes up to a second."""
     if os.geteuid() != 0:
         return [Lack("root", "network namespaces are made by root only", "run it with sudo")]
     found: list[Lack] = []
@@ -95,7 +80,7 @@ def lacks() -> list[Lack]:
         attempt("links", "the kernel needs the modules veth and bridge: modprobe -a veth bridge", _links)
         attempt("sysctls of a netns", "mount /proc/sys writable, or allow a fresh proc to be mounted "
                 "(docker: --security-opt systempaths=unconfined)", _sysctl)
-        found += _iptables() + _pod_nat()
+        found += mode_lacks(mode, families) + _ipv6(mode, families) + _pod_nat()
     if attempt("mounts", f"AppArmor or seccomp forbids them: {PRIVILEGES}", _private_mounts):
         attempt("PID namespaces", "a fresh proc must be mountable: no masked /proc "
                 "(docker: --security-opt systempaths=unconfined)", lambda: _as_init(lambda: 0))
@@ -112,7 +97,7 @@ def _everything(restore: str) -> None:
         _sysctl_write()
         _links_make()
         os.chroot("/")
-        code = _restore(restore, list(MATCHES))
+        code = load_rules(restore, list(MATCHES))
         capabilities.drop()
         return code
 
@@ -152,18 +137,9 @@ def _links() -> None:
 
 def _links_make() -> None:
     channel = netlink.Channel()
-    messages = [_link(kind) for kind in ("veth", "bridge")]
+    messages = [link(kind) for kind in ("veth", "bridge")]
     for refusal in channel.send(messages):
         raise netlink.refused(refusal, messages[refusal.place].what)
-
-
-def _link(kind: str) -> netlink.Message:
-    """A request for a link of that kind, by hand: pyroute2 takes longer to import than the whole probe."""
-    name = kind.encode() + b"\0"
-    name = struct.pack("=HH", 4 + len(name), 1) + name + bytes(-len(name) % 4)  # IFLA_INFO_KIND
-    body = bytes(16) + struct.pack("=HH", 4 + len(name), 18) + name  # ifinfomsg, IFLA_LINKINFO
-    flags = netlink.REQUEST | netlink.CREATE | netlink.EXCLUSIVE
-    return netlink.Message(struct.pack("=IHHII", 16 + len(body), netlink.NEWLINK, flags, 0, 0) + body, kind)
 
 
 def _sysctl() -> None:
@@ -201,63 +177,6 @@ def _as_init(function: Callable[[], int]) -> None:
 
     if why := in_child(inside):
         raise OSError(why)
-
-
-def _iptables() -> list[Lack]:
-    restore = legacy("iptables-restore")
-    if restore is None:
-        return [Lack("iptables (legacy)", "iptables-legacy-restore is not on the PATH", INSTALL)]
-    if not try_rules(restore, list(MATCHES)):
-        return []
-    found = []
-    for table in ("nat", "filter"):
-        if why := try_rules(restore, [], tables=(table,)):
-            found.append(Lack(f"iptables (legacy) table {table}", why, f"load its module on the machine: modprobe "
-                              f"iptable_{table}; a kernel without legacy iptables cannot run a lab"))
-    if not found:
-        for name in MATCHES:
-            if why := try_rules(restore, [name]):
-                kind = "target" if name.isupper() else "match"
-                found.append(Lack(f"iptables {kind} {name}", why,
-                                  f"load its module on the machine: modprobe xt_{name} (or ipt_{name})"))
-    return found
-
-
-def try_rules(restore: str, rules: list[str], *, tables: tuple[str, ...] = (),
-              texts: Mapping[str, tuple[str, str]] = MATCHES) -> str:
-    """Why the program does not load these probes into a new netns, "" when it does."""
-
-    def inside() -> None:
-        netns.unshare(netns.CLONE_NEWNET)
-        _restore(restore, rules, tables=tables, texts=texts)
-
-    return in_child(inside)
-
-
-def _restore(restore: str, rules: list[str], *, tables: tuple[str, ...] = (),
-             texts: Mapping[str, tuple[str, str]] = MATCHES) -> int:
-    """Loads the probes by iptables-legacy-restore; OSError with its words when it refuses."""
-    lines = []
-    for table in dict.fromkeys([*tables, *(texts[rule][0] for rule in rules)]):
-        lines += [f"*{table}", ":NETLAB-PROBE - [0:0]"]
-        lines += [f"-A NETLAB-PROBE {text}" for place, text in map(texts.__getitem__, rules) if place == table]
-        lines += ["COMMIT"]
-    rules_file, words_file = os.memfd_create("rules"), os.memfd_create("words")
-    os.write(rules_file, "\n".join([*lines, ""]).encode())
-    os.lseek(rules_file, 0, os.SEEK_SET)
-    redirections = [(os.POSIX_SPAWN_DUP2, source, target)
-                    for target, source in enumerate((rules_file, words_file, words_file))]
-    # A lock file of its own: the usual one is the whole machine's, and a netns of a probe concerns nobody.
-    env = os.environ | {"XTABLES_LOCKFILE": "/proc/self/fd/2"}
-    # Importing subprocess would take longer than the program.
-    pid = os.posix_spawn(restore, [restore, "-w", "5"], env, file_actions=redirections)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    words = os.pread(words_file, 1000, 0).decode(errors="replace").strip().splitlines()
-    os.close(rules_file)
-    os.close(words_file)
-    if code:
-        raise OSError(words[0] if words else f"{restore} ended with {code}")
-    return 0
 
 
 def _pod_nat() -> list[Lack]:
@@ -336,23 +255,3 @@ def _reaping() -> list[Lack]:
                          "start the container with --init; labs run without it", warning=True)]
         time.sleep(0.002)
     return []
-
-
-def in_child(function: Callable[[], None]) -> str:
-    """Why it fails in a child of its own, "" when it does not. The child may change its namespaces as it likes."""
-    ours, theirs = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        except Exception as error:
-            os.write(theirs, (str(error) or repr(error)).encode()[:4000])
-        finally:
-            os._exit(code)
-    os.close(theirs)
-    with open(ours, "rb") as file:
-        text = file.read().decode(errors="replace")
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return text or (f"the probe ended with {status}" if status else "")

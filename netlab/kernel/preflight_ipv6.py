@@ -9,7 +9,8 @@ import struct
 
 from netlab.kernel import netns
 from netlab.kernel.bin_directory import INSTALL, legacy
-from netlab.kernel.preflight import IFF_UP, MATCHES, SIOCSIFFLAGS, Lack, in_child, try_rules
+from netlab.kernel.preflight_modes import MATCHES, lacking_rules
+from netlab.kernel.preflight_probe import IFF_UP, SIOCSIFFLAGS, Lack, in_child
 
 MATCHES6 = MATCHES | {
     "recent": ("nat", "-m recent --name NETLAB-PROBE --rcheck --seconds 10 --reap --rsource -j RETURN"),
@@ -18,27 +19,18 @@ MATCHES6 = MATCHES | {
 }
 
 
-def ipv6_lacks() -> list[Lack]:
+def ipv6_lacks(mode: str = "iptables") -> list[Lack]:
     """What is missing, each with its remedy. Takes a few milliseconds when that is nothing."""
     if why := in_child(_loopback):
         return [Lack("IPv6", why, "boot the machine without ipv6.disable=1, or modprobe ipv6, or leave IPv6 out of "
                      "the lab's ipFamilies")]
+    if mode == "nftables":
+        return []
     restore = legacy("ip6tables-restore")
     if restore is None:
         return [Lack("ip6tables (legacy)", "ip6tables-legacy-restore is not on the PATH", INSTALL)]
-    if not try_rules(restore, list(MATCHES6), texts=MATCHES6):
-        return []
-    found = []
-    for table in ("nat", "filter"):
-        if why := try_rules(restore, [], tables=(table,)):
-            found.append(Lack(f"ip6tables (legacy) table {table}", why, f"load its module on the machine: modprobe "
-                              f"ip6table_{table}; a kernel without legacy ip6tables runs labs of IPv4 only"))
-    for name in MATCHES6 if not found else ():
-        if why := try_rules(restore, [name], texts=MATCHES6):
-            kind = "target" if name.isupper() else "match"
-            found.append(Lack(f"ip6tables {kind} {name}", why,
-                              f"load its module on the machine: modprobe xt_{name} (or ip6t_{name})"))
-    return found
+    return lacking_rules(restore, MATCHES6, program="ip6tables",
+                         remedy="runs labs of IPv4, or with proxyMode nftables")
 
 
 def _loopback() -> None:

@@ -19,14 +19,15 @@ from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
+from netlab.controllers.outside_world import OutsideWorld
 from netlab.controllers.pod_network import PodNetwork
 from netlab.controllers.runtime import Controller, Manager
 from netlab.controllers.service_lb import ServiceLoadBalancers
 from netlab.kernel import bin_directory, signing, sockets, wiring
-from netlab.kernel.iptables import NodeTables
-from netlab.kernel.nft_table import NftTable
+from netlab.kernel.nft_table import KeptTable
 from netlab.lab.access import Access, hosts
 from netlab.lab.bootstrap import API_PORT, bootstrap
+from netlab.lab.dataplanes import tables_of
 from netlab.lab.load_balancer import LoadBalancerHost
 from netlab.lab.runtime import Runtime
 from netlab.model.errors import LabError
@@ -42,7 +43,7 @@ from netlab.store import Store
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
 from netlab.topology.pod_nat import TABLE
-from netlab.workloads.catalogue import catalogue
+from netlab.workloads.catalogue import LAUNCHERS, catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
 UNROUTED_LIMIT = 1.0  # seconds that a pod's SIGTERM waits for the rules
@@ -110,9 +111,12 @@ class Cluster:
 
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
-        bin_directory.make(self.directory / "bin")
+        programs = bin_directory.make(self.directory / "bin", needed=self.spec.proxy_mode != "nftables")
+        bin_directory.add_launchers(programs, LAUNCHERS)
+        servers = self.spec.internet.resolver_ips if self.spec.internet else ()
+        text = "".join(f"nameserver {server}\n" for server in servers) or "# this host knows no DNS server\n"
         for node in (*self.spec.nodes, *self.spec.outside):
-            wiring.write_resolv_conf(names.node_netns(self.spec.name, node), "# this host knows no DNS server\n")
+            wiring.write_resolv_conf(names.node_netns(self.spec.name, node), text)
 
     def _make_alternatives(self) -> None:
         """For what people type behind `ip netns exec`; `up` does not wait for these hundreds of links."""
@@ -127,14 +131,18 @@ class Cluster:
         found: list[Controller] = control_plane(self.registry, api_address=str(spec.node_ip(spec.nodes[0])),
                                                 api_port=API_PORT, ca=self.access.ca)
         found.append(CertificateSigning(self.registry, partial(signing.sign, self.access.directory)))
-        found += [KubeProxy(self.registry, node=node, tables=NodeTables(names.node_netns(spec.name, node)),
+        tables = tables_of(spec.proxy_mode or "iptables")
+        found += [KubeProxy(self.registry, node=node, tables=tables(names.node_netns(spec.name, node)),
                             serve=pages_in(names.node_netns(spec.name, node))) for node in spec.nodes]
-        found += [PodNetwork(self.registry, node=node, table=NftTable(names.node_netns(spec.name, node), TABLE))
+        found += [PodNetwork(self.registry, node=node, table=KeptTable(names.node_netns(spec.name, node), TABLE))
                   for node in spec.nodes]
         if spec.load_balancer:
             found.append(ServiceLoadBalancers(
                 self.registry, balancing=spec.load_balancer, host=LoadBalancerHost(spec),
                 probe=probe_from(names.load_balancer_netns(spec.name))))
+        if spec.internet:
+            found.append(OutsideWorld(self.registry, internet=spec.internet, runtime=self.runtime,
+                                      catalogue=catalogue(spec)))
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
                           recorder=lambda node: EventRecorder(self.registry, "kubelet", node),
                           unrouted=self._unrouted)
@@ -191,10 +199,17 @@ class Cluster:
 
     async def _control(self, request: Request) -> Response:
         name, action = request.text("name"), request.text("action")
-        if name not in self.manager.controllers or action not in ("start", "stop"):
+        if name not in self.manager.controllers or action not in ("start", "stop", "cleanup"):
             return json_response({"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound",
                           "message": f'there is no controller "{name}" to {action or "start or stop"}'}, 404)
-        if action == "stop":
+        controller = self.manager.controllers[name]
+        if action == "cleanup":
+            if not isinstance(controller, KubeProxy):
+                return json_response({"kind": "Status", "status": "Failure", "code": 400, "reason": "BadRequest",
+                                      "message": f"{name} has no rules to take away"}, 400)
+            await self.manager.stop(name)
+            await controller.cleanup()
+        elif action == "stop":
             await self.manager.stop(name)
         else:
             self.manager.start(name)

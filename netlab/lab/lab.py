@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from netlab.lab import record
@@ -28,7 +30,8 @@ class Lab:
     def up(cls, spec: LabSpec, *, new: bool = False, temporary: bool = False) -> Lab:
         """Starts the lab, or adopts what runs of it after its daemon died; returns when API and DNS answer.
 
-        A lab that runs with the same settings is left as it is; with `new` that is an error. A `temporary` lab is
+        A lab that runs with the same settings is left as it is; with `new` that is an error. A lab without a proxy mode
+        gets one that the machine can, and stderr says so when it is not the usual one. A `temporary` lab is
         this process's: once the process is gone, whoever wants the name next removes the lab. LabError: exit code
         3 with one line per thing that the machine lacks, 2 when the lab runs with other settings.
         """
@@ -36,12 +39,16 @@ class Lab:
         from netlab.lab.startup import start_daemon, take_lock
 
         preflight.raise_file_limit()
-        if lacks := preflight.quick(spec.ip_families):
+        mode, lacks, note = preflight.fitting_mode(spec.proxy_mode, spec.ip_families)
+        if lacks:
             raise LabError("this machine cannot run a lab:\n" + "\n".join(f"  {lack}" for lack in lacks),
                            hint="netlab doctor", exit_code=3)
         lock = take_lock(spec.name)
         if lock is None:
             return cls.attach(spec.name)._as_wanted(spec, new=new)
+        spec = replace(spec, proxy_mode=mode)
+        if note:
+            sys.stderr.write(f"{note}\n")
         with lock:
             found = record.read(spec.name)
             if found is not None and record.is_alive(found):
@@ -65,6 +72,7 @@ class Lab:
         if new:
             raise LabError(f"a lab named {self.name} is there already",
                            hint=f"netlab down {self.name}, or choose another name with --name")
+        spec = replace(spec, proxy_mode=spec.proxy_mode or self.spec.proxy_mode)
         if self.spec.to_manifest() != spec.to_manifest():
             raise LabError(f"lab {self.name} exists with other settings",
                            hint=f"netlab down {self.name}, or choose another name with --name")

@@ -14,13 +14,16 @@ from netlab.model.errors import FieldError, LabError, invalid, required
 FIELDS = ("name", "command", "args", "entry", "ports", "mounts", "env")
 ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
+Directories = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
 
 @dataclass(frozen=True)
 class Image:
     """What runs for images whose name matches `pattern` (a shell pattern).
 
     A pattern without `/` is compared with the last part of the name. `command` is the image's entrypoint, `args` its
-    default arguments. With `entry` ("package.module:function") it is a built-in that gets the arguments. `requires`
+    default arguments. `directories` are those of the image that programs read and people write to: (path, ((file name,
+    text), ...)). With `entry` ("package.module:function") it is a built-in that gets the arguments. `requires`
     are programs of the machine without which the image cannot be had. With `follows_ports` the built-in listens on the
     ports that the container declares, on `ports` when there are none. `mounts` are (machine path, pod path), read-only.
     """
@@ -34,6 +37,7 @@ class Image:
     follows_ports: bool = False
     mounts: tuple[tuple[str, str], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    directories: Directories = ()
 
     def matches(self, name: str) -> bool:
         """Whether the image reference is one of these."""
@@ -48,6 +52,7 @@ class Launch:
     entry: str = ""
     mounts: tuple[tuple[str, str], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    directories: Directories = ()
 
 
 class MissingImage(Exception):
@@ -59,6 +64,12 @@ def repository(name: str) -> str:
     name = name.partition("@")[0]
     head, colon, tail = name.rpartition(":")
     return head if colon and "/" not in tail else name
+
+
+def tag(name: str) -> str:
+    """The tag of an image reference, "latest" where it has none: `ghcr.io/a/web:1@sha256:…` gives `1`."""
+    tail = name.partition("@")[0].rpartition("/")[2]
+    return tail.partition(":")[2] or "latest"
 
 
 def forms(name: str) -> tuple[str, ...]:
@@ -96,8 +107,9 @@ class Catalogue:
         argv = tuple(command) + tuple(args) if command else image.command + (tuple(args) or image.args)
         program = PurePosixPath(argv[0]).name
         if image.entry and program == own:
-            return Launch(argv[:1] + self._listen(image, tuple(ports)) + argv[1:], image.entry, image.mounts, image.env)
-        return Launch(argv, self.builtins.get(program, ""), image.mounts, image.env)
+            listen = self._listen(image, tuple(ports))
+            return Launch(argv[:1] + listen + argv[1:], image.entry, image.mounts, image.env, image.directories)
+        return Launch(argv, self.builtins.get(program, ""), image.mounts, image.env, image.directories)
 
     def present(self, name: str, which: Callable[[str], str | None]) -> Image:
         """The entry for an image reference, when what it needs is on the machine. Raises MissingImage."""
@@ -145,19 +157,16 @@ def _parse(item: Any, path: str, errors: list[FieldError]) -> Image:
     entry = item.get("entry") or ""
     if entry and (not isinstance(entry, str) or not ENTRY.fullmatch(entry)):
         errors.append(invalid(f"{path}.entry", entry, "must be package.module:function"))
-    command, args = (_strings(item.get(field), f"{path}.{field}", errors) for field in ("command", "args"))
+    command, args = (strings(item.get(field), f"{path}.{field}", errors) for field in ("command", "args"))
     if not item.get("command") and not entry:
         errors.append(required(f"{path}.command", "what runs for this image"))
-    ports = item.get("ports") or ()
-    if not isinstance(ports, list | tuple) or not all(isinstance(p, int) and 0 < p < 65536 for p in ports):
-        errors.append(invalid(f"{path}.ports", ports, "must be a list of numbers between 1 and 65535"))
-        ports = ()
-    mounts = _pairs(item.get("mounts"), f"{path}.mounts", "machine path: pod path", errors)
+    ports = port_numbers(item.get("ports"), f"{path}.ports", errors)
+    mounts = pairs(item.get("mounts"), f"{path}.mounts", "machine path: pod path", errors)
     errors.extend(invalid(f"{path}.mounts", dict((pair,)), "paths must be absolute")
                   for pair in mounts if not all(part.startswith("/") for part in pair))
     return Image(pattern=str(name), command=command or ((str(entry).rpartition(".")[2],) if entry else ()), args=args,
-                 entry=str(entry), ports=tuple(ports), mounts=mounts,
-                 env=_pairs(item.get("env"), f"{path}.env", "NAME: value", errors))
+                 entry=str(entry), ports=ports, mounts=mounts,
+                 env=pairs(item.get("env"), f"{path}.env", "NAME: value", errors))
 
 
 def _unknown(path: str, field: str) -> FieldError:
@@ -168,7 +177,8 @@ def _unknown(path: str, field: str) -> FieldError:
     return FieldError(f"{path}.{field}", "FieldValueInvalid", f'unknown field "{field}"{told}')
 
 
-def _strings(value: Any, path: str, errors: list[FieldError]) -> tuple[str, ...]:
+def strings(value: Any, path: str, errors: list[FieldError]) -> tuple[str, ...]:
+    """The texts of a list, numbers as texts; what else it is goes into `errors`."""
     if value is None:
         return ()
     if not isinstance(value, list | tuple) or not all(isinstance(part, str | int) for part in value):
@@ -177,7 +187,18 @@ def _strings(value: Any, path: str, errors: list[FieldError]) -> tuple[str, ...]
     return tuple(str(part) for part in value)
 
 
-def _pairs(value: Any, path: str, shape: str, errors: list[FieldError]) -> tuple[tuple[str, str], ...]:
+def port_numbers(value: Any, path: str, errors: list[FieldError]) -> tuple[int, ...]:
+    """The ports of a list; what else it is goes into `errors`."""
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(type(port) is int and 0 < port < 65536 for port in value):
+        errors.append(invalid(path, value, "must be a list of numbers between 1 and 65535"))
+        return ()
+    return tuple(value)
+
+
+def pairs(value: Any, path: str, shape: str, errors: list[FieldError]) -> tuple[tuple[str, str], ...]:
+    """The texts of a mapping; what else it is goes into `errors`, which say that its `shape` is wanted."""
     if not value:
         return ()
     if not isinstance(value, Mapping):

@@ -10,9 +10,12 @@ from typing import Any
 from netlab.model import names
 from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required
 from netlab.model.images import read_images
+from netlab.model.internet import RESOLVER, ROUTER, Internet
 from netlab.model.lab_balancing import read_balancing
+from netlab.model.lab_internet import InternetReader
 from netlab.model.lab_ranges import FIELDS, RangeReader, read_families
 from netlab.model.lab_spec import CLIENT, DEFAULT_NODES, FABRIC, LOAD_BALANCER, Balancing, LabSpec
+from netlab.model.proxy_settings import MODES, read_proxy_settings
 from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
 
 
@@ -34,8 +37,8 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
         name=name, nodes=nodes, node_cidr=ranges[0].node, pod_cidr=ranges[0].pod, service_cidr=ranges[0].service,
         secondary=ranges[1] if len(ranges) > 1 else None, dns_ip=reader.dns_ip(families[0]),
         node_ports=reader.node_ports(), cluster_domain=reader.domain(), proxy_mode=reader.proxy_mode(),
-        images=reader.images(), node_labels=reader.node_labels(nodes),
-        load_balancer=reader.load_balancer(nodes, ranges))
+        kube_proxy=reader.kube_proxy(), images=reader.images(), node_labels=reader.node_labels(nodes),
+        load_balancer=reader.load_balancer(nodes, ranges), internet=reader.internet(nodes, ranges))
     if reader.errors:
         raise SpecError(reader.errors)
     return value
@@ -44,9 +47,10 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_RULE = ("must be a DNS label: at most 63 lower-case letters, digits and '-', "
                "with a letter or digit at both ends")
-_KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "ipFamilies", "images",
-         "loadBalancer")
+_KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies", "images",
+         "loadBalancer", "internet")
 _MAX_NODES = 200
+_RESERVED = (CLIENT, FABRIC, LOAD_BALANCER, ROUTER, RESOLVER)
 
 
 class _Reader:
@@ -135,8 +139,22 @@ class _Reader:
         if network.num_addresses < len(nodes) + 6:
             self._wrong("spec.nodeCIDR", str(network), "too small for a load balancer and its addresses")
             return None
-        value, errors = read_balancing(given, network, [network[number] for number in range(2, 4 + len(nodes))])
+        others = 4 if self._given.get("internet") is None else 5
+        value, errors = read_balancing(given, network, [network[number] for number in range(2, others + len(nodes))])
         self.errors += errors
+        return value
+
+    def internet(self, nodes: tuple[str, ...], ranges: Sequence[Ranges]) -> Internet | None:
+        if "internet" not in self._given or (given := self._given["internet"]) is None:
+            return None
+        for each in ranges:
+            if each.node.num_addresses < len(nodes) + 6:
+                self._wrong("spec.nodeCIDR", str(each.node), "too small for a router to the internet")
+        domain = self._given.get("clusterDomain")
+        reader = InternetReader(given, ranges=ranges, nodes=nodes, taken=(*nodes, *_RESERVED),
+                                domain=domain if isinstance(domain, str) else LabSpec.cluster_domain)
+        value = reader.read()
+        self.errors += reader.errors
         return value
 
     def _node_names(self, names: list[Any]) -> bool:
@@ -145,9 +163,9 @@ class _Reader:
             path = f"spec.nodes[{index}]"
             if not self.label(path, node, "a node's name"):
                 continue
-            if node in (CLIENT, FABRIC, LOAD_BALANCER):
-                self._wrong(path, node, f'the names "{CLIENT}", "{FABRIC}" and "{LOAD_BALANCER}" are taken by other '
-                                        "parts of labs")
+            if node in _RESERVED:
+                known = ", ".join(f'"{name}"' for name in _RESERVED)
+                self._wrong(path, node, f"the names {known} are taken by other parts of labs")
             elif node in names[:index]:
                 self.errors.append(duplicate(path, node))
         return len(self.errors) == before
@@ -213,9 +231,22 @@ class _Reader:
 
     def proxy_mode(self) -> str:
         text = self._text("proxyMode")
-        if text not in (None, "iptables"):
-            self.errors.append(not_supported("spec.proxyMode", text, ["iptables"]))
-        return LabSpec.proxy_mode
+        if text and text not in MODES:
+            self.errors.append(not_supported("spec.proxyMode", text, list(MODES)))
+        given = self._given.get("kubeProxy")
+        said = given.get("mode") if isinstance(given, Mapping) else None
+        if text and said and said != text:
+            self._wrong("spec.kubeProxy.mode", said, f'differs from spec.proxyMode "{text}": say it once')
+        mode = text or (said if said in MODES else "")
+        if mode == "userspace" and self._given.get("ipFamilies", ["IPv4"]) != ["IPv4"]:
+            self._wrong("spec.proxyMode", mode, 'speaks IPv4 only: choose another, or ipFamilies ["IPv4"]')
+        return mode
+
+    def kube_proxy(self) -> Mapping[str, Any]:
+        value = self._given.get("kubeProxy")
+        errors = read_proxy_settings(value)[1]
+        self.errors += errors
+        return {} if errors else dict(value or {})
 
     def images(self) -> tuple[Mapping[str, Any], ...]:
         value = self._given.get("images")

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any
 
 from netlab.model.family import IPV4
+from netlab.model.internet import Internet
+from netlab.model.proxy_settings import ProxySettings, read_proxy_settings
 from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
 
 DEFAULT_NAME = "netlab"
@@ -41,6 +44,7 @@ class LabSpec:
     """What a lab file's `spec` says, with defaults filled in. See `topology/` for what is made of it.
 
     Ranges and addresses without a family in their name are the first family's; `secondary` are the other one's.
+    `proxy_mode` "" is whichever the machine can: iptables, or nftables where the kernel has no legacy tables.
     """
 
     name: str = DEFAULT_NAME
@@ -52,10 +56,12 @@ class LabSpec:
     dns_ip: Address = IPv4Address("10.96.0.10")
     node_ports: range = range(30000, 32768)
     cluster_domain: str = "cluster.local"
-    proxy_mode: str = "iptables"
+    proxy_mode: str = ""
+    kube_proxy: Mapping[str, Any] = field(default_factory=dict, hash=False)
     images: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
     node_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     load_balancer: Balancing | None = None
+    internet: Internet | None = None
 
     @property
     def ranges(self) -> tuple[Ranges, ...]:
@@ -71,6 +77,11 @@ class LabSpec:
     def of(self, family: str) -> Ranges:
         """The ranges of a family. KeyError when the lab does not have it."""
         return {ranges.family: ranges for ranges in self.ranges}[family]
+
+    @cached_property
+    def proxy(self) -> ProxySettings:
+        """kube-proxy's settings."""
+        return read_proxy_settings(self.kube_proxy, mode=self.proxy_mode)[0]
 
     @property
     def api_ip(self) -> Address:
@@ -93,9 +104,17 @@ class LabSpec:
         return tuple(ranges.host_ip(len(self.nodes) + 1) for ranges in self.ranges)
 
     @property
+    def router_ips(self) -> tuple[Address, ...]:
+        """The internet router's address of each family on the nodes' network, if there is one: the third after the
+        nodes.
+        """
+        return tuple(ranges.host_ip(len(self.nodes) + 2) for ranges in self.ranges)
+
+    @property
     def outside(self) -> tuple[str, ...]:
         """The hosts beside the nodes that programs can be run in."""
-        return (CLIENT, LOAD_BALANCER) if self.load_balancer else (CLIENT,)
+        return (CLIENT, *((LOAD_BALANCER,) if self.load_balancer else ()),
+                *(self.internet.host_names if self.internet else ()))
 
     def node_ip(self, node: str) -> Address:
         """A node's InternalIP: the second usable address onwards, in the order of `nodes`."""
@@ -124,10 +143,12 @@ class LabSpec:
             "dnsIP": str(self.dns_ip),
             "nodePortRange": f"{self.node_ports.start}-{self.node_ports.stop - 1}",
             "clusterDomain": self.cluster_domain,
-            "proxyMode": self.proxy_mode,
+            "proxyMode": self.proxy_mode or None,
+            "kubeProxy": dict(self.kube_proxy),
             "ipFamilies": list(self.ip_families),
             "images": [dict(image) for image in self.images],
             "loadBalancer": self.load_balancer.to_manifest() if self.load_balancer else None,
+            "internet": self.internet.to_manifest() if self.internet else None,
         }
 
 

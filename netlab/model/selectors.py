@@ -1,24 +1,20 @@
-"""Label and field selectors: what they match, and their query grammar."""
+"""Label and field selectors: what they match, and the grammar of field selectors."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from netlab.model.errors import bad_request
 
 _OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
-_TERM = re.compile(
-    r"\s*(?:(?P<absent>!)\s*)?(?P<key>[^\s,()=!<>]+)\s*"
-    r"(?:(?P<op>==|=|!=)\s*(?P<value>[^\s,()=!]*)|(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?\s*(?:,|$)"
-)
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One term: `op` is in, notin, exists or ! (absent); the last two have no values."""
+    """One term: `op` is in, notin, exists, ! (absent), gt or lt; exists and ! have no values."""
 
     key: str
     op: str
@@ -30,7 +26,15 @@ class Requirement:
             return labels.get(self.key) in self.values
         if self.op == "notin":
             return labels.get(self.key) not in self.values
+        if self.op in ("gt", "lt"):
+            return self._compares(labels.get(self.key, ""))
         return (self.key in labels) == (self.op == "exists")
+
+    def _compares(self, label: str) -> bool:
+        if not re.fullmatch("[+-]?[0-9]{1,18}", label):
+            return False
+        bound = int(next(iter(self.values)))
+        return int(label) > bound if self.op == "gt" else int(label) < bound
 
 
 @dataclass(frozen=True)
@@ -65,52 +69,44 @@ def of_owner(owner: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"matchLabels": selector} if owner.get("kind") == "ReplicationController" else selector
 
 
-def parse(text: str) -> Selector:
-    """The labelSelector query parameter: `a=b,c!=d,e in (f,g),!h`. ApiError 400 when malformed."""
-    found, position = [], 0
-    while position < len(text.rstrip()):
-        term = _TERM.match(text, position)
-        if term is None:
-            raise bad_request(f'unable to parse requirement: found {text[position:]!r}')
-        position = term.end()
-        key, op = term["key"], term["op"]
-        if term["absent"]:
-            found.append(Requirement(key, "!"))
-        elif op:
-            found.append(Requirement(key, "notin" if op == "!=" else "in", frozenset((term["value"],))))
-        elif term["set"]:
-            found.append(Requirement(key, term["set"], frozenset(v.strip() for v in term["values"].split(","))))
-        else:
-            found.append(Requirement(key, "exists"))
-    return Selector(tuple(found))
+class FieldTerm(NamedTuple):
+    """The value at a dotted path is (or is not) `value`; a field that is not there reads as `absent`."""
+
+    path: str
+    equal: bool
+    value: str
+    absent: str = ""
 
 
 @dataclass(frozen=True)
 class FieldSelector:
-    """Terms (path, equal, value) on dotted paths; an absent field reads as ""."""
+    """Terms on fields, all of which must hold."""
 
-    terms: tuple[tuple[str, bool, str], ...] = ()
+    terms: tuple[FieldTerm, ...] = ()
 
     def matches(self, manifest: Mapping[str, Any]) -> bool:
         """Whether every term holds for the object."""
-        return all((_lookup(manifest, path) == value) == equal for path, equal, value in self.terms)
+        return all((_lookup(manifest, term) == term.value) == term.equal for term in self.terms)
 
 
 def parse_fields(text: str) -> FieldSelector:
-    """The fieldSelector query parameter: `metadata.name=web,status.phase!=Failed`. ApiError 400 when malformed."""
+    """The fieldSelector query parameter: `metadata.name=web,status.phase!=Failed`. ApiError 400 when malformed.
+
+    In values a backslash stands before a comma, an equals sign or a backslash.
+    """
     terms = []
-    for term in filter(None, (part.strip() for part in text.split(","))):
+    for term in filter(None, (part.strip() for part in re.split(r"(?<!\\),", text))):
         path, op, value = re.split(r"(!=|==|=)", term, maxsplit=1) if "=" in term else (term, "", "")
         if not op:
-            raise bad_request(f"invalid field selector: {term!r}; can't understand it")
-        terms.append((path, op != "!=", value))
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
+        terms.append(FieldTerm(path, op != "!=", re.sub(r"\\(.)", r"\1", value)))
     return FieldSelector(tuple(terms))
 
 
-def _lookup(manifest: Mapping[str, Any], path: str) -> str:
+def _lookup(manifest: Mapping[str, Any], term: FieldTerm) -> str:
     value: Any = manifest
-    for part in path.split("."):
+    for part in term.path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value is None else str(value)
+    return term.absent if value is None else str(value)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address, ip_network
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from netlab.model.family import host_range, with_port
 from netlab.netfilter.render import render_rule
@@ -23,6 +24,7 @@ from netlab.netfilter.rule import (
     Match,
     Ports,
     Recent,
+    Redirect,
     Reject,
     Rule,
     SetMark,
@@ -53,7 +55,7 @@ class Step(NamedTuple):
 
     table: str
     chain: str
-    rule: Rule
+    rule: Any
 
     def __str__(self) -> str:
         return f"{self.table} -A {self.chain}{render_rule(self.rule)}"
@@ -105,11 +107,17 @@ def trace(ruleset: Ruleset, packet: Packet, *, addresses: Collection[str] = (),
 
     `remembered` are the sources that the lists of `recent` hold, all of them fresh.
     """
-    walk = _Walk(ruleset, frozenset(addresses), remembered or {})
-    return Trace(tuple(_outcome(flow, verdict) for flow, verdict in walk.route(_Flow(packet))))
+    return traced(Walk(ruleset, frozenset(addresses), remembered or {}), packet)
 
 
-class _Flow(NamedTuple):
+def traced(walk: Walk, packet: Packet) -> Trace:
+    """Where that walk may lead the packet."""
+    return Trace(tuple(_outcome(flow, verdict) for flow, verdict in walk.route(Flow(packet))))
+
+
+class Flow(NamedTuple):
+    """A packet on its way, and how likely it is that it got so far."""
+
     packet: Packet
     mark: int = 0
     translated: bool = False
@@ -118,56 +126,62 @@ class _Flow(NamedTuple):
     steps: tuple[Step, ...] = ()
 
 
-_Ends = list[tuple[_Flow, str]]
+Ends = list[tuple[Flow, str]]
 
 
-def _outcome(flow: _Flow, verdict: str) -> Outcome:
+def _outcome(flow: Flow, verdict: str) -> Outcome:
     packet = flow.packet
     return Outcome(verdict.lower(), packet.destination, packet.port, flow.masqueraded, flow.weight, flow.steps)
 
 
-class _Walk:
+class Walk:
+    """The ways of a packet through a node, from hook to hook; here through iptables."""
+
     def __init__(self, ruleset: Ruleset, addresses: frozenset[str], remembered: Mapping[str, Collection[str]]) -> None:
         self.ruleset, self.addresses, self.remembered = ruleset, addresses, remembered
 
-    def route(self, flow: _Flow) -> _Ends:
+    def route(self, flow: Flow) -> Ends:
+        """All ends of the flow."""
         if flow.packet.in_interface:
             return self._then(self._hooks([flow], "PREROUTING"), self._arrived)
         return self._then(self._hooks([flow], "OUTPUT", "POSTROUTING"), self._looped)
 
-    def _arrived(self, flow: _Flow) -> _Ends:
-        if self._is_local(flow.packet.destination):
+    def _arrived(self, flow: Flow) -> Ends:
+        if self.is_local(flow.packet.destination):
             return self._hooks([flow], "INPUT")
         return self._hooks([flow], "FORWARD", "POSTROUTING")
 
-    def _looped(self, flow: _Flow) -> _Ends:
+    def _looped(self, flow: Flow) -> Ends:
         """What the node sends to itself comes in again; the nat table has seen the connection already."""
-        if not self._is_local(flow.packet.destination):
+        if not self.is_local(flow.packet.destination):
             return [(flow, "ACCEPT")]
         inside = flow._replace(packet=flow.packet._replace(in_interface="lo"))
         return self._hooks([inside], "PREROUTING", "INPUT", skip="nat")
 
     @staticmethod
-    def _then(ends: _Ends, further: Callable[[_Flow], _Ends]) -> _Ends:
+    def _then(ends: Ends, further: Callable[[Flow], Ends]) -> Ends:
         return [end for flow, verdict in ends
                 for end in (further(flow) if verdict == "ACCEPT" else [(flow, verdict)])]
 
-    def _hooks(self, flows: Iterable[_Flow], *hooks: str, skip: str = "") -> _Ends:
-        ends: _Ends = [(flow, "ACCEPT") for flow in flows]
+    def _hooks(self, flows: Iterable[Flow], *hooks: str, skip: str = "") -> Ends:
+        ends: Ends = [(flow, "ACCEPT") for flow in flows]
         for hook in hooks:
-            for table in HOOKS[hook]:
-                if table != skip:
-                    ends = [end for flow, verdict in ends for end in
-                            (self._builtin(table, hook, flow) if verdict == "ACCEPT" else [(flow, verdict)])]
+            for chain in self.at_hook(hook, skip=skip):
+                ends = [end for flow, verdict in ends for end in
+                        (chain(flow) if verdict == "ACCEPT" else [(flow, verdict)])]
         return ends
 
-    def _builtin(self, table: str, hook: str, flow: _Flow) -> _Ends:
+    def at_hook(self, hook: str, *, skip: str) -> Iterable[Callable[[Flow], Ends]]:
+        """What the hook asks, in order; the kind `skip` is left out."""
+        return [partial(self._builtin, table, hook) for table in HOOKS[hook] if table != skip]
+
+    def _builtin(self, table: str, hook: str, flow: Flow) -> Ends:
         policy = self.ruleset.table(table).by_name[hook].policy
         return [(end, verdict or policy) for end, verdict in self._chain(table, hook, flow)]
 
-    def _chain(self, table: str, name: str, flow: _Flow) -> _Ends:
+    def _chain(self, table: str, name: str, flow: Flow) -> Ends:
         """The ends in a chain; "" is a return to where it was called."""
-        ends: _Ends = []
+        ends: Ends = []
         live = [flow]
         for rule in self.ruleset.table(table).by_name[name].rules:
             staying = []
@@ -185,7 +199,7 @@ class _Walk:
             live = staying
         return [(end, "" if verdict == "RETURN" else verdict) for end, verdict in ends] + [(end, "") for end in live]
 
-    def _target(self, table: str, rule: Rule, flow: _Flow) -> _Ends:
+    def _target(self, table: str, rule: Rule, flow: Flow) -> Ends:
         target = rule.target
         if isinstance(target, Jump):
             if target.chain in ("ACCEPT", "DROP", "RETURN"):
@@ -196,12 +210,15 @@ class _Walk:
             return [(flow._replace(mark=flow.mark & ~target.mask ^ target.value), "")]
         if isinstance(target, Masquerade):
             return [(flow._replace(masqueraded=True), "ACCEPT")]
+        if isinstance(target, Redirect):
+            packet = flow.packet._replace(destination=min(self.addresses, default="127.0.0.1"), port=target.port)
+            return [(flow._replace(packet=packet, translated=True), "ACCEPT")]
         if isinstance(target, Dnat):
             packet = flow.packet._replace(destination=target.address, port=target.port)
             return [(flow._replace(packet=packet, translated=True), "ACCEPT")]
         return [(flow, "REJECT" if isinstance(target, Reject) else "")]
 
-    def _share(self, rule: Rule, flow: _Flow) -> float:
+    def _share(self, rule: Rule, flow: Flow) -> float:
         """The part of such packets that the rule matches."""
         packet = flow.packet
         share = 1.0
@@ -219,7 +236,7 @@ class _Walk:
                 return 0.0
         return share
 
-    def _matches(self, match: Match, flow: _Flow) -> bool:
+    def _matches(self, match: Match, flow: Flow) -> bool:
         packet = flow.packet
         if isinstance(match, Ports):
             return match.protocol == packet.protocol and match.destination[0] <= packet.port <= match.destination[1] \
@@ -230,13 +247,15 @@ class _Walk:
         if isinstance(match, Marked):
             return (flow.mark & match.mask == match.value) != match.inverted
         if isinstance(match, AddressType):
-            return all(not kind or (kind == "LOCAL") == self._is_local(address)
-                       for kind, address in ((match.source, packet.source), (match.destination, packet.destination)))
+            return all(not kind or ((kind == "LOCAL") == self.is_local(address)) != inverted for kind, address, inverted
+                       in ((match.source, packet.source, match.not_source),
+                           (match.destination, packet.destination, False)))
         if isinstance(match, Recent) and match.action != "set":
             return packet.source in self.remembered.get(match.name, ())
         return True
 
-    def _is_local(self, address: str) -> bool:
+    def is_local(self, address: str) -> bool:
+        """Whether the node itself has the address."""
         return address in self.addresses or address.startswith("127.") or address == "::1"
 
 

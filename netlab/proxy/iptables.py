@@ -39,13 +39,13 @@ class Cache:
     """What was compiled before, for all nodes: ports that did not change are not computed again."""
 
     def __init__(self) -> None:
-        self._common: dict[tuple[str, str, bool, bool], dict[int, PortParts]] = {}
+        self._common: dict[tuple[object, ...], dict[int, PortParts]] = {}
         self._own: dict[tuple[str, str], tuple[tuple[NodeView, bool], dict[int, PortParts]]] = {}
         self._tables: list[Table] = []
 
     def common(self, node: NodeView, *, large: bool) -> dict[int, PortParts]:
         """Ports that are alike on all nodes, by the identity of their row."""
-        key = node.family, node.cluster_cidr, node.masquerade_all, large
+        key = node.family, node.cluster_cidr, node.pod_interface, node.masquerade_all, large
         if key not in self._common:
             others = {known: held for known, held in self._common.items() if known[0] != node.family}
             self._common = others | {key: {}}
@@ -87,9 +87,11 @@ def compile(  # noqa: A001 -- every mode has a function of this name
     ports = [common.get(id(row)) or own.get(id(row)) or _compile(row, node, large, own if row.differs else common)
              for row in proxied]
     family, localhost = node.family, node.localhost_node_ports and node.family == IPV4
-    first, last = first_part("nat", localhost, family), last_part(localhost, family)
+    mark = node.masquerade_mark
+    first = first_part("nat", localhost, family, mark)
+    last = last_part(localhost, family, node.node_port_ips())
     nat = cache.table("nat", family, (first, *[port.nat for port in ports if port.nat], last))
-    services = cache.table("filter", family, (first_part("filter", localhost, family),
+    services = cache.table("filter", family, (first_part("filter", localhost, family, mark),
                                               *[port.filter for port in ports if port.filter]))
     return ruleset((MANGLE[family], nat, services), family=family)
 

@@ -29,6 +29,8 @@ from netlab.netfilter.ruleset import table
 MASQUERADE_MARK = 0x4000
 MARK_MASQ = Jump("KUBE-MARK-MASQ")
 CANARY = "KUBE-PROXY-CANARY"
+KUBELET = "KUBE-KUBELET-CANARY"  # the kubelet's, which looks after tables in the same way
+HINT = "KUBE-IPTABLES-HINT"  # the kubelet's too: which variant of iptables the node uses
 
 NEW = State(frozenset({"NEW"}))
 PORTALS = Comment("kubernetes service portals")
@@ -50,7 +52,7 @@ FILTER: dict[str, tuple[Rule, ...]] = {
         Rule((FORWARDING, Marked(MASQUERADE_MARK, MASQUERADE_MARK)), ACCEPT),
         Rule((Comment("kubernetes forwarding conntrack rule"), State(frozenset({"RELATED", "ESTABLISHED"}))), ACCEPT),
     ),
-    CANARY: (),
+    CANARY: (), KUBELET: (),
 }
 NAT: dict[str, tuple[Rule, ...]] = {
     "PREROUTING": (Rule((PORTALS,), Jump("KUBE-SERVICES")),),
@@ -62,35 +64,53 @@ NAT: dict[str, tuple[Rule, ...]] = {
         Rule((Comment("kubernetes service traffic requiring SNAT"),), Masquerade(random_fully=True)),
     ),
     "KUBE-MARK-MASQ": (Rule((), SetMark(MASQUERADE_MARK, MASQUERADE_MARK)),),
-    CANARY: (),
+    CANARY: (), KUBELET: (),
 }
-MANGLE = {family: table("mangle", {CANARY: ()}, family=family) for family in FAMILIES}
+MANGLE = {family: table("mangle", {CANARY: (), KUBELET: (), HINT: ()}, family=family) for family in FAMILIES}
 LOOPBACK = {IPV4: "127.0.0.0/8", IPV6: "::1/128"}
 
 
-def node_ports_rule(localhost: bool, family: str) -> Rule:
-    """The last rule of KUBE-SERVICES: what no Service address matched may be for a node port."""
+def node_ports_rule(localhost: bool, family: str, address: str = "") -> Rule:
+    """The last rule of KUBE-SERVICES: what no Service address matched may be for a node port (of that address)."""
     note = Comment("kubernetes service nodeports; NOTE: this must be the last rule in this chain")
     matches: tuple[Match, ...] = (note, AddressType(destination="LOCAL"))
+    if address:
+        return Rule((note,), Jump("KUBE-NODEPORTS"), destination=f"{address}/{32 if family == IPV4 else 128}")
     if localhost:
         return Rule(matches, Jump("KUBE-NODEPORTS"))
     return Rule(matches, Jump("KUBE-NODEPORTS"), destination=LOOPBACK[family], inverted=frozenset({"destination"}))
 
 
-@lru_cache(maxsize=8)
-def first_part(table: str, localhost: bool, family: str) -> Part:
+@lru_cache(maxsize=32)
+def first_part(table: str, localhost: bool, family: str, mark: int = MASQUERADE_MARK) -> Part:
     """What stands in front of what Services put into the table."""
     if table == "nat":
-        return part([*_chains(NAT), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")], family=family)
+        return part([*_marked(NAT, mark), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")], family=family)
     own = {"KUBE-FIREWALL": (LOCALNET,) if localhost else (), "KUBE-SERVICES": (), "KUBE-EXTERNAL-SERVICES": (),
            "KUBE-PROXY-FIREWALL": (), "KUBE-NODEPORTS": ()}
-    return part([*_chains(FILTER), *_chains(own)], family=family)
+    return part([*_marked(FILTER, mark), *_chains(own)], family=family)
 
 
-@lru_cache(maxsize=4)
-def last_part(localhost: bool, family: str) -> Part:
-    """What stands behind the Services in nat."""
-    return part([Chain("KUBE-SERVICES", (node_ports_rule(localhost, family),))], family=family)
+@lru_cache(maxsize=256)
+def last_part(localhost: bool, family: str, addresses: tuple[str, ...] | None = None) -> Part:
+    """What stands behind the Services in nat; `addresses` are the only ones that have node ports, None: all have."""
+    rules = [node_ports_rule(localhost, family)] if addresses is None else \
+        [node_ports_rule(localhost, family, ip) for ip in addresses]
+    return part([Chain("KUBE-SERVICES", tuple(rules))], family=family)
+
+
+def _marked(chains: Mapping[str, tuple[Rule, ...]], mark: int) -> list[Chain]:
+    """The chains with another mark in the place of the usual one."""
+    if mark == MASQUERADE_MARK:
+        return _chains(chains)
+    return [Chain(name, tuple(_with_mark(rule, mark) for rule in rules)) for name, rules in chains.items()]
+
+
+def _with_mark(rule: Rule, mark: int) -> Rule:
+    matches = tuple(Marked(mark, mark, match.inverted) if isinstance(match, Marked) else match
+                    for match in rule.matches)
+    target = SetMark(mark, mark if rule.target.mask else 0) if isinstance(rule.target, SetMark) else rule.target
+    return rule._replace(matches=matches, target=target)
 
 
 def _chains(chains: Mapping[str, tuple[Rule, ...]]) -> list[Chain]:

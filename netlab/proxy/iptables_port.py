@@ -35,7 +35,7 @@ from netlab.proxy.snapshot import NodeView
 
 TO_NODE = AddressType(destination="LOCAL")
 FROM_NODE = AddressType(source="LOCAL")
-NOT_FROM = frozenset({"source"})
+NOT_FROM, NOT_FROM_INTERFACE = frozenset({"source"}), frozenset({"in_interface"})
 
 
 class PortRules(NamedTuple):
@@ -140,6 +140,8 @@ class _Port:
         rule = self._to(row, f"{self.portal.name} cluster IP", MARK_MASQ)
         if self.node.masquerade_all:
             return [rule]
+        if self.node.pod_interface:
+            return [rule._replace(target=MARK_MASQ, in_interface=self.node.pod_interface, inverted=NOT_FROM_INTERFACE)]
         if self.node.cluster_cidr:
             return [Rule(rule.matches, MARK_MASQ, self.node.cluster_cidr, rule.destination, rule.protocol,
                          inverted=NOT_FROM)]
@@ -169,9 +171,10 @@ class _Port:
         rules = []
         if self.portal.external_local:
             everywhere = Jump(f"KUBE-SVC-{self.hash}")
-            if self.node.cluster_cidr:
+            if self.node.tells_pods:
                 note = Comment(f"pod traffic for {name} external destinations")
-                rules.append(Rule((note,), everywhere, source=self.node.cluster_cidr))
+                source = "" if self.node.pod_interface else self.node.cluster_cidr
+                rules.append(Rule((note,), everywhere, source, in_interface=self.node.pod_interface))
             note = Comment(f"masquerade LOCAL traffic for {name} external destinations")
             rules.append(Rule((note, FROM_NODE), MARK_MASQ))
             note = Comment(f"route LOCAL traffic for {name} external destinations")

@@ -34,7 +34,7 @@ def shaped(portal: Portal, choice: Choice, node: NodeView, *, large: bool) -> Pa
             return None
         kinds.append(row.kind)
     key = (portal.protocol, portal.affinity_seconds, len(choice.cluster), large, node.family,
-           node.cluster_cidr, *kinds)
+           node.cluster_cidr, node.pod_interface, *kinds)
     sample = _samples.get(key)
     if sample is None:
         if key not in _samples:

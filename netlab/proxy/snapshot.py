@@ -11,7 +11,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice, parse_endpoint_slice
 from netlab.model.errors import ApiError
-from netlab.model.family import IPV4
+from netlab.model.family import IPV4, family_of
+from netlab.model.fields import contains
 from netlab.model.meta import Manifest
 from netlab.model.service import Service, parse_service
 from netlab.proxy.backends import Backend, backends
@@ -38,7 +39,11 @@ class Proxied:
 class NodeView:
     """The node that rules of one family are for, as a proxy of that family sees it.
 
-    `addresses` and `cluster_cidr` are of the family; the latter tells pods from others, "" when it is not known.
+    `addresses` and CIDRs are of the family. `cluster_cidr` tells pods from others by their address, `pod_interface`
+    ("br0", "veth+") by where their packets come in; "" when it is not known. `service_cidrs` are what Services get
+    addresses from. `node_port_addresses` are the CIDRs of the node's addresses that have node ports, or "primary";
+    none: what is usual in the mode. Only IPVS knows a scheduler, strict ARP, and ranges whose virtual servers it leaves
+    alone.
     """
 
     name: str
@@ -48,6 +53,34 @@ class NodeView:
     masquerade_all: bool = False
     localhost_node_ports: bool = True  # for IPv4 only: no kernel takes ::1 from one interface to another
     family: str = IPV4
+    pod_interface: str = ""
+    masquerade_bit: int = 14
+    node_port_addresses: tuple[str, ...] = ()
+    service_cidrs: tuple[str, ...] = ()
+    scheduler: str = "rr"
+    strict_arp: bool = False
+    excluded_cidrs: tuple[str, ...] = ()
+
+    @property
+    def masquerade_mark(self) -> int:
+        """The mark of packets that are masqueraded when they leave."""
+        return 1 << self.masquerade_bit
+
+    @property
+    def tells_pods(self) -> bool:
+        """Whether traffic of pods can be told from other traffic."""
+        return bool(self.cluster_cidr or self.pod_interface)
+
+    def node_port_ips(self, *, default: tuple[str, ...] = ()) -> tuple[str, ...] | None:
+        """The node's own addresses that have node ports; None when all have. `default` is for when nothing is said."""
+        ours = tuple(cidr for cidr in self.node_port_addresses if cidr == "primary" or family_of(cidr) == self.family)
+        wanted = ours or default if self.node_port_addresses == ours else ours
+        if (not wanted and not self.node_port_addresses) or "0.0.0.0/0" in wanted or "::/0" in wanted:
+            return None
+        if wanted == ("primary",):
+            return self.addresses[:1]
+        loopback = "127.0.0.1" if self.family == IPV4 else "::1"
+        return tuple(ip for ip in (*self.addresses, loopback) if any(contains(cidr, ip) for cidr in wanted))
 
 
 class Snapshots:

@@ -106,7 +106,8 @@ class SpdyChannels:
         self._stream = stream
         self.stdin, self.window = StreamInput(stream.gone), Window()
         self._ids: dict[int, int] = {}
-        flags = {STDIN: wanted.stdin, STDOUT: wanted.stdout, STDERR: wanted.stderr, STATUS: True, RESIZE: wanted.tty}
+        flags = {STDIN: wanted.stdin, STDOUT: wanted.stdout, STDERR: wanted.stderr, STATUS: True,
+                 RESIZE: wanted.resizes}
         self._missing = {channel for channel, there in flags.items() if there}
         self._complete = asyncio.Event()
         self.close = stream.close

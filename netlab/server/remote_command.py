@@ -45,7 +45,7 @@ async def _work(channels: Channels, wanted: StreamRequest, start: Start) -> tupl
     """(exit code, status)."""
     if not await channels.opened():
         return None, exec_status.failed("timed out waiting for client to create streams")
-    if wanted.tty:
+    if wanted.resizes:
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_SIZE):
                 await channels.window.changed.wait()

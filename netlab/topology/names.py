@@ -2,6 +2,7 @@
 
     /run/netns/LAB.NODE  LAB.client  LAB.fabric  LAB.NAMESPACE.POD     network namespaces
     /run/netns/LAB.load-balancer                                       one more, in labs that have one
+    /run/netns/LAB.internet  LAB.internet-dns  LAB.HOST                the outside world, in labs that have one
     /etc/netns/NETNS/resolv.conf                                       what `ip netns exec NETNS` resolves by
     /run/netlab/.LAB.lock                                              held while a daemon or a helper runs
     /run/netlab/LAB/                                                   the run directory, mode 0700
@@ -12,6 +13,7 @@
         kubeconfig      root's way in               kubeconfigs.json  copies of it in homes
         init.json       process record of the lab init            init.sock
         pods/UID/       a pod: its socket, exit codes, logs, /etc files
+        outside/HOST/   the same of a host of the outside world
         bin/            `iptables` and its kin, legacy variant, for the PATH of nodes and pods
 """
 
@@ -56,8 +58,13 @@ def pod_dir(lab: str, uid: str) -> Path:
     return run_dir(lab) / "pods" / uid
 
 
+def outside_dir(lab: str, host: str) -> Path:
+    """Everything of one host of the outside world."""
+    return run_dir(lab) / "outside" / host
+
+
 def node_netns(lab: str, node: str) -> str:
-    """The netns of a node."""
+    """The netns of a node, or of another host that has a name of its own, such as those of the outside world."""
     return f"{lab}.{node}"
 
 

@@ -6,6 +6,8 @@
     client  eth0, the first address after the nodes. No other route: pods and Services are not reachable for it.
     load-balancer  where the lab has one: eth0, the address after the client's, routes to each node's pods. It forwards,
             and nodes send to the client by way of it: it sees both directions of what it has translated.
+    internet  where the lab has an outside world: its router, with eth0, the address after the load balancer's, and a
+            bridge br0 that joins the hosts outside; nodes and client have a route over it, nobody has one to pods
     pod     eth0, one end of a veth whose other end is in the node: routed, not bridged, as the CNI plugin ptp does it
 
 Neighbour entries are permanent, so nothing waits for ARP or NDP and nothing counts in the kernel's neighbour tables,
@@ -19,6 +21,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 
 from netlab.model.family import IPV4, IPV6
+from netlab.model.internet import RESOLVER, ROUTER, Internet
 from netlab.model.lab_spec import LabSpec
 from netlab.model.ranges import Address as IPAddress
 from netlab.model.ranges import Network, Ranges
@@ -28,6 +31,7 @@ from netlab.topology.wiring import Address, Bridge, Neighbour, Route, Sysctl, Ve
 LO = ("lo", 1)
 ETH0 = ("eth0", 2)
 BRIDGE = ("br0", 2)
+OUTSIDE_BRIDGE = ("br0", 3)
 DEFAULT = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 # A veth's ends must not have the same index: the kernel then reports their carrier up to a second late.
 FIRST_PORT = 100
@@ -38,11 +42,14 @@ def plan_lab(spec: LabSpec) -> tuple[Wiring, ...]:
     hosts = {node_netns(spec.name, node): spec.node_ips(node) for node in spec.nodes}
     hosts[client_netns(spec.name)] = spec.client_ips
     nodes = tuple(_node(spec, node) for node in spec.nodes)
-    balancers: tuple[Wiring, ...] = ()
+    others: tuple[Wiring, ...] = ()
     if spec.load_balancer:
         hosts[load_balancer_netns(spec.name)] = spec.load_balancer_ips
-        balancers = (_load_balancer(spec),)
-    return (_fabric(spec, hosts), *nodes, *balancers, _client(spec))
+        others = (_load_balancer(spec),)
+    if spec.internet:
+        hosts[node_netns(spec.name, ROUTER)] = spec.router_ips
+        others += _internet(spec, spec.internet)
+    return (_fabric(spec, hosts), *nodes, *others, _client(spec))
 
 
 def plan_pod(spec: LabSpec, *, node: str, netns: str, addresses: Sequence[IPAddress]) -> tuple[Wiring, Wiring]:
@@ -111,6 +118,8 @@ def _node(spec: LabSpec, node: str) -> Wiring:
     others = tuple(other for other in spec.nodes if other != node)
     gateways = _gateways(spec)
     balancer = spec.load_balancer_ips if spec.load_balancer else ()
+    # To hosts outside by way of the load balancer, as to the client: it sees both directions of what it translates.
+    first_hop = balancer or (spec.router_ips if spec.internet else ())
     return Wiring(
         node_netns(spec.name, node), up=(LO, ETH0),
         addresses=_addresses(spec, spec.node_ips(node)),
@@ -118,12 +127,14 @@ def _node(spec: LabSpec, node: str) -> Wiring:
                 *(Route(cidr, "eth0", via=str(address)) for other in others
                   for cidr, address in zip(spec.node_pod_cidrs(other), spec.node_ips(other), strict=True)),
                 *(Route(_host(client), "eth0", via=str(via)) for client, via in zip(spec.client_ips, balancer,
-                                                                                  strict=False))),
-        neighbours=_neighbours(gateways, *(spec.node_ips(other) for other in others), spec.client_ips, balancer),
+                                                                                  strict=False)),
+                *_outward(spec, via=first_hop)),
+        neighbours=_neighbours(gateways, *(spec.node_ips(other) for other in others), spec.client_ips, balancer,
+                               *_routers(spec)),
         sysctls=(
             *_sysctls(spec, forwards=True),
             # Node ports on 127.0.0.1: replies of pods come back to a loopback address.
-            Sysctl("ipv4/conf/all/route_localnet", "1"),
+            Sysctl("ipv4/conf/all/route_localnet", str(int(spec.proxy.localhost_node_ports))),
             # What is refused is refused at once, also the seventh time in a second: no limit on ICMP errors.
             Sysctl("ipv4/icmp_ratelimit", "0"),
             Sysctl("ipv4/icmp_msgs_per_sec", "100000", optional=True),  # the machine's own on kernels before 6.12
@@ -131,16 +142,18 @@ def _node(spec: LabSpec, node: str) -> Wiring:
             *([Sysctl("ipv6/icmp/ratelimit", "0")] if IPV6 in spec.ip_families else []),
             # What kube-proxy sets: --conntrack-tcp-timeout-established, --conntrack-tcp-timeout-close-wait.
             Sysctl("netfilter/nf_conntrack_tcp_timeout_established", "86400", optional=True),
-            Sysctl("netfilter/nf_conntrack_tcp_timeout_close_wait", "3600", optional=True)))
+            Sysctl("netfilter/nf_conntrack_tcp_timeout_close_wait", "3600", optional=True),
+            *(Sysctl(f"netfilter/{key}", str(value), optional=True) for key, value in spec.proxy.sysctls)))
 
 
 def _load_balancer(spec: LabSpec) -> Wiring:
     return Wiring(
         load_balancer_netns(spec.name), up=(LO, ETH0),
         addresses=_addresses(spec, spec.load_balancer_ips),
-        routes=tuple(Route(cidr, "eth0", via=str(address)) for node in spec.nodes
-                     for cidr, address in zip(spec.node_pod_cidrs(node), spec.node_ips(node), strict=True)),
-        neighbours=_neighbours(_gateways(spec), *map(spec.node_ips, spec.nodes), spec.client_ips),
+        routes=(*(Route(cidr, "eth0", via=str(address)) for node in spec.nodes
+                  for cidr, address in zip(spec.node_pod_cidrs(node), spec.node_ips(node), strict=True)),
+                *_outward(spec, via=spec.router_ips)),
+        neighbours=_neighbours(_gateways(spec), *map(spec.node_ips, spec.nodes), spec.client_ips, *_routers(spec)),
         sysctls=_sysctls(spec, forwards=True))
 
 
@@ -148,9 +161,54 @@ def _client(spec: LabSpec) -> Wiring:
     return Wiring(
         client_netns(spec.name), up=(LO, ETH0),
         addresses=_addresses(spec, spec.client_ips),
+        routes=_outward(spec, via=spec.router_ips, routed=True),
         neighbours=_neighbours(_gateways(spec), *map(spec.node_ips, spec.nodes),
-                               spec.load_balancer_ips if spec.load_balancer else ()),
+                               spec.load_balancer_ips if spec.load_balancer else (), *_routers(spec)),
         sysctls=_sysctls(spec, forwards=False))
+
+
+def _internet(spec: LabSpec, internet: Internet) -> tuple[Wiring, ...]:
+    """The router and the hosts behind it."""
+    hosts = ((RESOLVER, internet.resolver_ips), *((host.name, host.addresses) for host in internet.hosts))
+    bridge, mac = OUTSIDE_BRIDGE[0], node_mac(internet.router_ips[0])
+    router = Wiring(
+        node_netns(spec.name, ROUTER), up=(LO, ETH0),
+        bridges=(Bridge(*OUTSIDE_BRIDGE, mac=mac),),
+        veths=tuple(Veth(f"port{_last_bits(first):08x}", FIRST_PORT + _offset(first, internet.networks[0]), "eth0",
+                         node_netns(spec.name, name), ETH0[1], mac=_mac(0x0642, first), peer_mac=node_mac(first),
+                         master=bridge) for name, (first, *_) in hosts),
+        addresses=(*_addresses(spec, spec.router_ips),
+                   *(Address(bridge, ip_interface((address, network.prefixlen)))
+                     for address, network in zip(internet.router_ips, internet.networks, strict=True))),
+        routes=tuple(Route(to, "eth0", via=str(next(ip for ip in spec.node_ips(node) if ip.version == to.version)))
+                     for to, node in internet.routes),
+        neighbours=(*_neighbours(_gateways(spec), *map(spec.node_ips, spec.nodes), spec.client_ips,
+                                 spec.load_balancer_ips if spec.load_balancer else ()),
+                    *_neighbours(*(addresses for _, addresses in hosts), link=bridge)),
+        sysctls=_sysctls(spec, forwards=True))
+    return (router, *(_outside_host(spec, internet, name, addresses) for name, addresses in hosts))
+
+
+def _outside_host(spec: LabSpec, internet: Internet, name: str, addresses: Sequence[IPAddress]) -> Wiring:
+    return Wiring(
+        node_netns(spec.name, name), up=(LO, ETH0),
+        addresses=tuple(Address("eth0", ip_interface((address, network.prefixlen)))
+                        for address, network in zip(addresses, internet.networks, strict=True)),
+        routes=tuple(Route(DEFAULT[address.version], "eth0", via=str(address)) for address in internet.router_ips),
+        neighbours=_neighbours(internet.router_ips),
+        sysctls=_sysctls(spec, forwards=False))
+
+
+def _routers(spec: LabSpec) -> tuple[tuple[IPAddress, ...], ...]:
+    return (spec.router_ips,) if spec.internet else ()
+
+
+def _outward(spec: LabSpec, *, via: Sequence[IPAddress], routed: bool = False) -> tuple[Route, ...]:
+    """Routes to the outside world, `routed` with those to what its router sends to nodes."""
+    if not spec.internet:
+        return ()
+    wanted = [*spec.internet.networks, *(to for to, _ in spec.internet.routes if routed)]
+    return tuple(Route(to, "eth0", via=str(hop)) for to in wanted for hop in via if hop.version == to.version)
 
 
 def _gateways(spec: LabSpec) -> tuple[IPAddress, ...]:

@@ -4,7 +4,7 @@ from netlab.api.deletion import FOREGROUND, ORPHAN
 from netlab.api.patch import JSON_PATCH, STRATEGIC
 from netlab.model import meta
 from netlab.model.errors import ApiError
-from netlab.model.selectors import parse
+from netlab.model.selector_syntax import parse
 from tests.api.objects import deployment, pod, registry, service
 
 

@@ -5,7 +5,8 @@ from netlab.api.request import Request
 from netlab.api.resources import RESOURCES
 from netlab.api.table import TableView
 from netlab.api.watch import View, Watch
-from netlab.model.selectors import parse, parse_fields
+from netlab.model.selector_syntax import parse
+from netlab.model.selectors import parse_fields
 from netlab.store import Store
 from tests.api.objects import NOW, registry
 

@@ -3,7 +3,6 @@ import asyncio
 import pytest
 
 from netlab.api.registry import Registry
-from netlab.controllers import family_proxy
 from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.runtime import Manager
 from netlab.model.lab_spec import LabSpec
@@ -30,12 +29,18 @@ class Tables:
         self.looks += 1
         return self.held == ruleset
 
+    def close(self):
+        pass
+
+    def remove(self, ruleset):
+        self.held = None
+
     def forget_udp(self, serving, family):
         self.served.append(serving)
 
 
-def lab(*nodes):
-    registry = Registry(Store(), LabSpec(nodes=nodes))
+def lab(*nodes, **settings):
+    registry = Registry(Store(), LabSpec(nodes=nodes, **settings))
     tables = {node: Tables() for node in nodes}
     return registry, tables, [KubeProxy(registry, node=node, tables=tables[node]) for node in nodes]
 
@@ -143,9 +148,8 @@ def test_a_new_proxy_leaves_tables_alone_that_are_right():
     assert (tables["n1"].writes, tables["n1"].looks) == (1, 2)
 
 
-def test_tables_that_somebody_flushed_are_repaired_within_the_sync_period(monkeypatch):
-    monkeypatch.setattr(family_proxy, "SYNC_PERIOD", 0.02)
-    _, tables, proxies = lab("n1")
+def test_tables_that_somebody_flushed_are_repaired_within_the_sync_period():
+    _, tables, proxies = lab("n1", kube_proxy={"iptables": {"syncPeriod": "20ms", "minSyncPeriod": "0s"}})
 
     async def story(manager):
         right, tables["n1"].held = tables["n1"].held, None
@@ -169,6 +173,74 @@ def test_a_failed_write_is_told_and_tried_again(capfd):
         tables["n1"].error = None
         await manager.settled(5)
         assert "default/web" in render(tables["n1"].held)
+
+    play(story, *proxies)
+
+
+def test_a_proxy_that_is_stopped_and_cleaned_up_leaves_nothing_and_starts_anew():
+    _, tables, proxies = lab("n1")
+
+    async def story(manager):
+        await manager.stop("kube-proxy/n1")
+        await proxies[0].cleanup()
+        assert tables["n1"].held is None
+        manager.start("kube-proxy/n1")
+        await manager.settled(5)
+        assert "KUBE-SERVICES" in render(tables["n1"].held)
+
+    play(story, *proxies)
+
+
+@pytest.mark.parametrize(("settings", "rule"), [
+    ({}, "! -s 10.244.0.0/16 -d 10.96.45.10/32 "),
+    ({"clusterCIDR": "10.0.0.0/8"}, "! -s 10.0.0.0/8 -d 10.96.45.10/32 "),
+    ({"clusterCIDR": ""}, ""),
+    ({"detectLocalMode": "NodeCIDR"}, "! -s 10.244.0.0/24 -d 10.96.45.10/32 "),
+    ({"detectLocalMode": "BridgeInterface", "detectLocal": {"bridgeInterface": "cni0"}},
+     "-d 10.96.45.10/32 ! -i cni0 "),
+    ({"detectLocalMode": "InterfaceNamePrefix", "detectLocal": {"interfaceNamePrefix": "veth"}},
+     "-d 10.96.45.10/32 ! -i veth+ "),
+    ({"iptables": {"masqueradeAll": True}}, "-d 10.96.45.10/32 -p tcp"),
+])
+def test_whom_the_rules_masquerade_is_a_setting(settings, rule):
+    registry, tables, proxies = lab("n1", kube_proxy=settings)
+    put(registry, "services", WEB)
+    put(registry, "endpointslices", SLICE)
+
+    async def story(manager):
+        marks = [line for line in render(tables["n1"].held).splitlines()
+                 if line.startswith("-A KUBE-SVC-") and line.endswith("KUBE-MARK-MASQ")]
+        assert [line for line in marks if rule not in line] == []
+        assert len(marks) == bool(rule)
+
+    play(story, *proxies)
+
+
+def test_node_ports_and_the_mark_are_settings_too():
+    registry, tables, proxies = lab("n1", kube_proxy={"nodePortAddresses": ["primary"],
+                                                     "iptables": {"masqueradeBit": 15}})
+    put(registry, "nodes", {"metadata": {"name": "n1"},
+                            "status": {"addresses": [{"type": "InternalIP", "address": "172.18.0.2"}]}})
+
+    async def story(manager):
+        text = render(tables["n1"].held)
+        assert "-A KUBE-SERVICES -d 172.18.0.2/32 -m comment" in text
+        assert "--dst-type LOCAL -j KUBE-NODEPORTS" not in text
+        assert "0x8000/0x8000" in text
+        assert "0x4000" not in text
+
+    play(story, *proxies)
+
+
+def test_the_mode_is_a_setting():
+    registry, tables, proxies = lab("n1", proxy_mode="nftables")
+    put(registry, "services", WEB)
+
+    async def story(manager):
+        assert render(tables["n1"].held).startswith("table ip kube-proxy {")
+        put(registry, "endpointslices", SLICE)
+        await manager.settled(5)
+        assert "dnat to 10.244.1.10:8080" in render(tables["n1"].held)
 
     play(story, *proxies)
 

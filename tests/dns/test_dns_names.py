@@ -1,4 +1,4 @@
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 
 import pytest
 
@@ -13,6 +13,7 @@ from netlab.dns.names import (
     Zones,
     reverse_address,
     shape,
+    zones_of,
 )
 
 DOMAIN = Name.of("cluster.local")
@@ -41,8 +42,16 @@ def test_a_name_has_a_shape(text, expected):
     ("x.96.10.in-addr.ARPA", "96.10.in-addr.ARPA."),
 ])
 def test_a_name_is_in_one_zone_or_in_none(text, zone):
-    found = Zones(domain=DOMAIN, networks=(ip_network("10.96.0.0/12"),)).of(Name.of(text))
+    found = Zones(domain=DOMAIN, reverse=zones_of("10.96.0.0/12")).of(Name.of(text))
     assert (found and str(found)) == zone
+
+
+@pytest.mark.parametrize(("text", "zones"), [
+    ("Cluster.Local", "cluster.local."), (".", "."), ("10.0.0.0/8", "10.in-addr.arpa."), ("0.0.0.0/0", "in-addr.arpa."),
+    ("10.96.0.0/15", "96.10.in-addr.arpa. 97.10.in-addr.arpa."), ("fd00:96::/32", "6.9.0.0.0.0.d.f.ip6.arpa."),
+])
+def test_a_word_means_zones(text, zones):
+    assert " ".join(map(str, zones_of(text))) == zones
 
 
 @pytest.mark.parametrize(("text", "address"), [

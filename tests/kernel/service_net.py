@@ -8,10 +8,10 @@ import subprocess
 import threading
 
 from netlab.kernel import netns
-from netlab.kernel.iptables import NodeTables
+from netlab.lab.dataplanes import tables_of
 from netlab.model.family import IPV4, IPV6, host_range
 from tests.proxy import flows
-from tests.proxy.families import TABLES, gateway, six
+from tests.proxy.families import CASES, TABLES, gateway, six
 
 PREFIX = f"nltdp{os.getpid()}"
 LIMIT = 0.4  # seconds after which a dropped packet is taken for dropped
@@ -25,7 +25,7 @@ def run(*argv, text=None):
 
 
 class ServiceNet:
-    """The nodes' tables are in `tables`; `connect` makes a real connection."""
+    """The nodes' tables for each mode are in `tables_of`; `connect` makes a real connection."""
 
     def __init__(self, family=IPV4):
         self.family, self.table = family, TABLES[family]
@@ -33,7 +33,8 @@ class ServiceNet:
         prefix = f"{PREFIX}-{family[-1]}"
         self.names = {"client": f"{prefix}-client", "fabric": f"{prefix}-fabric"}
         self.names |= {name: f"{prefix}-{name}" for name in (*self.table.NODES, *self.table.PODS)}
-        self.tables = {node: NodeTables(self.names[node]) for node in self.table.NODES}
+        self.tables_of = {mode: {node: tables_of(mode)(self.names[node]) for node in self.table.NODES}
+                          for mode, of in CASES if of == family}
         self._closing = contextlib.ExitStack()
 
     def __enter__(self):
@@ -169,7 +170,9 @@ class ServiceNet:
                 client.connect((address, port))
                 if protocol == "UDP":
                     client.send(b"?")
-                return tuple(client.recv(100).decode().split())
+                return tuple(client.recv(100).decode().split()) or flows.CLOSED
+            except ConnectionResetError:
+                return flows.CLOSED
             except ConnectionRefusedError:
                 return flows.REJECT
             except TimeoutError:

@@ -5,7 +5,6 @@ import subprocess
 import pytest
 
 from netlab.api.registry import Registry
-from netlab.controllers import kube_proxy
 from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.runtime import Manager
 from netlab.kernel.iptables import NodeTables
@@ -30,9 +29,9 @@ def tables():
             subprocess.run(["ip", "netns", "del", name], check=False)
 
 
-def test_three_nodes_follow_the_store_and_repair_what_was_flushed(tables, monkeypatch):
-    monkeypatch.setattr(kube_proxy, "SYNC_PERIOD", 0.2)
-    registry = Registry(Store(), LabSpec(nodes=NODES))
+def test_three_nodes_follow_the_store_and_repair_what_was_flushed(tables):
+    settings = {"iptables": {"syncPeriod": "200ms", "minSyncPeriod": "0s"}}
+    registry = Registry(Store(), LabSpec(nodes=NODES, kube_proxy=settings))
     manager = Manager(KubeProxy(registry, node=node, tables=tables[node]) for node in NODES)
 
     def put(resource, manifest):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pretend_host import needs_a_public_checkout
 
-from netlab.kernel import preflight, preflight_ipv6
+from netlab.kernel import preflight, preflight_ipv6, preflight_modes
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,8 +86,8 @@ def test_a_read_only_proc_sys_is_no_lack():
 
 def test_every_probe_of_a_rule_is_a_rule_that_iptables_takes():
     restore = preflight.legacy("iptables-restore")
-    for rule in preflight.MATCHES:
-        assert preflight.try_rules(restore, [rule]) == ""
+    for rule in preflight_modes.MATCHES:
+        assert preflight_modes.try_rules(restore, [rule]) == ""
 
 
 def test_a_busy_iptables_on_the_machine_does_not_disturb_the_probe():
@@ -97,7 +97,7 @@ def test_a_busy_iptables_on_the_machine_does_not_disturb_the_probe():
 
 
 def test_a_machine_that_runs_labs_here_can_run_them_with_ipv6():
-    assert preflight.quick(("IPv4", "IPv6")) == []
+    assert preflight.quick("iptables", ("IPv4", "IPv6")) == []
 
 
 @pytest.mark.parametrize(("text", "words"), [

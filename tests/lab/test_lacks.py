@@ -25,7 +25,8 @@ def hide(*paths):
     (without("sys_admin"), "network namespaces: "), (without("net_admin"), "CAP_NET_ADMIN: "),
     (without("net_raw"), "CAP_NET_RAW: "), (without("net_bind_service"), "CAP_NET_BIND_SERVICE: "),
     (without("setpcap"), "CAP_SETPCAP: "), (without("sys_chroot"), "CAP_SYS_CHROOT: "),
-    (hide("/usr/sbin/iptables-legacy-restore"), "iptables (legacy): "), (hide("/usr/bin/dig"), "program dig: "),
+    (hide("/usr/sbin/iptables-legacy-restore", "/usr/sbin/nft"), "iptables (legacy): "),
+    (hide("/usr/bin/dig"), "program dig: "),
     (hide("/usr/bin/curl"), "program curl: "), (inside("mount -o remount,bind,ro /run"), "directory /run: "),
     (inside("mount -o remount,bind,ro /etc"), "directory /etc: "),
     (("sh", "-c", 'ulimit -Sn 200; ulimit -Hn 1000; exec "$@"', "sh"), "open files: "),
@@ -64,3 +65,25 @@ def test_a_pid_1_that_does_not_wait_for_orphans_is_a_warning_and_labs_run():
         output = host.sh(script)
     assert "warning: PID 1: it does not wait for orphans" in output
     assert "every check held" in output
+
+
+def test_without_legacy_tables_a_lab_runs_in_the_nftables_mode_unless_it_asks_for_another(host):
+    before = hide("/usr/sbin/iptables-legacy-restore")
+    assert "with the proxyMode nftables only" in host.netlab("doctor", before=before)
+    head = "apiVersion: netlab/v1, kind: Lab, metadata: {name: netlab}"
+    host.sh(f"echo '{{{head}, spec: {{nodes: 1, proxyMode: iptables}}}}' >/tmp/iptables.yaml")
+    host.sh(f"echo '{{{head}, spec: {{nodes: 1}}}}' >/tmp/any.yaml")
+    assert "iptables (legacy): " in host.netlab("up", "/tmp/iptables.yaml", code=3, before=before)
+    try:
+        assert "kube-proxy runs in the nftables mode here" in host.netlab("up", "/tmp/any.yaml", before=before)
+        assert "kube-proxy/control-plane   running" in host.netlab("status")  # and 0: without an error
+        host.netlab("up", "/tmp/any.yaml", before=before)
+    finally:
+        host.netlab("down")
+
+
+def test_the_ipvs_mode_is_refused_with_its_reason(host):
+    host.sh("echo '{apiVersion: netlab/v1, kind: Lab, metadata: {name: netlab}, spec: {proxyMode: ipvs}}' >/tmp/i.yaml")
+    output = host.netlab("up", "/tmp/i.yaml", code=3)
+    assert "IPVS: " in output
+    assert "choose another proxyMode: iptables, nftables or userspace" in output

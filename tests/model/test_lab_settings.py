@@ -49,8 +49,8 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
     ({"nodes": True}, "spec.nodes: Invalid value: true: must be a number or a list of names"),
     ({"nodes": []}, "spec.nodes: Required value: a lab has at least one node"),
     ({"nodes": ["a", "a"]}, 'spec.nodes[1]: Duplicate value: "a"'),
-    ({"nodes": ["client"]}, 'spec.nodes[0]: Invalid value: "client": the names "client", "fabric" '
-                            'and "load-balancer" are taken by other parts of labs'),
+    ({"nodes": ["client"]}, 'spec.nodes[0]: Invalid value: "client": the names "client", "fabric", '
+                            '"load-balancer", "internet", "internet-dns" are taken by other parts of labs'),
     ({"nodes": ["Node_1"]}, "spec.nodes[0]: Invalid value: \"Node_1\": a node's name must be a DNS label: at most 63 "
                             "lower-case letters, digits and '-', with a letter or digit at both ends"),
     ({"podCIDR": "10.96.0.0/16"},
@@ -86,7 +86,21 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
     ({"clusterDomain": "cluster.local."},
      'spec.clusterDomain: Invalid value: "cluster.local.": must be a DNS name in lower '
                                           'case without a final dot, such as "cluster.local"'),
-    ({"proxyMode": "ipvs"}, 'spec.proxyMode: Unsupported value: "ipvs": supported values: "iptables"'),
+    ({"proxyMode": "ebpf"}, 'spec.proxyMode: Unsupported value: "ebpf": supported values: "iptables", "ipvs", '
+                            '"nftables", "userspace"'),
+    ({"proxyMode": "iptables", "kubeProxy": {"mode": "nftables"}},
+     'spec.kubeProxy.mode: Invalid value: "nftables": differs from spec.proxyMode "iptables": say it once'),
+    ({"proxyMode": "userspace", "ipFamilies": ["IPv4", "IPv6"]},
+     'spec.proxyMode: Invalid value: "userspace": speaks IPv4 only: choose another, or ipFamilies ["IPv4"]'),
+    ({"kubeProxy": {"iptables": {"masqueradeBit": 32}}},
+     "spec.kubeProxy.iptables.masqueradeBit: Invalid value: 32: must be within the range [0, 31]"),
+    ({"kubeProxy": {"iptables": {"syncPeriod": 30}}},
+     'spec.kubeProxy.iptables.syncPeriod: Invalid value: 30: must be a duration such as "30s"'),
+    ({"kubeProxy": {"detectLocalMode": "BridgeInterface"}},
+     "spec.kubeProxy.detectLocal.bridgeInterface: Required value: for detectLocalMode BridgeInterface"),
+    ({"kubeProxy": {"nodePortAddresses": ["172.18.0.0"]}},
+     'spec.kubeProxy.nodePortAddresses[0]: Invalid value: "172.18.0.0": must be a valid CIDR block '
+     "(e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"),
     ({"ipFamilies": ["IPv4", "IPv4"]}, 'spec.ipFamilies: Invalid value: ["IPv4","IPv4"]: must be ["IPv4"], ["IPv6"], '
                                        '["IPv4", "IPv6"] or ["IPv6", "IPv4"]'),
     ({"ipFamilies": ["IPv4", "IPv6"], "podCIDR": "10.1.0.0/16,10.2.0.0/16"},

@@ -11,12 +11,13 @@ import pytest
 
 from netlab.model.family import IPV4, IPV6
 from netlab.proxy import MODES
+from netlab.proxy.snapshot import NodeView
 from tests.proxy import flows
 
 ADDRESS = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)(/\d+)?")
-PREFIXES = {"/8": "/32", "/16": "/48", "/24": "/64", "/32": "/128"}
-DUAL_STACK = ("iptables",)  # modes that have rules for IPv6 as well
-ON_LOOPBACK = {30082: flows.UNMATCHED, 30083: flows.DROP}
+PREFIXES = {"/8": "/32", "/12": "/48", "/16": "/48", "/24": "/64", "/32": "/128"}
+DUAL_STACK = ("iptables", "nftables", "ipvs")  # modes that have rules for IPv6 as well
+ON_LOOPBACK = {30082: flows.ITSELF, 30083: flows.DROP}
 CASES = [(mode, family) for mode in sorted(MODES) for family in (IPV4, IPV6)
          if family == IPV4 or mode in DUAL_STACK]
 
@@ -44,14 +45,13 @@ def _six(match):
 def table(family):
     """The flow table's names for a family.
 
-    Node ports are not on ::1: no kernel takes them elsewhere from there. What the filter drops, it drops there too.
+    `expected` is (what comes of the row in a mode, whether it is masqueraded). In the iptables mode node ports are not
+    on ::1: no kernel takes them elsewhere from there. What the filter drops, it drops there too.
     """
-    names = ("NODES", "CLIENT", "PODS", "BACKENDS", "CLUSTER_CIDR", "SERVICES", "SLICES", "FLOWS")
+    names = ("NODES", "CLIENT", "PODS", "BACKENDS", "CLUSTER_CIDR", "SERVICE_CIDR", "SERVICES", "SLICES", "FLOWS")
     values = {name: getattr(flows, name) for name in names}
     if family == IPV6:
         values = six(values)
-        values["FLOWS"] = [(*row[:4], ON_LOOPBACK[row[2]], False) if row[1] == "::1" else row
-                           for row in values["FLOWS"]]
 
     def source(who, address):
         if address == "::1":
@@ -63,7 +63,18 @@ def table(family):
     def first_node(who, address):
         return values["PODS"][who.split()[1]] if who.startswith("pod") else flows.first_node(who, address)
 
-    return SimpleNamespace(family=family, source=source, first_node=first_node, **values)
+    def expected(mode, number):
+        _, address, port, *_ = values["FLOWS"][number]
+        if mode == "iptables" and address == "::1":
+            return ON_LOOPBACK[port], False
+        found, masqueraded = flows.expected_in(mode, flows.FLOWS[number])
+        return six(found) if family == IPV6 else found, masqueraded
+
+    def view(node):
+        return NodeView(node, (values["NODES"][node],), "", values["CLUSTER_CIDR"], family=family,
+                        service_cidrs=(values["SERVICE_CIDR"],))
+
+    return SimpleNamespace(family=family, source=source, first_node=first_node, expected=expected, view=view, **values)
 
 
 TABLES = {family: table(family) for family in (IPV4, IPV6)}

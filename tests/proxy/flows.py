@@ -5,6 +5,7 @@
     client 172.18.0.4 and 203.0.113.9, outside of the cluster; "via n1": through that node
 """
 
+from netlab.proxy.snapshot import NodeView
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
 
 NODES = {"n1": "172.18.0.2", "n2": "172.18.0.3"}
@@ -14,7 +15,11 @@ BACKENDS = ("10.244.1.2", "10.244.1.10", "10.244.2.11")
 CLUSTER_CIDR = "10.244.0.0/16"
 TCP_PORT, UDP_PORT = 8080, 53
 
+SERVICE_CIDR = "10.96.0.0/12"
+
 REJECT, DROP, UNMATCHED = "reject", "drop", "no rule matches"
+CLOSED = "accepted by kube-proxy, which has no backend and closes it"
+ITSELF = "no rule matches, and it is the node's own address, where nobody listens"
 A, B, C = "10.244.1.10", "10.244.1.2", "10.244.2.11"
 DNS_PORTS = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 8080, "protocol": "TCP"}]
 
@@ -39,6 +44,8 @@ SERVICES = [
     service("headless", "None"),
     service("elsewhere", "", type="ExternalName", externalName="example.com"),
     service("dns", "10.96.0.10", port(53, 53, name="dns", protocol="UDP"), port(53, 8080, name="dns-tcp")),
+    service("fw-empty", "10.96.45.22", type="LoadBalancer", loadBalancerSourceRanges=["203.0.113.0/24"],
+            ingress=[{"ip": "192.0.2.12"}]),
     service("udp-np", "10.96.45.21", port(53, 53, protocol="UDP", node_port=30053), type="NodePort"),
 ]
 SLICES = [
@@ -101,6 +108,8 @@ FLOWS = [
     ("client via n1", "192.0.2.11", 80, "TCP", DROP, False),
     ("client via n1", "172.18.0.2", 30084, "TCP", {A}, True),  # node ports are not guarded
     ("pod 10.244.1.5", "10.96.45.14", 80, "TCP", {A}, False),
+    ("client 203.0.113.9 via n1", "192.0.2.12", 80, "TCP", REJECT, False),  # allowed, but there is no endpoint
+    ("client via n1", "192.0.2.12", 80, "TCP", REJECT, False),
     # external IPs
     ("client via n2", "198.51.100.7", 80, "TCP", {A}, True),
     ("pod 10.244.2.5", "198.51.100.7", 80, "TCP", {A}, True),
@@ -109,9 +118,77 @@ FLOWS = [
     ("pod 10.244.2.5", "10.96.45.17", 80, "TCP", DROP, False),
     ("node n1", "10.96.45.17", 80, "TCP", {A}, True),
     # nobody's business
+    ("pod 10.244.1.5", "10.96.45.99", 80, "TCP", UNMATCHED, False),  # an address that no Service has
+    ("node n1", "172.18.0.2", 30999, "TCP", ITSELF, False),  # a port that no Service has
     ("pod 10.244.1.5", "10.96.45.20", 80, "TCP", UNMATCHED, False),
     ("pod 10.244.1.5", "10.244.2.11", 8080, "TCP", {C}, False),  # no Service at all
 ]
+
+# Rows for which a mode has another result, or (another result, masqueraded?).
+OTHERWISE = {
+    "nftables": {
+        # cluster IPs refuse ports that no Service has, and the rest of the Service range is dropped
+        ("pod 10.244.1.5", "10.96.45.10", 81, "TCP"): REJECT,
+        ("pod 10.244.1.5", "10.96.45.10", 80, "UDP"): REJECT,
+        ("pod 10.244.1.5", "10.96.45.20", 80, "TCP"): DROP,
+        ("pod 10.244.1.5", "10.96.45.99", 80, "TCP"): DROP,
+        # 127.0.0.1 has no node ports
+        ("node n1", "127.0.0.1", 30082, "TCP"): ITSELF,
+        ("node n2", "127.0.0.1", 30083, "TCP"): ITSELF,
+        # source ranges hold without endpoints too
+        ("client via n1", "192.0.2.12", 80, "TCP"): DROP,
+    },
+    "ipvs": {
+        # the node has the address itself: other ports are refused
+        ("pod 10.244.1.5", "10.96.45.10", 81, "TCP"): REJECT,
+        ("pod 10.244.1.5", "10.96.45.10", 80, "UDP"): REJECT,
+        # 127.0.0.1 has no node ports
+        ("node n1", "127.0.0.1", 30082, "TCP"): ITSELF,
+        ("node n2", "127.0.0.1", 30083, "TCP"): ITSELF,
+        # without local backends all are used
+        ("client via n2", "192.0.2.10", 80, "TCP"): {A, B},
+        ("client via n2", "172.18.0.3", 30083, "TCP"): {A, B},
+        ("node n2", "192.0.2.10", 80, "TCP"): ({A, B}, False),
+        # a Service that may use local backends only is one without backends
+        ("pod 10.244.2.5", "10.96.45.17", 80, "TCP"): REJECT,
+        # source ranges hold without endpoints too
+        ("client via n1", "192.0.2.12", 80, "TCP"): DROP,
+    },
+    "userspace": {
+        # the proxy accepts, then finds nobody; it knows no endpoints that end, no policies, no source ranges
+        ("pod 10.244.1.5", "10.96.45.11", 80, "TCP"): CLOSED,
+        ("node n1", "10.96.45.11", 80, "TCP"): CLOSED,
+        ("pod 10.244.1.5", "10.96.45.11", 53, "UDP"): DROP,
+        ("client via n1", "172.18.0.2", 30081, "TCP"): CLOSED,
+        ("pod 10.244.1.5", "172.18.0.2", 30081, "TCP"): CLOSED,
+        ("pod 10.244.1.5", "10.96.45.19", 80, "TCP"): CLOSED,
+        ("pod 10.244.1.5", "10.96.45.18", 80, "TCP"): CLOSED,
+        ("client via n2", "192.0.2.10", 80, "TCP"): {A, B},
+        ("client via n2", "172.18.0.3", 30083, "TCP"): {A, B},
+        ("client via n1", "192.0.2.11", 80, "TCP"): {A},
+        ("client 203.0.113.9 via n1", "192.0.2.12", 80, "TCP"): CLOSED,
+        ("client via n1", "192.0.2.12", 80, "TCP"): CLOSED,
+        ("pod 10.244.2.5", "10.96.45.17", 80, "TCP"): {A},
+    },
+}
+
+# Rows of which only the first packet gets through: the answer comes from the wrong node, or goes to it.
+LOST = {"ipvs": {("client via n2", "192.0.2.10", 80, "TCP"), ("client via n2", "172.18.0.3", 30083, "TCP"),
+                 ("node n2", "192.0.2.10", 80, "TCP")}}
+
+
+def view(node):
+    """The node as the modes see it."""
+    return NodeView(node, (NODES[node],), "", CLUSTER_CIDR, service_cidrs=(SERVICE_CIDR,))
+
+
+def expected_in(mode, row):
+    """What comes of the row in that mode, and whether it is masqueraded."""
+    other = OTHERWISE.get(mode, {}).get(row[:4], row[4])
+    if isinstance(other, tuple):
+        return other
+    through_proxy = mode == "userspace" and isinstance(other, set) and row[1] not in PODS
+    return other, through_proxy or (row[5] and isinstance(other, set))
 
 
 def first_node(who, address):

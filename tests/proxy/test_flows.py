@@ -1,27 +1,39 @@
 import pytest
 
 from netlab.model.family import IPV6, with_port
-from netlab.netfilter import Packet, parse, render, trace
+from netlab.netfilter import Packet, parse, render
+from netlab.netfilter import trace as trace_rules
+from netlab.netfilter.nft import NftRuleset
+from netlab.netfilter.nft_parse import parse_nft
 from netlab.proxy import MODES
-from netlab.proxy.snapshot import NodeView, Snapshots
+from netlab.proxy.ipvs import Ipvs
+from netlab.proxy.ipvs_trace import trace_ipvs
+from netlab.proxy.snapshot import Snapshots
+from netlab.proxy.userspace import Userspace, trace_userspace
 from tests.proxy import flows
 from tests.proxy.families import CASES, ROWS, TABLES, gateway
+
+FOLLOW = {Userspace: trace_userspace, Ipvs: trace_ipvs}
+
+
+def trace(ruleset, packet, **known):
+    return FOLLOW.get(type(ruleset), trace_rules)(ruleset, packet, **known)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=" ".join)
 def case(request):
-    """(the flow table of a family, the nodes' rulesets in a mode)"""
+    """(the flow table of a family, the mode, the nodes' rulesets in it)"""
     mode, family = request.param
     found = TABLES[family]
     rows = Snapshots(family).take(found.SERVICES, found.SLICES)
-    return found, {node: MODES[mode](rows, NodeView(node, (ip,), "", found.CLUSTER_CIDR, family=family))
-                   for node, ip in found.NODES.items()}
+    return found, mode, {node: MODES[mode](rows, found.view(node)) for node in found.NODES}
 
 
 @ROWS
 def test_the_tracer_follows_the_packet_as_the_table_says(case, number):
-    table, rulesets = case
-    who, address, port, protocol, expected, masqueraded = table.FLOWS[number]
+    table, mode, rulesets = case
+    who, address, port, protocol, *_ = table.FLOWS[number]
+    expected, masqueraded = table.expected(mode, number)
 
     def addresses(node):
         return {table.NODES[node], *(gateway(pod) for pod, home in table.PODS.items() if home == node)}
@@ -36,10 +48,11 @@ def test_the_tracer_follows_the_packet_as_the_table_says(case, number):
         packet = packet._replace(in_interface="eth0")
         node = next(name for name, ip in table.NODES.items() if ip == address)
         found = trace(rulesets[node], packet, addresses=addresses(node))
-    if expected in (flows.REJECT, flows.DROP):
-        assert (found.verdicts, found.destinations) == ({expected}, {})
+    if expected in (flows.REJECT, flows.DROP, flows.CLOSED):
+        assert found.verdicts == {"closed" if expected == flows.CLOSED else expected}
+        assert not found.destinations
         return
-    if expected == flows.UNMATCHED:
+    if expected in (flows.UNMATCHED, flows.ITSELF):
         assert found.destinations == {with_port(address, port): 1.0}
         return
     target = flows.UDP_PORT if protocol == "UDP" else flows.TCP_PORT
@@ -57,15 +70,23 @@ def test_the_tracer_follows_the_packet_as_the_table_says(case, number):
 
 
 def test_what_is_printed_can_be_read_again(case):
-    table, rulesets = case
+    table, _, rulesets = case
     for ruleset in rulesets.values():
-        assert parse(render(ruleset), family=table.family) == ruleset
+        if isinstance(ruleset, Userspace):
+            rules = ruleset.rules(ruleset.assumed_ports)
+            assert parse(render(rules)) == rules
+        elif isinstance(ruleset, Ipvs):
+            assert parse(render(ruleset.rules), family=table.family) == ruleset.rules
+        elif isinstance(ruleset, NftRuleset):
+            assert parse_nft(render(ruleset)) == ruleset
+        else:
+            assert parse(render(ruleset), family=table.family) == ruleset
 
 
 def test_a_client_with_affinity_goes_where_it_went_before():
     from tests.proxy.manifests import service
     rows = Snapshots().take([service("web", "10.96.45.10", sessionAffinity="ClientIP")], flows.SLICES)
-    ruleset = MODES["iptables"](rows, NodeView("n1", (), "", flows.CLUSTER_CIDR))
+    ruleset = MODES["iptables"](rows, flows.view("n1"))
     packet = Packet("10.244.1.5", "10.96.45.10", 80, "tcp", "veth0")
     assert len(trace(ruleset, packet).destinations) == 3
     chains = {chain.rules[0].source: chain.name for chain in ruleset.table("nat").chains
@@ -74,3 +95,14 @@ def test_a_client_with_affinity_goes_where_it_went_before():
     assert trace(ruleset, packet, remembered=remembered).destinations == {"10.244.1.2:8080": 1.0}
     other = packet._replace(source="10.244.1.6")
     assert len(trace(ruleset, other, remembered=remembered).destinations) == 3
+
+
+def test_a_client_with_affinity_goes_where_it_went_before_in_nftables():
+    from tests.proxy.manifests import service
+    rows = Snapshots().take([service("web", "10.96.45.10", sessionAffinity="ClientIP")], flows.SLICES)
+    ruleset = MODES["nftables"](rows, flows.view("n1"))
+    packet = Packet("10.244.1.5", "10.96.45.10", 80, "tcp", "veth0")
+    assert len(trace(ruleset, packet).destinations) == 3
+    kept = next(name for name in ruleset.tables[0].sets if name.endswith("__10.244.1.2/8080"))
+    assert trace(ruleset, packet, remembered={kept: {"10.244.1.5"}}).destinations == {"10.244.1.2:8080": 1.0}
+    assert len(trace(ruleset, packet, remembered={kept: {"10.244.1.6"}}).destinations) == 3

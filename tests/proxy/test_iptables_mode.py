@@ -12,7 +12,7 @@ from tests.proxy.families import six
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
 from tests.proxy.worked import THREE, WORKED
 
-GOLDEN = Path(__file__).with_name("golden")
+GOLDEN = Path(__file__).with_name("golden") / "iptables"
 CIDR = "10.244.0.0/16"
 
 

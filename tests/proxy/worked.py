@@ -1,4 +1,4 @@
-"""Services whose rules golden/NAME.txt holds as iptables-save prints them: for node n1, or n3 if the name says so."""
+"""Services whose rules golden/MODE/NAME.txt holds as the kernel lists them: for node n1, or n3 if the name says so."""
 
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
 

@@ -59,9 +59,12 @@ def qos_class(spec: dict[str, Any]) -> str:
 
 def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
     errors = pod_spec_errors(new["spec"])
-    if old is not None and not errors and _fixed_part(new, old) != _fixed_part(old, old):
-        errors.append(forbidden("spec", _FIXED))
-    return errors
+    if old is None or errors:
+        return errors
+    for field in ("containers", "initContainers"):
+        if len(new["spec"].get(field) or ()) != len(old["spec"].get(field) or ()):
+            return [forbidden(f"spec.{field}", "pod updates may not add or remove containers")]
+    return [forbidden("spec", _FIXED)] if _fixed_part(new, old) != _fixed_part(old, old) else []
 
 
 def _fixed_part(pod: Manifest, old: Manifest) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""stop and start: parts of a lab's control plane by name."""
+
+from __future__ import annotations
+
+from netlab.cli.arguments import Arguments
+from netlab.cli.context import api
+from netlab.model.errors import LabError
+
+PER_NODE = ("kube-proxy", "kubelet")
+
+
+def stop(arguments: Arguments) -> int:
+    """Stops the named parts; what they made stays, unless --cleanup says otherwise."""
+    return _control(arguments, "cleanup" if arguments.flag("cleanup") else "stop")
+
+
+def start(arguments: Arguments) -> int:
+    """Starts them again."""
+    return _control(arguments, "start")
+
+
+def _control(arguments: Arguments, action: str) -> int:
+    client = api(arguments)
+    part, *nodes = arguments.words
+    known = client.get("/netlab/v1/status")["nodes"]
+    names = [part]
+    if part in PER_NODE:
+        for node in nodes:
+            if node not in known:
+                raise LabError(f'there is no node "{node}"', hint=f"one of: {', '.join(known)}", exit_code=4)
+        names = [f"{part}/{node}" for node in nodes or known]
+    elif nodes:
+        raise LabError(f"{part} does not run on nodes of its own", hint=f"netlab {arguments.command.name} {part}")
+    for name in names:
+        client.json("POST", f"/netlab/v1/controllers?name={name}&action={action}")
+        print(f"{name} {'started' if action == 'start' else 'stopped'}"
+              + (", its rules are gone" if action == "cleanup" else ""))
+    return 0

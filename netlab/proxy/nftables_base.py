@@ -1,0 +1,114 @@
+"""What is the same for every Service in kube-proxy's nftables mode: base chains, dispatch, masquerading."""
+
+from __future__ import annotations
+
+from netlab.netfilter.nft import (
+    DROP,
+    RETURN,
+    Chain,
+    ChangeMark,
+    Collection,
+    Compare,
+    Element,
+    Hook,
+    Key,
+    Lookup,
+    Masquerade,
+    Reject,
+    Rule,
+    Unmarked,
+    Verdict,
+)
+from netlab.proxy.snapshot import NodeView
+
+TABLE, COMMENT = "kube-proxy", "rules for kube-proxy"
+MARK = Verdict("jump", "mark-for-masquerade")
+REJECTED = Verdict("goto", "reject-chain")
+PRIMARY = ("primary",)  # node ports are for the node's main address only, unless something else is said
+LOOPBACK = {"ip": "127.0.0.0/8", "ip6": "::1"}
+_NEW = Compare("ct state", ("new",))
+_PRE_DNAT, _DNAT, _POST_DNAT, _SNAT = -110, -100, -90, 100
+
+_HOOKS = {
+    "filter-prerouting-pre-dnat": Hook("filter", "prerouting", _PRE_DNAT),
+    "filter-output-pre-dnat": Hook("filter", "output", _PRE_DNAT),
+    "filter-input": Hook("filter", "input", 0),
+    "filter-forward": Hook("filter", "forward", 0),
+    "filter-output": Hook("filter", "output", 0),
+    "filter-output-post-dnat": Hook("filter", "output", _POST_DNAT),
+    "nat-prerouting": Hook("nat", "prerouting", _DNAT),
+    "nat-output": Hook("nat", "output", _DNAT),
+    "nat-postrouting": Hook("nat", "postrouting", _SNAT),
+}
+_JUMPS: tuple[tuple[str, str, bool], ...] = (  # from, to, for new connections only
+    ("filter-input", "nodeport-endpoints-check", True),
+    ("filter-input", "service-endpoints-check", True),
+    ("filter-forward", "service-endpoints-check", True),
+    ("filter-output", "service-endpoints-check", True),
+    ("filter-prerouting-pre-dnat", "firewall-check", True),
+    ("filter-output-pre-dnat", "firewall-check", True),
+    ("nat-output", "services", False),
+    ("nat-prerouting", "services", False),
+    ("nat-postrouting", "masquerading", False),
+    ("filter-forward", "cluster-ips-check", True),
+    ("filter-output-post-dnat", "cluster-ips-check", True),
+)
+
+
+def base_sets(family: str, node: NodeView) -> tuple[list[Collection], dict[str, dict[Key, Element]]]:
+    """The sets and maps, and which elements they have without any Service."""
+    address = "ipv4_addr" if family == "ip" else "ipv6_addr"
+    service, port = f"{address} . inet_proto . inet_service : verdict", "inet_proto . inet_service : verdict"
+    found = [
+        Collection("cluster-ips", address, "Active ClusterIPs"),
+        Collection("nodeport-ips", address, "IPs that accept NodePort traffic"),
+        Collection("no-endpoint-services", service, "vmap to drop or reject packets to services with no endpoints"),
+        Collection("no-endpoint-nodeports", port,
+                   "vmap to drop or reject packets to service nodeports with no endpoints"),
+        Collection("firewall-ips", service, "destinations that are subject to LoadBalancerSourceRanges"),
+        Collection("service-ips", service, "ClusterIP, ExternalIP and LoadBalancer IP traffic"),
+        Collection("service-nodeports", port, "NodePort traffic"),
+    ]
+    elements: dict[str, dict[Key, Element]] = {item.name: {} for item in found}
+    ips = node.node_port_ips(default=PRIMARY)
+    if ips is None:
+        found = [item for item in found if item.name != "nodeport-ips"]
+    else:  # never 127.0.0.1: localhost has no node ports in this mode
+        elements["nodeport-ips"] = {(ip,): Element() for ip in ips if (":" in ip) == (family == "ip6")
+                                    and not ip.startswith("127.") and ip != "::1"}
+    return found, elements
+
+
+def base_chains(family: str, node: NodeView) -> list[Chain]:
+    """The chains that every node has."""
+    mark = node.masquerade_mark
+    daddr = f"{family} daddr"
+    service = (daddr, "meta l4proto", "th dport")
+    local = [Compare("fib daddr type", ("local",)), Compare(daddr, (LOOPBACK[family],), True)]
+    ours = local if node.node_port_ips(default=PRIMARY) is None else [Compare(daddr, ("@nodeport-ips",))]
+
+    def node_ports(name: str) -> Rule:
+        return Rule(tuple(ours), Lookup(service[1:], name))
+
+    def services(name: str) -> Rule:
+        return Rule((), Lookup(service, name))
+
+    check = [Rule((Compare(daddr, ("@cluster-ips",)),), Reject(), "Reject traffic to invalid ports of ClusterIPs")]
+    cidrs = tuple(cidr for cidr in node.service_cidrs if (":" in cidr) == (family == "ip6"))
+    if cidrs:
+        check.append(Rule((Compare(daddr, cidrs),), DROP, "Drop traffic to unallocated ClusterIPs"))
+    chains: dict[str, list[Rule]] = {name: [] for name in (*_HOOKS, *dict.fromkeys(to for _, to, _ in _JUMPS))}
+    for source, target, new in _JUMPS:
+        chains[source].append(Rule((_NEW,) if new else (), Verdict("jump", target)))
+    chains |= {
+        "mark-for-masquerade": [Rule((), ChangeMark("|", mark))],
+        "masquerading": [Rule((Unmarked(mark),), RETURN), Rule((), ChangeMark("^", mark)), Rule((), Masquerade())],
+        "cluster-ips-check": check,
+        "reject-chain": [Rule((), Reject())],
+        "service-endpoints-check": [services("no-endpoint-services")],
+        "nodeport-endpoints-check": [node_ports("no-endpoint-nodeports")],
+        "firewall-check": [services("firewall-ips")],
+        "services": [services("service-ips"), node_ports("service-nodeports")],
+    }
+    notes = {"reject-chain": "helper for @no-endpoint-services / @no-endpoint-nodeports"}
+    return [Chain(name, tuple(rules), _HOOKS.get(name), notes.get(name, "")) for name, rules in chains.items()]
