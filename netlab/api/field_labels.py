@@ -18,9 +18,9 @@ _MORE = {
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
     "replicasets": ("status.replicas",),
+    "replicationcontrollers": ("status.replicas",),
     "jobs": ("status.successful",),
     "certificatesigningrequests": ("spec.signerName",),
-    "replicationcontrollers": ("status.replicas",),
 }
 _PATHS = {("events", "source"): "source.component", ("jobs", "status.successful"): "status.succeeded"}
 _ABSENT = {"spec.unschedulable": "false", "spec.hostNetwork": "false", "status.replicas": "0",
@@ -34,12 +34,14 @@ def resolve(kind: Resource, fields: FieldSelector) -> FieldSelector:
 
 def _resolved(kind: Resource, term: FieldTerm) -> FieldTerm:
     known = kind.selectable if kind.custom else _MORE.get(kind.plural)
-    # Where upstream has no conversion of its own, any kind may be asked for a namespace, as in those of a cluster.
+    # Where upstream has no conversion of its own, objects of a cluster may be asked for a namespace, too.
     if term.path in (_ALWAYS if kind.namespaced or known is None else _ALWAYS[:1]):
         return term
     if term.path in (known or ()):
+        if kind.custom:
+            return term
         return term._replace(path=_PATHS.get((kind.plural, term.path), term.path), absent=_ABSENT.get(term.path, ""))
-    if kind.plural == "jobs":
+    if kind.key == "jobs":
         raise bad_request(f'field label "{term.path}" not supported for Job')
     if known is not None:
         raise bad_request(f"field label not supported: {term.path}")
