@@ -30,7 +30,7 @@ REDIS_BUILTINS = {"redis-server": "netlab.workloads.redis:main", "redis-cli": "n
 """The same, of the machines that have no such program."""
 
 PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workloads.pause", "netlab.workloads.redis",
-           "netlab.workloads.redis_cli", "netlab.workloads.interactive", "netlab.server.dns", "netlab.server.zone_dns")
+           "netlab.workloads.redis_cli", "netlab.workloads.interactive", "netlab.server.dns")
 """Modules that the lab init loads once, so that built-ins start in a fork without importing anything."""
 
 # curlimages/curl: a first word that is no program is an argument of curl.
