@@ -38,10 +38,12 @@ class Name(tuple[str, ...]):
 
     def within(self, other: Name) -> bool:
         """Whether the name is `other` or below it; the case does not matter."""
-        if len(self) < len(other):
+        start = len(self) - len(other)
+        if start < 0:
             return False
-        end = self[len(self) - len(other):]
-        return end == other or tuple(map(str.lower, end)) == tuple(map(str.lower, other))
+        tail = self[start:]
+        return tail == other or all(a == b or a.lower() == b.lower() for a, b in zip(reversed(tail), reversed(other),
+                                                                                      strict=True))
 
     def __add__(self, other: object) -> Name:
         if not isinstance(other, tuple):
@@ -190,6 +192,11 @@ def parse_address(text: str) -> IPAddress | None:
         return None if "%" in text else ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+def known_address(text: str) -> IPAddress:
+    """The address of a text that is known to be one in its usual form; many times faster than finding that out."""
+    return IPv6Address(text) if ":" in text else IPv4Address(int.from_bytes(bytes(map(int, text.split("."))), "big"))
 
 
 def reverse_address(name: Name) -> IPAddress | None:

@@ -87,6 +87,11 @@ class NodeTables:
         return normalise(netnses.visit(self.netns, lambda: run([f"{PROGRAMS[family]}-legacy-save"])))
 
 
+def restore(ruleset: Ruleset) -> None:
+    """Writes the tables of this thread's netns by the program: only it knows the numbers of ipsets."""
+    run([f"{PROGRAMS[ruleset.family]}-legacy-restore", "--wait", f"{LOCK_LIMIT:.0f}"], render(ruleset))
+
+
 def normalise(text: str) -> str:
     """iptables-save's text without `#` lines, counters as [0:0], tables in the order in which we print them."""
     tables: dict[str, list[str]] = {}

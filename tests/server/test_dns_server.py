@@ -213,7 +213,10 @@ class Server:
                 self.said += os.read(self.process.stdout.fileno(), 65536)
             return text.encode() in self.said
 
-        until(said, f"the log says {text!r}: {self.said}", 20)
+        try:
+            until(said, f"the log says {text!r}", 20)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says:\n{self.said.decode()}") from None
 
     def udp(self, data, limit=5.0):
         with socket.socket(type=socket.SOCK_DGRAM) as client:
