@@ -11,6 +11,8 @@ import pytest
 from dnslib import QTYPE, RCODE, RR, TXT, A, DNSHeader, DNSQuestion, DNSRecord
 from test_dns_server import WEB, FakeApi, Server, free_ports, namespace, question, service, until
 
+pytestmark = pytest.mark.slow
+
 
 class Upstream:
     """Another DNS server, over UDP and TCP: www is an address, big is only whole over TCP, mute has no answer."""

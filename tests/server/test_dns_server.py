@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from dnslib import DNSHeader, DNSQuestion, DNSRecord
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = {"/api/v1/namespaces": "namespaces", "/api/v1/services": "services",
          "/apis/discovery.k8s.io/v1/endpointslices": "endpointslices"}
