@@ -206,15 +206,15 @@ class Server:
                                    metrics=self.metrics_port, extra=extra))
         new.rename(self.corefile)
 
-    def until_said(self, text):
-        """Waits for a line in the log that has the text."""
+    def until_said(self, *texts):
+        """Waits for a line in the log that has one of the texts."""
         def said():
             if select.select([self.process.stdout], [], [], 0)[0]:
                 self.said += os.read(self.process.stdout.fileno(), 65536)
-            return text.encode() in self.said
+            return any(text.encode() in self.said for text in texts)
 
         try:
-            until(said, f"the log says {text!r}", 20)
+            until(said, f"the log says {texts}", 20)
         except AssertionError as error:
             raise AssertionError(f"{error}; it says:\n{self.said.decode()}") from None
 
