@@ -38,12 +38,10 @@ class Name(tuple[str, ...]):
 
     def within(self, other: Name) -> bool:
         """Whether the name is `other` or below it; the case does not matter."""
-        start = len(self) - len(other)
-        if start < 0:
+        if len(self) < len(other):
             return False
-        tail = self[start:]
-        return tail == other or all(a == b or a.lower() == b.lower() for a, b in zip(reversed(tail), reversed(other),
-                                                                                      strict=True))
+        end = self[len(self) - len(other):]
+        return end == other or tuple(map(str.lower, end)) == tuple(map(str.lower, other))
 
     def __add__(self, other: object) -> Name:
         if not isinstance(other, tuple):
