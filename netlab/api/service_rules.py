@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from netlab.api.container_rules import PROTOCOLS
 from netlab.api.object_rules import IMMUTABLE, label_errors
-from netlab.api.pod_rules import PROTOCOLS
 from netlab.api.service_defaults import (
     NODE_PORT_TYPES,
     externally_accessible,

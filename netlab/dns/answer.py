@@ -42,17 +42,20 @@ class Answer:
     tags: frozenset[Tag] | None = None  # what it depends on; None: on anything
 
 
+BY = "kubernetes"
+
+
 def answer(question: Question, view: DnsView, zones: Zones) -> Answer | None:
     """The answer from what the view knows; None for names in no zone."""
     zone = zones.of(question.name)
     if zone is None:
         return None
     if question.type in ("AXFR", "IXFR"):
-        return Answer("REFUSED", authoritative=False)
+        return Answer("REFUSED", authoritative=False, by=BY)
     lookup = Lookup(question.name, zone, view, zones)
     found, depends = records(question.type, lookup), tags(question.name, question.type, view, zones)
     if found is None:
-        return Answer("NXDOMAIN" if view.synced else "SERVFAIL", authority=(soa(lookup),), tags=depends)
+        return Answer("NXDOMAIN" if view.synced else "SERVFAIL", authority=(soa(lookup),), tags=depends, by=BY)
     if not found.answer:
-        return Answer(authority=(soa(lookup),), tags=depends)
-    return Answer(answer=found.answer, additional=found.additional, tags=depends)
+        return Answer(authority=(soa(lookup),), tags=depends, by=BY)
+    return Answer(answer=found.answer, additional=found.additional, tags=depends, by=BY)

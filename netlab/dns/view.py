@@ -80,7 +80,7 @@ class Pod:
     def tags(self) -> Iterator[Tag]:
         """Whose answers it can be seen in."""
         for ip in self.addresses:
-            yield "", ip
+            yield self.key.namespace, ip
 
 
 @dataclass(frozen=True, slots=True)

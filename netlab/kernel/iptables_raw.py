@@ -34,6 +34,18 @@ def holds(table: PackedTable) -> bool:
     return found is not None and blank(found, table.offsets, table.layout) == table.image
 
 
+def has_size(table: PackedTable) -> bool:
+    """Whether this netns's table has as many entries and bytes as that one."""
+    with _socket(table) as handle:
+        return _info(handle, table.name)[1:] == (table.entries, table.size)
+
+
+def is_in_use(table: PackedTable) -> bool:
+    """Whether this netns's table has rules or chains. Asked so, the kernel makes a table if there is none."""
+    with _socket(table) as handle:
+        return _info(handle, table.name)[1] > len(table.policies) + 1
+
+
 def put(table: PackedTable) -> None:
     """Makes the table that one in a single call; OSError if the kernel refuses.
 

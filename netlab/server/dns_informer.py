@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -74,15 +75,22 @@ class Informer:
 
     def follow(self) -> None:
         """Lists the resource and applies its events, until the watch ends or has to begin with a list again."""
+        revision = self._list()
+        gc.collect()
+        gc.freeze()  # what was listed stays: to look at it again and again would make questions wait
+        for event in self._client.watch(self._path, revision):
+            if event.get("type") == "ERROR" or self._stopped.is_set():
+                return
+            self._apply(str(event.get("type")), event.get("object") or {})
+
+    def _list(self) -> str:
+        """Takes over all objects of the resource; the revision that they were of."""
         listing = self._client.get(self._path)
         self._client.close()  # the watch has a connection of its own, and lists are far between
         objects = [seen for item in listing.get("items") or () if (seen := self._parse(item))]
         self._update(
             lambda view: view.with_list(self._resource, objects, now=int(time.time())))
-        for event in self._client.watch(self._path, str(meta.metadata(listing).get("resourceVersion") or "")):
-            if event.get("type") == "ERROR" or self._stopped.is_set():
-                return
-            self._apply(str(event.get("type")), event.get("object") or {})
+        return str(meta.metadata(listing).get("resourceVersion") or "")
 
     def _apply(self, type: str, manifest: Manifest) -> None:
         now = int(time.time())

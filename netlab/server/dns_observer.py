@@ -136,23 +136,18 @@ class Observer:
         if server and server.get(Prometheus):
             with self._lock:
                 self._count(kind, seconds, 1)
-        if server and query.question:
-            self._write(server, query, result, Exchange(
+        if server and query.question and (log := server.get(Log)):
+            line = log.line(query.question.name, Exchange(
                 client.address, client.port, query.id, str(query.question.name).lower(), query.question.type, "IN",
                 transport, size, kind.dnssec_ok, query.edns.size if query.edns else 65535 if tcp else 512,
                 result.rcode, int.from_bytes(wire[2:4], "big"), len(wire), seconds, answered=bool(result.answer)))
+            if line is not None:
+                self._output.info(line)
+        if server and query.question and result.error and (errors := server.get(Errors)):
+            self._error(errors, f"2 {str(query.question.name).lower()} {query.question.type}: {result.error}")
         return kind
 
-    def _write(self, server: Server, query: Query, result: Answer, exchange: Exchange) -> None:
-        log, errors = server.get(Log), server.get(Errors)
-        assert query.question is not None
-        if log and (line := log.line(query.question.name, exchange)) is not None:
-            self._output.info(line)
-        if errors and result.error:
-            self._error(errors, result.error, f"2 {str(query.question.name).lower()} {query.question.type}: "
-                                              f"{result.error}")
-
-    def _error(self, errors: Errors, error: str, line: str) -> None:
+    def _error(self, errors: Errors, line: str) -> None:
         rule = errors.rule(line)
         if rule is None:
             self._output.limited("ERROR", f"plugin/errors: {line}")
@@ -187,10 +182,13 @@ class Observer:
 
     def page(self, configuration: Configuration, kept: Iterable[tuple[object, int, float]]) -> str:
         """The metrics. `kept` are the answers from bytes since the last time: (kind, how many, seconds of each)."""
+        caches = {(f"dns://:{server.port}", str(server.zone)): server.get(Cache) for server in configuration.servers}
         with self._lock:
             for kind, times, seconds in kept:
                 if isinstance(kind, Kind):
                     self._count(kind, seconds, times)
+                    if cache := caches.get((kind.server, kind.zone)):
+                        cache.misses[0] += times  # bytes are only kept of what this cache may not keep
             for server in configuration.servers:
                 if cache := server.get(Cache):
                     self._cache(f"dns://:{server.port}", cache)

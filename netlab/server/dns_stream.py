@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +17,9 @@ from netlab.kernel.listening import listening
 
 IDLE = 10.0  # seconds without a whole message, or with a response not taken, before a connection is closed
 MAX_CONNECTIONS = 256
+MAX_PEER = 64  # of them from one address, while there are others
+BATCH = 4  # messages of one connection before the others, and the thread that serves datagrams, have their turn
+MAX_WAITING = 64  # responses to one connection that come later
 MAX_OUTPUT = 256 << 10  # bytes of responses not taken yet; nothing more is read above
 
 Peer = tuple[str, int]
@@ -37,6 +41,12 @@ class _Connection:
     output: bytearray = field(default_factory=bytearray)
     waiting: int = 0  # responses that come later
     ended: bool = False  # nothing more will be read
+    more: bool = False  # there may be whole messages that had no turn yet
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is to take or to get some of its responses first."""
+        return len(self.output) >= MAX_OUTPUT or self.waiting >= MAX_WAITING
 
 
 class StreamServer:
@@ -47,6 +57,7 @@ class StreamServer:
         self._max_connections = max_connections
         self._selector = selectors.DefaultSelector()
         self._connections: set[_Connection] = set()
+        self._turns: set[_Connection] = set()  # with messages that have arrived and had no turn yet
         self._listeners: dict[int, socket.socket] = {}
         self._posted: deque[Callable[[], object]] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -84,7 +95,10 @@ class StreamServer:
         while True:
             first = min((connection.deadline for connection in self._connections), default=None)
             wait = None if first is None else max(0.0, first - time.monotonic())
-            for key, _ in self._selector.select(wait):
+            turns, self._turns = self._turns, set()
+            for connection in turns:
+                self._serve(connection)
+            for key, _ in self._selector.select(0 if self._turns else wait):
                 if isinstance(key.data, _Connection):
                     self._serve(key.data)
                 elif key.data is None:
@@ -106,42 +120,47 @@ class StreamServer:
             time.sleep(0.05)  # out of descriptors: let the present connections end
             return
         if len(self._connections) >= self._max_connections:
-            self._close(min(self._connections, key=lambda connection: connection.deadline))
+            self._close(self._least_missed())
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = _Connection(client, consume, time.monotonic() + self._idle, peer[:2])
         self._connections.add(connection)
         self._selector.register(client, selectors.EVENT_READ, connection)
 
+    def _least_missed(self) -> _Connection:
+        """The connection that has to go: the one quiet for longest, of an address that has too many if there is one."""
+        count = Counter(connection.peer[0] for connection in self._connections)
+        greedy = {peer for peer, number in count.items() if number > MAX_PEER}
+        return min((connection for connection in self._connections if not greedy or connection.peer[0] in greedy),
+                   key=lambda connection: connection.deadline)
+
     def _serve(self, connection: _Connection) -> None:
         if connection not in self._connections:
             return
         try:
-            if not connection.ended and len(connection.output) < MAX_OUTPUT:
+            if not connection.more and not connection.ended and not connection.is_full:
                 self._receive(connection)
-            progress = True
-            while progress:
-                progress = self._answer(connection)
-                if connection.output:
-                    try:
-                        del connection.output[:connection.socket.send(connection.output)]
-                    except BlockingIOError:
-                        break
+            connection.more = self._answer(connection)
+            if connection.output:
+                with contextlib.suppress(BlockingIOError):
+                    del connection.output[:connection.socket.send(connection.output)]
+            if connection.more and not connection.is_full:
+                self._turns.add(connection)
         except Exception:  # reset by the client, or a message that its protocol cannot take
             self._close(connection)
             return
-        if connection.ended and not connection.output and not connection.waiting:
+        if connection.ended and not (connection.output or connection.waiting or connection.more):
             self._close(connection)
             return
         events = selectors.EVENT_WRITE if connection.output else 0
-        if not connection.ended and len(connection.output) < MAX_OUTPUT:
+        if not connection.ended and not connection.more and not connection.is_full:
             events |= selectors.EVENT_READ
         self._selector.modify(connection.socket, events, connection)
 
     @staticmethod
     def _receive(connection: _Connection) -> None:
         try:
-            data = connection.socket.recv(65536)
+            data = connection.socket.recv(8192)
         except BlockingIOError:
             return
         connection.input += data
@@ -149,14 +168,16 @@ class StreamServer:
             connection.ended = True
 
     def _answer(self, connection: _Connection) -> bool:
-        """Answers the whole messages that have arrived, as far as their responses are taken; whether there were any."""
-        any_answered = False
-        while connection.input and len(connection.output) < MAX_OUTPUT:
+        """Answers some of the whole messages that have arrived; whether there may be more whose turn it can be."""
+        for _ in range(BATCH):
+            if connection.is_full:
+                return True
+            if not connection.input:
+                return False
             used, response, last = connection.consume(bytes(connection.input), connection.peer,
                                                       partial(self._later, connection))
             if not used and not last:
-                break
-            any_answered = True
+                return False
             connection.deadline = time.monotonic() + self._idle
             del connection.input[:used]
             connection.waiting += response is None
@@ -164,7 +185,7 @@ class StreamServer:
             if last:
                 connection.ended = True
                 connection.input.clear()
-        return any_answered
+        return bool(connection.input)
 
     def _later(self, connection: _Connection, response: bytes) -> None:
         self._post(partial(self._late, connection, response))
@@ -178,6 +199,7 @@ class StreamServer:
 
     def _close(self, connection: _Connection) -> None:
         self._connections.discard(connection)
+        self._turns.discard(connection)
         self._selector.unregister(connection.socket)
         connection.socket.close()
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from netlab.api.columns import NONE, age, more
-from netlab.api.pod_rules import PROTOCOLS
+from netlab.api.container_rules import PROTOCOLS
 from netlab.api.resource import Column, Resource
 from netlab.model import addresses, meta, names
 from netlab.model.errors import FieldError, invalid, not_supported, required

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from netlab.api.columns import age, more
+from netlab.api.container_rules import PROTOCOLS
 from netlab.api.object_rules import unchanged
-from netlab.api.pod_rules import PROTOCOLS
 from netlab.api.resource import Column, Resource
 from netlab.api.resources.endpoints import address_errors
 from netlab.model import addresses, meta, names

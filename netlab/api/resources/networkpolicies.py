@@ -7,8 +7,8 @@ from ipaddress import ip_network
 from typing import Any
 
 from netlab.api.columns import age, label_selector
+from netlab.api.container_rules import PROTOCOLS
 from netlab.api.object_rules import selector_errors
-from netlab.api.pod_rules import PROTOCOLS
 from netlab.api.resource import Column, Resource
 from netlab.model import meta, names
 from netlab.model.errors import FieldError, forbidden, invalid, not_supported, required
