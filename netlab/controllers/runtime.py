@@ -62,7 +62,8 @@ class Controller:
         one, and the other tasks of the loop get half of the time. In a small lab this is far below a millisecond.
         """
         failures = 0
-        end = self.store.subscribe(self.resources, self._wake.set)
+        known = self.resources
+        end = self.store.subscribe(known, self._wake.set)
         try:
             while True:
                 self._wake.clear()
@@ -77,6 +78,11 @@ class Controller:
                         traceback.print_exc()
                     delay = BACKOFF[min(failures, len(BACKOFF) - 1)]
                     failures += 1
+                if known != self.resources:  # what it has just seen made it follow others: what of these it missed?
+                    end()
+                    known = self.resources
+                    end = self.store.subscribe(known, self._wake.set)
+                    self._wake.set()
                 self.on_progress()
                 await asyncio.sleep(BACKOFF[0] if failures else min(time.monotonic() - started, self.longest_rest))
                 try:

@@ -89,7 +89,7 @@ class NodeTables:
 
 def restore(ruleset: Ruleset) -> None:
     """Writes the tables of this thread's netns by the program: only it knows the numbers of ipsets."""
-    _run([f"{PROGRAMS[ruleset.family]}-legacy-restore", "--wait", f"{LOCK_LIMIT:.0f}"], render(ruleset))
+    run([f"{PROGRAMS[ruleset.family]}-legacy-restore", "--wait", f"{LOCK_LIMIT:.0f}"], render(ruleset))
 
 
 def normalise(text: str) -> str:
