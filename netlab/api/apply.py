@@ -34,13 +34,15 @@ def last_applied(live: Manifest) -> Manifest:
     return found if isinstance(found, dict) else {}
 
 
-def three_way_patch(last_applied: Manifest | None, modified: Manifest, live: Manifest) -> Manifest:
+def three_way_patch(last_applied: Manifest | None, modified: Manifest, live: Manifest, *,
+                    shape: Shape | None = None) -> Manifest:
     """The strategic merge patch that client-side apply sends; {} when there is nothing to do.
 
     What `modified` says and `live` does not is set; what was in `last_applied` and is in `modified` no more is
     removed; everything else of `live` stays. All three are whole objects; `modified` carries its annotation already.
+    With the shape `OBJECT` it is a JSON merge patch, as for custom kinds.
     """
-    return _diff(last_applied or {}, modified, live, of_kind(str(modified.get("kind", ""))))
+    return _diff(last_applied or {}, modified, live, shape or of_kind(str(modified.get("kind", ""))))
 
 
 def _diff(original: dict[str, Any], modified: dict[str, Any], live: dict[str, Any],

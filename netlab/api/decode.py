@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from netlab.api.shapes import OBJECT, Shape, bare, fields, go_name, of_kind
+from netlab.api.shapes import OBJECT, Shape, bare, fields_of, go_name, of_kind
 from netlab.model.errors import bad_request
 from netlab.model.meta import Manifest
 
@@ -35,11 +35,12 @@ class Doubled(dict[str, Any]):
     names: tuple[str, ...] = ()
 
 
-def decode(manifest: Any, kind: str, api_version: str, *, strict: bool = False,
-           told: list[str] | None = None, tolerated: frozenset[str] = frozenset()) -> Manifest:
+def decode(manifest: Any, kind: str, api_version: str, *, strict: bool = False, told: list[str] | None = None,
+           tolerated: frozenset[str] = frozenset(), shape: Shape | None = None) -> Manifest:
     """A checked copy of `manifest`. ApiError 400 for a value of a wrong type, and when strict for an unknown field.
 
     What there is to tell, such as `unknown field "spec.replica"`, is added to `told`; `tolerated` lets strictness pass.
+    `shape` is given for custom kinds.
     """
     found: list[str] = []
     version = api_version.rpartition("/")[2]
@@ -47,7 +48,7 @@ def decode(manifest: Any, kind: str, api_version: str, *, strict: bool = False,
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: json: cannot unmarshal '
                           f"{json_type(manifest)} into Go value of type v1.{kind}")
     try:
-        result: Manifest = _value(manifest, of_kind(kind), "", kind, found)
+        result: Manifest = _value(manifest, shape or of_kind(kind), "", kind, found)
     except TypeError as error:
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from None
     found = [text for text in found if text not in tolerated]
@@ -64,21 +65,24 @@ def strict_error(told: list[str]) -> str:
 
 
 def _value(value: Any, shape: Shape, path: str, owner: str, told: list[str]) -> Any:
-    form = shape.form
+    form, loose = shape.form, "loose" in shape.marks
+    if loose and not isinstance(value, list if form == "list" else dict):
+        return copy(value)  # validation says so
     if isinstance(value, Doubled) and form in ("struct", "map"):
         told += [f'duplicate field "{_join(path, name)}"' for name in value.names]
     if form == "struct":
-        known = fields(shape.name)
+        known = fields_of(shape)
         if not isinstance(value, dict):
             raise _mismatch(value, go_name(shape.name), owner, path)
         result = {}
         for key, item in value.items():
-            if item is None:
+            if item is None and not loose:
                 continue
             inner = _join(path, key)
             field = known.get(key)
             if field is None:
-                told.append(f'unknown field "{inner}"')
+                if "open" not in shape.marks:
+                    told.append(f'unknown field "{inner}"')
                 result[key] = copy(item)
             else:
                 result[key] = _value(item, field, inner, shape.name, told)
@@ -87,13 +91,13 @@ def _value(value: Any, shape: Shape, path: str, owner: str, told: list[str]) -> 
         if not isinstance(value, list | tuple):
             raise _mismatch(value, _go_name(shape), owner, path)
         element = shape.element or OBJECT
-        return [_value(_zero(element) if item is None else item, element, f"{path}[{index}]", owner, told)
+        return [_value(_zero(element) if item is None and not loose else item, element, f"{path}[{index}]", owner, told)
                 for index, item in enumerate(value)]
     if form == "map":
         if not isinstance(value, dict):
             raise _mismatch(value, _go_name(shape), owner, path)
         element = shape.element or OBJECT
-        return {key: _value(_zero(element) if item is None else item, element, path + _ENTRY, owner, told)
+        return {key: _value(_zero(element) if item is None and not loose else item, element, path + _ENTRY, owner, told)
                 for key, item in value.items()}
     return _plain(value, shape, path, owner)
 

@@ -18,7 +18,7 @@ def ready_to_go(manifest: Manifest) -> bool:
     """Whether nothing holds an object that is being deleted any more."""
     data = meta.metadata(manifest)
     held = data.get("finalizers") or data.get("deletionGracePeriodSeconds") or (
-        manifest["kind"] == "Namespace" and meta.spec(manifest).get("finalizers"))
+        (manifest["apiVersion"], manifest["kind"]) == ("v1", "Namespace") and meta.spec(manifest).get("finalizers"))
     return meta.is_deleting(manifest) and not held
 
 
@@ -48,7 +48,8 @@ def marked(kind: Resource, old: Manifest, *, propagation: str, grace_period: int
         data["deletionTimestamp"] = meta.timestamp(now + timedelta(seconds=grace))
         if data.get("generation"):
             data["generation"] += 1
-    if kind.plural == "namespaces":
+        kind.on_delete(new, meta.timestamp(now))
+    if kind.key == "namespaces":
         new["status"] = {**meta.status(new), "phase": "Terminating"}
     else:
         data["deletionGracePeriodSeconds"] = grace
@@ -57,7 +58,7 @@ def marked(kind: Resource, old: Manifest, *, propagation: str, grace_period: int
 
 def seconds_to_end(kind: Resource, pod: Manifest, asked: int | None) -> int:
     """Seconds that a pod's processes have to end; 0 for everything that no kubelet looks after."""
-    if kind.plural != "pods" or not meta.spec(pod).get("nodeName"):
+    if kind.key != "pods" or not meta.spec(pod).get("nodeName"):
         return 0
     if meta.status(pod).get("phase") in ("Succeeded", "Failed"):
         return 0

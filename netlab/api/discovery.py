@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from netlab.api.request import Request
 from netlab.api.resource import VERBS, Resource
-from netlab.api.resources import RESOURCES
 from netlab.api.response import Response, dump, json_response
-from netlab.api.views import VIEWS
+from netlab.api.served import Served
 
 VERSION = {"major": "1", "minor": "33", "gitVersion": "v1.33.0", "gitCommit": "0", "gitTreeState": "clean",
            "buildDate": "2025-04-23T00:00:00Z", "goVersion": "go1.24", "compiler": "gc", "platform": "linux/amd64"}
@@ -33,53 +32,47 @@ REVIEWS = {"localsubjectaccessreviews": "LocalSubjectAccessReview",
            "selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrulesreviews": "SelfSubjectRulesReview",
            "subjectaccessreviews": "SubjectAccessReview", "selfsubjectreviews": "SelfSubjectReview",
            "tokenreviews": "TokenReview"}
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 LOCAL = "localsubjectaccessreviews"
 
 
-@cache
-def groups() -> tuple[str, ...]:
+@lru_cache(maxsize=4)
+def groups(served: Served) -> tuple[str, ...]:
     """The groups besides the core one, in the order in which ambiguous names are looked up."""
-    return tuple(dict.fromkeys([*(kind.group for kind in RESOURCES.values() if kind.group),
-                                *(group for group, _, _ in VIEWS), *REVIEW_GROUPS]))
+    return tuple(dict.fromkeys([*served.groups(), *REVIEW_GROUPS]))
 
 
-@cache
-def versions(group: str) -> tuple[str, ...]:
+@lru_cache(maxsize=500)
+def versions(served: Served, group: str) -> tuple[str, ...]:
     """The versions of a group, the preferred one first."""
-    found = {kind.version for kind in RESOURCES.values() if kind.group == group} | {
-        version for other, version, _ in VIEWS if other == group} | ({"v1"} if group in REVIEW_GROUPS else set())
-    return tuple(sorted(found, reverse=True))
+    return tuple(served.versions(group)) or (("v1",) if group in REVIEW_GROUPS else ())
 
 
-def respond(request: Request) -> Response | None:
+def respond(request: Request, served: Served) -> Response | None:
     """The answer to a discovery request, None for any other path."""
     path = request.path
     if path == "/version":
         return json_response(VERSION)
-    if path == CRDS:  # kubectl asks before it says that it does not know a kind; there are none
-        return json_response({"kind": "CustomResourceDefinitionList", "apiVersion": "apiextensions.k8s.io/v1",
-                              "metadata": {"resourceVersion": "1"}, "items": []})
     version = _aggregated_version(request.headers.get("accept", ""))
     if path in ("/api", "/apis") and version:
-        document = _aggregated(("",) if path == "/api" else groups(), version)
+        document = _aggregated(served, ("",) if path == "/api" else groups(served), version)
         return Response(200, dump(document), AGGREGATED.format(version))
     if path == "/":
         return json_response({"paths": ["/api", "/api/v1", "/apis", *(
-            f"/apis/{group}/{version}" for group in groups() for version in versions(group)),
+            f"/apis/{group}/{version}" for group in groups(served) for version in versions(served, group)),
                                         "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]})
     if path == "/api":
         return json_response({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
     if path == "/apis":
-        return json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(g) for g in groups()]})
+        return json_response({"kind": "APIGroupList", "apiVersion": "v1",
+                              "groups": [_group(served, group) for group in groups(served)]})
     if path == "/api/v1":
-        return json_response(_resource_list("", "v1"))
-    for group in groups():
+        return json_response(_resource_list(served, "", "v1"))
+    for group in groups(served):
         if path == f"/apis/{group}":
-            return json_response({"kind": "APIGroup", "apiVersion": "v1"} | _group(group))
-        for name in versions(group):
+            return json_response({"kind": "APIGroup", "apiVersion": "v1"} | _group(served, group))
+        for name in versions(served, group):
             if path == f"/apis/{group}/{name}":
-                return json_response(_resource_list(group, name))
+                return json_response(_resource_list(served, group, name))
     return None
 
 
@@ -98,19 +91,14 @@ def _aggregated_version(accept: str) -> str:
     return ""
 
 
-def _group(name: str) -> dict[str, Any]:
-    found = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions(name)]
+def _group(served: Served, name: str) -> dict[str, Any]:
+    found = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions(served, name)]
     return {"name": name, "versions": found, "preferredVersion": found[0]}
 
 
-def _kinds(group: str, version: str) -> list[Resource]:
-    return [kind for kind in RESOURCES.values() if (kind.group, kind.version) == (group, version)] + [
-        view.served for (other, name, _), view in VIEWS.items() if (other, name) == (group, version)]
-
-
-def _resource_list(group: str, version: str) -> dict[str, Any]:
+def _resource_list(served: Served, group: str, version: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
-    for kind in _kinds(group, version):
+    for kind in served.kinds(group, version):
         found.append({"name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced,
                       "kind": kind.kind, "verbs": list(VERBS), "shortNames": list(kind.short_names),
                       "categories": list(kind.categories)})
@@ -124,12 +112,12 @@ def _resource_list(group: str, version: str) -> dict[str, Any]:
             "resources": found}
 
 
-def _aggregated(names: tuple[str, ...], version: str) -> dict[str, Any]:
+def _aggregated(served: Served, names: tuple[str, ...], version: str) -> dict[str, Any]:
     items = []
     for group in names:
         found = []
-        for name in versions(group):
-            resources = [_aggregated_resource(kind) for kind in _kinds(group, name)]
+        for name in versions(served, group):
+            resources = [_aggregated_resource(kind) for kind in served.kinds(group, name)]
             resources += [{"resource": review, "responseKind": {"group": group, "version": "v1",
                                                                 "kind": REVIEWS[review]},
                            "scope": "Namespaced" if review == LOCAL else "Cluster",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from netlab.api.registry import Registry
 
 PLURAL = "poddisruptionbudgets"
-_SCALED = {"ReplicaSet": "replicasets", "Deployment": "deployments", "StatefulSet": "statefulsets"}
+_SCALED = {"ReplicaSet": "replicasets", "Deployment": "deployments", "StatefulSet": "statefulsets",
+           "ReplicationController": "replicationcontrollers"}
 TOO_MANY = "Cannot evict pod as it would violate the pod's disruption budget."
 SEVERAL = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 

@@ -18,6 +18,7 @@ _MORE = {
     "secrets": ("type",),
     "services": ("spec.clusterIP", "spec.type"),
     "replicasets": ("status.replicas",),
+    "replicationcontrollers": ("status.replicas",),
     "jobs": ("status.successful",),
     "certificatesigningrequests": ("spec.signerName",),
 }
@@ -32,13 +33,16 @@ def resolve(kind: Resource, fields: FieldSelector) -> FieldSelector:
 
 
 def _resolved(kind: Resource, term: FieldTerm) -> FieldTerm:
-    known = _MORE.get(kind.plural)
-    if term.path in _ALWAYS:
+    known = kind.selectable if kind.custom else _MORE.get(kind.plural)
+    # Where upstream has no conversion of its own, objects of a cluster may be asked for a namespace, too.
+    if term.path in (_ALWAYS if kind.namespaced or known is None else _ALWAYS[:1]):
         return term
     if term.path in (known or ()):
+        if kind.custom:
+            return term
         return term._replace(path=_PATHS.get((kind.plural, term.path), term.path), absent=_ABSENT.get(term.path, ""))
-    if kind.plural == "jobs":
+    if kind.key == "jobs":
         raise bad_request(f'field label "{term.path}" not supported for Job')
-    if known:
+    if known is not None:
         raise bad_request(f"field label not supported: {term.path}")
     raise bad_request(f'"{term.path}" is not a known field selector: only "metadata.name", "metadata.namespace"')

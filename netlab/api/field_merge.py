@@ -9,13 +9,13 @@ from typing import Any
 
 from netlab.api.decode import copy
 from netlab.api.field_set import FieldSet, Path, is_atomic, item_element, with_parents
-from netlab.api.shapes import Shape, child, of_kind
+from netlab.api.shapes import Shape, child
 from netlab.model.meta import Manifest
 
 
-def merge(live: Manifest, applied: Manifest, kind: str) -> Manifest:
+def merge(live: Manifest, applied: Manifest, shape: Shape) -> Manifest:
     """The live object with everything that the configuration says: maps and keyed lists merged, the rest replaced."""
-    merged: Manifest = _merge(live, applied, of_kind(kind))
+    merged: Manifest = _merge(live, applied, shape)
     return merged
 
 
@@ -37,7 +37,7 @@ def _merge(live: Any, applied: Any, shape: Shape | None) -> Any:
     return [*(both.pop(element) if element in both else copy(item) for element, item in items.items()), *both.values()]
 
 
-def prune(manifest: Manifest, kind: str, *, before: FieldSet, owned: FieldSet) -> Manifest:
+def prune(manifest: Manifest, shape: Shape, *, before: FieldSet, owned: FieldSet) -> Manifest:
     """The object without the fields of `before` that are in nobody's set any more.
 
     A map that held only such fields goes too, with what defaults put there; maps of the metadata stay as long as
@@ -49,7 +49,7 @@ def prune(manifest: Manifest, kind: str, *, before: FieldSet, owned: FieldSet) -
     removed: set[Path] = set()
     for path in sorted(gone, key=len):
         if len(path) > 1 and path[:-1] not in removed and (path in before or path[0] != "f:metadata"):
-            _remove(result, of_kind(kind), path)
+            _remove(result, shape, path)
             removed.add(path)
         elif path[:-1] in removed:
             removed.add(path)

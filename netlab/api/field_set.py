@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from netlab.api import shapes
-from netlab.api.shapes import Shape, child, fields, of_kind
+from netlab.api.shapes import Shape, child, fields_of
 from netlab.model.errors import bad_request
 from netlab.model.meta import Manifest
 
@@ -48,7 +48,7 @@ def item_element(item: Any, shape: Shape) -> str:
     return "k:" + _compact(dict(sorted(keys.items())))
 
 
-def flatten(manifest: Manifest, kind: str, *, containers: bool) -> dict[Path, Any]:
+def flatten(manifest: Manifest, shape: Shape, *, containers: bool) -> dict[Path, Any]:
     """The owned paths of an object with their values; what only the server writes is left out.
 
     With `containers` also the maps and lists that hold them, as they come into being by an update; without, what an
@@ -58,7 +58,7 @@ def flatten(manifest: Manifest, kind: str, *, containers: bool) -> dict[Path, An
     data = manifest.get("metadata")
     if isinstance(data, dict) and "managedFields" in data:
         manifest = manifest | {"metadata": {key: value for key, value in data.items() if key != "managedFields"}}
-    _walk(manifest, of_kind(kind), (), found, containers)
+    _walk(manifest, shape, (), found, containers)
     for path in SERVER_OWNED & found.keys():
         del found[path]
     return found
@@ -66,7 +66,7 @@ def flatten(manifest: Manifest, kind: str, *, containers: bool) -> dict[Path, An
 
 def _walk(value: Any, shape: Shape | None, path: Path, found: dict[Path, Any], containers: bool) -> None:
     if isinstance(value, dict):
-        known = fields(shape.name) if shape is not None and shape.form == "struct" else None
+        known = fields_of(shape) if shape is not None and shape.form == "struct" else None
         for key, inner in value.items():
             below = child(shape, key) if known is None else known.get(key)
             place = (*path, "f:" + key)

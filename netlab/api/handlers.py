@@ -25,7 +25,7 @@ from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
 from netlab.api.list_bodies import ListBodies, list_body
 from netlab.api.paging import PAGING, page
-from netlab.api.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, TYPES
+from netlab.api.patch import APPLY, TYPES, check_type
 from netlab.api.pod_requests import bind, evict, log_request
 from netlab.api.pod_streams import METHODS, STREAMS, stream_request
 from netlab.api.proxying import proxy_request
@@ -84,12 +84,13 @@ class Api:
 
     def _handle(self, request: Request) -> Answer:
         self.authorize(request)
+        served = self.registry.served
         if request.method in READING:
-            answer = discovery.respond(request) or openapi.respond(request) or \
+            answer = discovery.respond(request, served) or openapi.respond(request, served) or \
                 health.respond(request, self.registry)
             if answer:
                 return answer
-        route = routes.find(request.path)
+        route = routes.find(request.path, served)
         if request.read_only and request.method not in READING:
             raise forbidden_request(route.kind.plural if route else request.path, route.name if route else "",
                                     "this socket is read-only", route.kind.group if route else "")
@@ -148,9 +149,9 @@ class Api:
         manifest, warnings = self._decode(request, kind, request.json())
         self._place(manifest, route)
         warnings += kind.warnings(manifest, None)
-        if kind.kind == certificates.KIND:
+        if kind.key == certificates.PLURAL:
             certificates.sign_in(manifest, request.user)
-        made = self.registry.create(kind.plural, manifest, namespace=route.namespace or "", dry_run=request.dry_run,
+        made = self.registry.create(kind.key, manifest, namespace=route.namespace or "", dry_run=request.dry_run,
                                     track=self._track(request, route))
         return self._one(request, kind, made, 201, warnings)
 
@@ -161,15 +162,15 @@ class Api:
         if view.name:
             chosen = FieldSelector((*chosen.terms, FieldTerm("metadata.name", equal=True, value=view.name)))
         gone = self.registry.delete_collection(
-            route.kind.plural, route.namespace, labels=view.labels, fields=chosen, grace_period=options.grace_period,
+            route.kind.key, route.namespace, labels=view.labels, fields=chosen, grace_period=options.grace_period,
             propagation=options.propagation or route.kind.propagation, dry_run=options.dry_run)
-        return json_response({"kind": f"{route.kind.kind}List", "apiVersion": route.kind.api_version,
+        return json_response({"kind": route.kind.list_kind, "apiVersion": route.kind.api_version,
                               "metadata": {"resourceVersion": str(self.registry.store.revision)}, "items": gone})
 
     # Objects
 
     def _get(self, request: Request, route: Route) -> Answer:
-        entry = self.registry.store.entry(ObjectKey(route.kind.plural, route.namespace or "", route.name))
+        entry = self.registry.store.entry(ObjectKey(route.kind.key, route.namespace or "", route.name))
         if entry is None:
             raise not_found(route.kind.plural, route.name, route.kind.group)
         if request.flag("watch"):
@@ -183,9 +184,9 @@ class Api:
     def _replace(self, request: Request, route: Route) -> Answer:
         manifest, warnings = self._decode(request, route.kind, request.json())
         self._place(manifest, route)
-        old = self.registry.get(route.kind.plural, route.name, route.namespace or "")
+        old = self.registry.get(route.kind.key, route.name, route.namespace or "")
         warnings += route.kind.warnings(manifest, old)
-        new = self.registry.update(route.kind.plural, manifest, subresource=route.subresource, dry_run=request.dry_run,
+        new = self.registry.update(route.kind.key, manifest, subresource=route.subresource, dry_run=request.dry_run,
                                    track=self._track(request, route))
         return self._one(request, route.kind, new, 200, warnings)
 
@@ -194,11 +195,10 @@ class Api:
         patch_type = request.content_type
         if patch_type == APPLY:
             return self._apply(request, route)
-        if patch_type not in (JSON_PATCH, MERGE, STRATEGIC):
-            raise unsupported_media_type(TYPES)
-        old = self.registry.get(kind.plural, route.name, space)
+        check_type(kind, patch_type)
+        old = self.registry.get(kind.key, route.name, space)
         validation, told = _validation(request), list[str]()
-        new = self.registry.patch(kind.plural, route.name, parse_json(request.body), namespace=space,
+        new = self.registry.patch(kind.key, route.name, parse_json(request.body), namespace=space,
                                   subresource=route.subresource, patch_type=patch_type, dry_run=request.dry_run,
                                   strict=validation == "Strict", told=told, track=self._track(request, route))
         if route.subresource == "scale":
@@ -216,24 +216,24 @@ class Api:
             typed.check(route.kind, body, name=route.name, namespace=route.namespace or "")
         manifest, warnings = self._decode(request, route.kind, body)
         self._place(manifest, route)
-        plural, space = route.kind.plural, route.namespace or ""
-        if not request.user.is_master and self.registry.find(plural, route.name, space) is None:
+        key, space = route.kind.key, route.namespace or ""
+        if not request.user.is_master and self.registry.find(key, route.name, space) is None:
             rbac.check(self.registry, request.user, replace(attributes.of(request), verb="create"))
-        new, created = self.registry.apply(route.kind.plural, manifest, namespace=route.namespace or "",
+        new, created = self.registry.apply(route.kind.key, manifest, namespace=route.namespace or "",
                                            subresource=route.subresource, dry_run=request.dry_run, manager=manager,
                                            force=force)
         return self._one(request, route.kind, new, 201 if created else 200, warnings)
 
     def _delete(self, request: Request, route: Route) -> Answer:
         options, kind, space = DeleteOptions.of(request), route.kind, route.namespace or ""
-        old = self.registry.delete(kind.plural, route.name, namespace=space, grace_period=options.grace_period,
+        old = self.registry.delete(kind.key, route.name, namespace=space, grace_period=options.grace_period,
                                    propagation=options.propagation or kind.propagation, dry_run=options.dry_run,
                                    uid=options.uid, resource_version=options.resource_version)
         warnings = [] if options.propagation else list(filter(None, [kind.propagation_warning]))
-        left = self.registry.find(kind.plural, route.name, space)
+        left = self.registry.find(kind.key, route.name, space)
         if left is not None and meta.uid(left) == meta.uid(old) and not options.dry_run:
             return self._one(request, kind, left, 200, warnings)
-        if kind.plural in DELETED_ARE_GIVEN:
+        if kind.key in DELETED_ARE_GIVEN:
             return self._one(request, kind, old, 200, warnings)
         details = {"name": route.name, "group": kind.group, "kind": kind.plural, "uid": meta.uid(old)}
         done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
@@ -257,13 +257,13 @@ class Api:
         if name == "binding" and method == "POST":
             return bind(self.registry, request, route)
         if name == "token" and method == "POST" and self.registry.issuer:
-            account = self.registry.get(kind.plural, route.name, route.namespace or "")
+            account = self.registry.get(kind.key, route.name, route.namespace or "")
             return json_response(token_request(self.registry, self.registry.issuer, account, request.json(),
                                                dry_run=request.dry_run), 201)
         if name == "scale":
             return self._scale(request, route)
         if name == "approval" and method in ("PUT", "PATCH"):
-            certificates.check_approval(self.registry, request.user, self.registry.get(kind.plural, route.name))
+            certificates.check_approval(self.registry, request.user, self.registry.get(kind.key, route.name))
         if name in ("status", "finalize", "ephemeralcontainers", "approval"):
             act = {"GET": self._get, "PUT": self._replace, "PATCH": self._patch}.get(method)
             if act is not None:
@@ -271,13 +271,13 @@ class Api:
         raise no_such_method()
 
     def _scale(self, request: Request, route: Route) -> Answer:
-        plural, space = route.kind.plural, route.namespace or ""
+        key, space = route.kind.key, route.namespace or ""
         if request.method == "GET":
-            return json_response(scale.from_manifest(self.registry.get(plural, route.name, space)))
+            return json_response(scale.from_manifest(route.kind, self.registry.get(key, route.name, space)))
         if request.method == "PUT":
             manifest = decode(request.json(), "Scale", "autoscaling/v1")
             self._place(manifest, route)
-            return json_response(self.registry.update(plural, manifest, subresource="scale", dry_run=request.dry_run,
+            return json_response(self.registry.update(key, manifest, subresource="scale", dry_run=request.dry_run,
                                                       track=self._track(request, route)))
         if request.method == "PATCH":
             return self._patch(request, route)
@@ -304,7 +304,8 @@ class Api:
         """The body as an object of the kind, and warnings of unknown and duplicate fields."""
         validation = _validation(request)
         told: list[str] = []
-        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", told=told)
+        manifest = decode(body, kind.kind, kind.api_version, strict=validation == "Strict", told=told,
+                          shape=kind.shape)
         if manifest.get("apiVersion") not in (None, "", kind.api_version):
             raise bad_request(f"the API version in the data ({manifest['apiVersion']}) does not match the expected API "
                               f"version ({kind.api_version})")
@@ -331,7 +332,7 @@ class Api:
     def _one(self, request: Request, kind: Resource, manifest: Manifest, code: int, warnings: list[str]) -> Response:
         told = tuple(warnings) + ((kind.deprecated,) if kind.deprecated else ())
         table = self._table(request, kind)
-        key = ObjectKey(kind.plural, meta.namespace(manifest), meta.name(manifest))
+        key = ObjectKey(kind.key, meta.namespace(manifest), meta.name(manifest))
         if table is None:
             stored = self.registry.store.entry(key)
             if stored is not None and stored.manifest is manifest:

@@ -23,7 +23,7 @@ ANNOTATION = "kubernetes.io/limit-ranger"
 
 def fill(registry: Registry, kind: Resource, new: Manifest, old: Manifest | None) -> None:
     """Gives the containers of a new pod the requests and limits that they do not say."""
-    if kind.plural != "pods" or old is not None:
+    if kind.key != "pods" or old is not None:
         return
     told: list[str] = []
     for limits in registry.list("limitranges", meta.namespace(new)):
@@ -48,7 +48,7 @@ def _filled(container: dict[str, Any], items: list[dict[str, Any]], shown: str) 
 
 def check(registry: Registry, kind: Resource, new: Manifest, old: Manifest | None) -> None:
     """Nothing when the object is within every LimitRange; ApiError 403 with all that is not."""
-    if kind.plural not in ("pods", "persistentvolumeclaims") or (kind.plural == "pods" and old is not None):
+    if kind.key not in ("pods", "persistentvolumeclaims") or (kind.key == "pods" and old is not None):
         return
     problems = [problem for limits in registry.list("limitranges", meta.namespace(new))
                 for item in meta.spec(limits).get("limits") or () for problem in _problems(kind, new, item)]
@@ -59,7 +59,7 @@ def check(registry: Registry, kind: Resource, new: Manifest, old: Manifest | Non
 
 def _problems(kind: Resource, new: Manifest, item: Mapping[str, Any]) -> Iterator[str]:
     spec, about = meta.spec(new), item.get("type")
-    if kind.plural == "persistentvolumeclaims":
+    if kind.key == "persistentvolumeclaims":
         if about == "PersistentVolumeClaim":
             yield from _claim_problems(parse_all((spec.get("resources") or {}).get("requests")), item)
     elif about == "Container":

@@ -22,14 +22,14 @@ class ListBodies:
 
     def body(self, store: Store, kind: Resource, namespace: str | None) -> bytes:
         """All objects of a kind, of one namespace if given, as they are."""
-        key, latest = (kind.plural, namespace), store.revision_of(kind.plural)
+        key, latest = (kind.key, namespace), store.revision_of(kind.key)
         found = self._kept.get(key)
         if found and found[0] >= latest:
             self._kept.move_to_end(key)
             return found[1]
         if found:
             self._drop(key)
-        made = list_body(kind, store.entries(kind.plural, namespace), {"resourceVersion": str(store.revision)})
+        made = list_body(kind, store.entries(kind.key, namespace), {"resourceVersion": str(store.revision)})
         self._kept[key] = store.revision, made
         self._size += len(made)
         while len(self._kept) > KEPT or self._size > LIMIT:
@@ -42,7 +42,7 @@ class ListBodies:
 
 def list_body(kind: Resource, entries: Iterable[Entry], metadata: Mapping[str, object]) -> bytes:
     """The list of these objects."""
-    head = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": metadata}
+    head = {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": metadata}
     # One join, since every copy of a long list costs as much as it.
     parts = [dump(head)[:-1], b',"items":[']
     for entry in entries:

@@ -71,11 +71,11 @@ def updating(kind: Resource, name: str, *, now: str, subresource: str = "") -> T
         basis = [] if given == [{}] else given if given and _readable(given) else present
         if old is not None and not basis:
             return []  # nobody has been tracked from the start on
-        after = flatten(new, kind.kind, containers=True)
+        after = flatten(new, kind.shape, containers=True)
         if old is None:
             return _write({manager: _writable(kind, frozenset(after), subresource)}, [], now={manager}, time=now)
         owners = _read(basis)
-        before = flatten(old, kind.kind, containers=True)
+        before = flatten(old, kind.shape, containers=True)
         changed, removed = _compare(before, after)
         result = {other: fields - changed - removed for other, fields in owners.items() if other != manager}
         mine = (owners.get(manager, frozenset()) | _writable(kind, changed, subresource)) - removed
@@ -94,20 +94,20 @@ def applying(kind: Resource, live: Manifest | None, applied: Manifest, name: str
     if meta.metadata(applied).get("managedFields"):
         raise bad_request("metadata.managedFields must be nil")
     manager = Manager(name, APPLY, kind.api_version, subresource)
-    mine = _writable(kind, frozenset(flatten(applied, kind.kind, containers=False)), subresource)
+    mine = _writable(kind, frozenset(flatten(applied, kind.shape, containers=False)), subresource)
     if live is None:
         return applied, _write({manager: mine}, [], now={manager}, time=now)
     present = _entries(live)
-    before = flatten(live, kind.kind, containers=True)
+    before = flatten(live, kind.shape, containers=True)
     there = with_parents(before)
     owners = {other: fields & there for other, fields in _read(present).items()}
     if not owners:
         first = Manager(BEFORE_FIRST_APPLY, UPDATE, kind.api_version)
         owners = {first: _writable(kind, frozenset(before), "")}
     last = owners.pop(manager, frozenset())
-    merged = field_merge.merge(live, applied, kind.kind)
-    merged = field_merge.prune(merged, kind.kind, before=last, owned=mine.union(*owners.values()))
-    changed, removed = _compare(before, flatten(merged, kind.kind, containers=True))
+    merged = field_merge.merge(live, applied, kind.shape)
+    merged = field_merge.prune(merged, kind.shape, before=last, owned=mine.union(*owners.values()))
+    changed, removed = _compare(before, flatten(merged, kind.shape, containers=True))
     conflicts = [(other, path) for other in sorted(owners) for path in sorted(owners[other] & changed)]
     if conflicts and not force:
         raise _conflict(conflicts)

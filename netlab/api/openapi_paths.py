@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from netlab.api.discovery import LOCAL, REVIEW_GROUPS, REVIEWS, subresource
 from netlab.api.resource import Resource
-from netlab.api.resources import RESOURCES
-from netlab.api.views import VIEWS
+from netlab.api.served import Served
 
 _METHODS = {"get": "get", "create": "post", "update": "put", "patch": "patch", "delete": "delete"}
 _CONNECTING = ("exec", "attach", "portforward", "proxy")
@@ -39,16 +38,10 @@ class Operation(NamedTuple):
                 "x-kubernetes-group-version-kind": self.identity}
 
 
-def served() -> list[Resource]:
-    """Every kind, in every version that it is served in."""
-    return [*RESOURCES.values(), *(view.served for view in VIEWS.values())]
-
-
-def operations(group: str, version: str) -> Iterator[Operation]:
+def operations(served: Served, group: str, version: str) -> Iterator[Operation]:
     """Every request of one version of a group."""
-    for kind in served():
-        if (kind.group, kind.version) == (group, version):
-            yield from _of_kind(kind)
+    for kind in served.kinds(group, version):
+        yield from _of_kind(kind)
     for plural in REVIEW_GROUPS.get(group, ()):
         place = f"/apis/{group}/{version}/" + ("namespaces/{namespace}/" if plural == LOCAL else "") + plural
         yield Operation(place, "post", "post", {"group": group, "version": version, "kind": REVIEWS[plural]})

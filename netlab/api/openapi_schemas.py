@@ -38,7 +38,7 @@ def schemas(kinds: Iterable[tuple[str, dict[str, str]]], version: int) -> dict[s
         if model_name(name) in found:
             continue
         found[model_name(name)] = schema = _model(types()[name], version)
-        if name in identities:
+        if any(identities.get(name, ())):
             schema["x-kubernetes-group-version-kind"] = identities[name]
         for shape in types()[name].fields.values():
             while shape.element:

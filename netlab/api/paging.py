@@ -60,7 +60,7 @@ def page(request: Request, view: View, store: Store) -> Page:
                                             "message": "Too large resource version"}], "retryAfterSeconds": 1})
     if token:
         revision, start = _parsed(token)
-        after = ObjectKey(view.kind.plural, *start)
+        after = ObjectKey(view.kind.key, *start)
     else:
         after, exact = None, match == "Exact" or (limit and wanted and not match)
         revision = wanted if exact else NEWEST
@@ -85,11 +85,11 @@ def page(request: Request, view: View, store: Store) -> Page:
 
 def _at(view: View, store: Store, revision: int) -> list[Entry]:
     """The objects as they were at the revision, sorted by key."""
-    plural = view.kind.plural
-    if revision == NEWEST or store.revision_of(plural) <= revision:
+    resource = view.kind.key
+    if revision == NEWEST or store.revision_of(resource) <= revision:
         return view.entries(store)
-    then = {entry.key: entry for entry in store.entries(plural)}
-    for change in reversed(store.changes(plural, revision)):
+    then = {entry.key: entry for entry in store.entries(resource)}
+    for change in reversed(store.changes(resource, revision)):
         if change.previous is None:
             then.pop(change.entry.key, None)
         else:

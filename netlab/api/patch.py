@@ -6,6 +6,7 @@ from typing import Any
 
 from netlab.api import json_patch, strategic
 from netlab.api.decode import copy, json_type
+from netlab.api.resource import Resource
 from netlab.model.errors import bad_request, unsupported_media_type
 from netlab.model.meta import Manifest
 
@@ -14,6 +15,13 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 TYPES = [JSON_PATCH, MERGE, APPLY, STRATEGIC]
+
+
+def check_type(kind: Resource, patch_type: str) -> None:
+    """ApiError 415 for a patch of a type that objects of the kind do not take: custom ones no strategic patch."""
+    taken = [known for known in TYPES if not (kind.custom and known == STRATEGIC)]
+    if patch_type not in taken:
+        raise unsupported_media_type(taken)
 
 
 def apply_patch(manifest: Manifest, patch: Any, patch_type: str, kind: str) -> Manifest:

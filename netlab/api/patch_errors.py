@@ -26,10 +26,11 @@ def check(kind: Resource, old: Manifest, new: Manifest, *, patch: Any, patch_typ
     ApiError 422, too, when a value has a wrong type.
     """
     known: list[str] = []
-    decode(old, kind.kind, kind.api_version, told=known)
+    decode(old, kind.kind, kind.api_version, told=known, shape=kind.shape)
     told = duplicates(patch)
     try:
-        decode(new, kind.kind, kind.api_version, told=told, tolerated=frozenset(known))
+        decode(new, kind.kind, kind.api_version, told=told, tolerated=frozenset(known),
+               shape=kind.shape)
     except ApiError as error:
         text = error.message.partition(f"cannot be handled as a {kind.kind}: ")[2]
         raise _refused(patch, new, patch_type, _as_converter(text) if patch_type == STRATEGIC else text) from None

@@ -65,12 +65,13 @@ def _dns_errors(spec: dict[str, Any], path: str) -> Iterator[FieldError]:
     if policy not in DNS_POLICIES:
         yield not_supported(f"{path}.dnsPolicy", policy, DNS_POLICIES)
     servers = (config or {}).get("nameservers") or []
-    if policy == "None":
+    if policy == "None" and not servers:
         if config is None:
             yield required(f"{path}.dnsConfig", 'must provide `dnsConfig` when `dnsPolicy` is None')
-        elif not servers:
+        else:
             yield required(f"{path}.dnsConfig.nameservers",
                            "must provide at least one DNS nameserver when `dnsPolicy` is None")
+        return
     if len(servers) > 3:
         yield invalid(f"{path}.dnsConfig.nameservers", servers, "must not have more than 3 nameservers")
     for index, server in enumerate(servers):
@@ -79,6 +80,12 @@ def _dns_errors(spec: dict[str, Any], path: str) -> Iterator[FieldError]:
     searches = (config or {}).get("searches") or []
     if len(searches) > 32:
         yield invalid(f"{path}.dnsConfig.searches", searches, "must not have more than 32 search paths")
+    if len(" ".join(searches)) > 2048:
+        yield invalid(f"{path}.dnsConfig.searches", searches,
+                      "must not have more than 2048 characters (including spaces) in the search list")
+    for index, search in enumerate(searches):
+        for text in names.dns_search(search.removesuffix(".")) if search != "." else ():
+            yield invalid(f"{path}.dnsConfig.searches[{index}]", search.removesuffix("."), text)
     for index, option in enumerate((config or {}).get("options") or ()):
         if not option.get("name"):
             yield required(f"{path}.dnsConfig.options[{index}]", "must not be empty")

@@ -30,7 +30,7 @@ def check(registry: Registry, kind: Resource, new: Manifest, old: Manifest | Non
         limited = parse_all(meta.spec(quota).get("hard"))
         if not usage.in_scope(quota, kind, new):
             continue
-        if kind.plural == "pods" and old is None and (missing := usage.untold(new, limited)):
+        if kind.key == "pods" and old is None and (missing := usage.untold(new, limited)):
             raise forbidden_request(kind.plural, meta.name(new),
                                     f"failed quota: {meta.name(quota)}: must specify {missing}", kind.group)
         asked = {name: amount for name, amount in extra.items() if name in limited}
@@ -49,7 +49,7 @@ def used_of(registry: Registry, quota: Manifest, names: set[str]) -> Amounts:
     for kind in registry.kinds():
         if not kind.namespaced or not _counts(kind, names):
             continue
-        for manifest in registry.list(kind.plural, meta.namespace(quota)):
+        for manifest in registry.list(kind.key, meta.namespace(quota)):
             if usage.in_scope(quota, kind, manifest):
                 amounts = usage.usage(kind, manifest)
                 found = plus(found, {name: amounts[name] for name in names & amounts.keys()})
@@ -61,9 +61,9 @@ def _counts(kind: Resource, names: set[str]) -> bool:
         return True
     if kind.group:
         return False
-    if kind.plural == "pods":
+    if kind.key == "pods":
         return any(name == "pods" or name in usage.COMPUTE or name.startswith(("requests.", "limits."))
                    for name in names)
     return any(name == kind.plural or name.startswith(f"{kind.plural}.") for name in names) or (
-        kind.plural == "persistentvolumeclaims" and any("storage" in name or name.endswith(kind.plural)
+        kind.key == "persistentvolumeclaims" and any("storage" in name or name.endswith(kind.plural)
                                                         for name in names))

@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from netlab.api import certificates, deletion, limit_ranges, managed_fields, object_meta, patch_errors, quotas, scale
+from netlab.api.custom_kinds import is_accepted
 from netlab.api.decode import copy, decode
 from netlab.api.managed_fields import Track
 from netlab.api.object_rules import metadata_errors
 from netlab.api.patch import MERGE, apply_patch
 from netlab.api.resource import Resource
-from netlab.api.resources import RESOURCES
+from netlab.api.resources.definitions import PLURAL as DEFINITIONS
 from netlab.api.resources.namespaces import PROTECTED, SYSTEM
+from netlab.api.served import BUILT_IN, Served
 from netlab.api.tokens import Issuer
 from netlab.model import meta
 from netlab.model.errors import (
@@ -47,6 +49,7 @@ class Registry:
         self.spec = spec
         self.clock = clock
         self.issuer = issuer
+        self._served, self._served_since = BUILT_IN, 0
         for name in SYSTEM:
             if self.find("namespaces", name) is None:
                 self.create("namespaces", {"metadata": {"name": name}})
@@ -55,15 +58,25 @@ class Registry:
         """The present moment as metadata carries it."""
         return meta.timestamp(self.clock())
 
-    def resource(self, plural: str) -> Resource:
-        """The kind behind a plural name; ApiError 404 when there is none."""
-        if plural not in RESOURCES:
-            raise not_found("resources", plural)
-        return RESOURCES[plural]
+    @property
+    def served(self) -> Served:
+        """What is served, with the kinds of all definitions that are stored and accepted."""
+        latest = self.store.revision_of(DEFINITIONS)
+        if latest != self._served_since:
+            found = [definition for definition in self.store.manifests(DEFINITIONS) if is_accepted(definition)]
+            self._served, self._served_since = Served(found) if found else BUILT_IN, latest
+        return self._served
+
+    def resource(self, key: str) -> Resource:
+        """The kind by its key (see `Resource.key`); ApiError 404 when there is none."""
+        found = self.served.resources.get(key)
+        if found is None:
+            raise not_found("resources", key)
+        return found
 
     def kinds(self) -> tuple[Resource, ...]:
-        """Every kind that is served."""
-        return tuple(RESOURCES.values())
+        """Every kind that is served, as it is stored."""
+        return tuple(self.served.resources.values())
 
     # Reading
 
@@ -75,7 +88,8 @@ class Registry:
         """The object; ApiError 404 when there is none."""
         found = self.find(resource, name, namespace)
         if found is None:
-            raise not_found(resource, name, RESOURCES[resource].group)
+            kind = self.resource(resource)
+            raise not_found(kind.plural, name, kind.group)
         return found
 
     def list(self, resource: str, namespace: str | None = None, *, labels: Selector | None = None) -> list[Manifest]:
@@ -92,7 +106,7 @@ class Registry:
         With `track`, here and below, metadata.managedFields tells what the writer did; without, they stay as they are.
         """
         kind = self.resource(resource)
-        new = decode(manifest, kind.kind, kind.api_version)
+        new = decode(manifest, kind.kind, kind.api_version, shape=kind.shape)
         data = new.setdefault("metadata", {})
         object_meta.strip(data)
         if kind.namespaced:
@@ -106,7 +120,7 @@ class Registry:
             resource, name, data.get("namespace", "")) is not None)
         key = ObjectKey(resource, data.get("namespace", ""), data.get("name", ""))
         if self.store.get(key) is not None:
-            raise already_exists(resource, key.name, kind.group)
+            raise already_exists(kind.plural, key.name, kind.group)
         new = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": data} | new
         new |= {"apiVersion": kind.api_version, "kind": kind.kind}
         self._admit(kind, new, None, dry_run=dry_run, track=track)
@@ -122,7 +136,7 @@ class Registry:
         kind = self.resource(resource)
         if subresource == "scale":
             return scale.update(self, resource, manifest, dry_run=dry_run, track=track)
-        new = decode(manifest, kind.kind, kind.api_version)
+        new = decode(manifest, kind.kind, kind.api_version, shape=kind.shape)
         old = self.get(resource, meta.name(new), meta.namespace(new))
         object_meta.check_identity(kind, new, old)
         given = meta.metadata(new).get("managedFields")
@@ -154,7 +168,7 @@ class Registry:
         """
         kind = self.resource(resource)
         old = self.get(resource, name, namespace)
-        shown = scale.from_manifest(old) if subresource == "scale" else old
+        shown = scale.from_manifest(kind, old) if subresource == "scale" else old
         new = apply_patch(shown, patch, patch_type, "Scale" if subresource == "scale" else kind.kind)
         data = new.setdefault("metadata", {})
         if not isinstance(data, dict) or data.get("name") != name:
@@ -177,7 +191,7 @@ class Registry:
         with another value, unless `force`.
         """
         kind = self.resource(resource)
-        wanted = decode(manifest, kind.kind, kind.api_version)
+        wanted = decode(manifest, kind.kind, kind.api_version, shape=kind.shape)
         if subresource == "status":
             kept = ("apiVersion", "kind", "metadata", "status")
             wanted = {key: value for key, value in wanted.items() if key in kept}
@@ -185,7 +199,7 @@ class Registry:
             wanted.pop("status", None)
         old = self.find(resource, meta.name(wanted), meta.namespace(wanted) or namespace)
         if old is None and subresource:
-            raise not_found(resource, meta.name(wanted), kind.group)
+            raise not_found(kind.plural, meta.name(wanted), kind.group)
         new, entries = managed_fields.applying(kind, old, wanted, manager, now=self.now(), subresource=subresource,
                                                force=force)
         if old is None:
@@ -301,7 +315,7 @@ class Registry:
 
 
 def _key(kind: Resource, manifest: Manifest) -> ObjectKey:
-    return ObjectKey(kind.plural, meta.namespace(manifest) if kind.namespaced else "", meta.name(manifest))
+    return ObjectKey(kind.key, meta.namespace(manifest) if kind.namespaced else "", meta.name(manifest))
 
 
 def _track(new: Manifest, old: Manifest | None, track: Track | None, given: Any = None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from netlab.api.shapes import Shape, of_kind
 from netlab.model import names
 from netlab.model.errors import FieldError
 from netlab.model.meta import Manifest
@@ -23,6 +24,8 @@ class Column(NamedTuple):
     name: str
     priority: int = 0
     type: str = "string"
+    format: str = ""
+    description: str = ""
 
 
 def _nothing(manifest: Manifest) -> None: ...
@@ -45,6 +48,17 @@ def _allocate_nothing(registry: Registry, new: Manifest, old: Manifest | None, *
 
 
 def _after_nothing(registry: Registry, old: Manifest) -> None: ...
+
+
+def _mark_nothing(manifest: Manifest, now: str) -> None: ...
+
+
+class ScalePaths(NamedTuple):
+    """Where the scale subresource finds its values; "" where it does not."""
+
+    replicas: str = ".spec.replicas"
+    status_replicas: str = ".status.replicas"
+    selector: str = ""  # of a text; a LabelSelector in spec.selector is known without it
 
 
 def _no_warnings(new: Manifest, old: Manifest | None) -> list[str]:
@@ -86,14 +100,38 @@ class Resource:
     deprecated: str = ""  # a warning that comes with every request
     propagation: str = ""  # of a delete that does not say what becomes of dependents, and a warning then
     propagation_warning: str = ""
+    on_delete: Callable[[Manifest, str], None] = _mark_nothing  # of a copy that begins to be deleted, at a time
     after_delete: Callable[[Registry, Manifest], None] = _after_nothing
     columns: tuple[Column, ...] = (Column("Name"), Column("Age"))
     row: Callable[[Manifest, datetime], list[Any]] = _name_and_age  # one cell per column
+    # What custom kinds say for themselves
+    custom: bool = False
+    schema: dict[str, Any] | None = None
+    own_shape: Shape | None = None
+    own_singular: str = ""
+    own_list_kind: str = ""
+    scale_paths: ScalePaths = ScalePaths()
+    selectable: tuple[str, ...] = ()  # for field selectors
+
+    @property
+    def key(self) -> str:
+        """What the store and the registry call it: the plural; for custom kinds with the group, `tabs.example.com`."""
+        return f"{self.plural}.{self.group}" if self.custom else self.plural
+
+    @property
+    def shape(self) -> Shape:
+        """The fields of its objects."""
+        return self.own_shape or of_kind(self.kind)
 
     @property
     def singular(self) -> str:
-        """The kind in lower case."""
-        return self.kind.lower()
+        """The kind in lower case, if nothing else was chosen."""
+        return self.own_singular or self.kind.lower()
+
+    @property
+    def list_kind(self) -> str:
+        """The kind of its lists: `ServiceList`."""
+        return self.own_list_kind or f"{self.kind}List"
 
     @property
     def api_version(self) -> str:

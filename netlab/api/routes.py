@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netlab.api.resource import Resource
-from netlab.api.resources import RESOURCES
-from netlab.api.views import VIEWS, View
+from netlab.api.served import BUILT_IN, Served
+from netlab.api.views import View
 from netlab.model.errors import ApiError
 
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
@@ -24,7 +24,7 @@ class Route:
     view: View | None = None  # the version that was asked for, when it is not the stored one
 
 
-def find(path: str) -> Route | None:
+def find(path: str, served: Served = BUILT_IN) -> Route | None:
     """The route of a path below /api or /apis, None when it names no resource that is served."""
     parts = path.strip("/").split("/")
     if parts[:2] == ["api", "v1"]:
@@ -40,9 +40,10 @@ def find(path: str) -> Route | None:
             return None
     if not parts or not all(parts[:2]):
         return None
-    kind, view = RESOURCES.get(parts[0]), VIEWS.get((group, version, parts[0]))
-    if kind is None or (view is None and (kind.group, kind.version) != (group, version)):
+    found = served.find(group, version, parts[0])
+    if found is None:
         return None
+    kind, view = found
     if kind.namespaced:
         if namespace is None and len(parts) > 1:
             return None

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netlab.api import json_path
 from netlab.api.columns import label_selector
-from netlab.api.decode import decode
+from netlab.api.decode import copy, decode
 from netlab.api.managed_fields import Track
+from netlab.api.resource import Resource
 from netlab.model import meta
-from netlab.model.errors import invalid, invalid_object
+from netlab.model.errors import internal_error, invalid, invalid_object
 from netlab.model.meta import Manifest
+from netlab.model.selectors import of_owner
 
 if TYPE_CHECKING:
     from netlab.api.registry import Registry
 
 
-def from_manifest(manifest: Manifest) -> Manifest:
-    """The Scale of an object with replicas."""
+def from_manifest(kind: Resource, manifest: Manifest) -> Manifest:
+    """The Scale of an object with replicas. ApiError 500 when its kind says of a field that there is none."""
+    paths = kind.scale_paths
+    replicas = json_path.first(paths.replicas, manifest)
+    if replicas is None and kind.custom:
+        raise internal_error(f'the spec replicas field "{paths.replicas}" does not exist')
+    selector = json_path.first(paths.selector, manifest) if kind.custom and paths.selector else \
+        None if kind.custom else label_selector(of_owner(manifest))
     data = meta.metadata(manifest)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     return {"kind": "Scale", "apiVersion": "autoscaling/v1",
             "metadata": {key: data[key] for key in kept if key in data},
-            "spec": {"replicas": meta.spec(manifest).get("replicas", 0)},
-            "status": {"replicas": meta.status(manifest).get("replicas", 0),
-                       "selector": label_selector(meta.spec(manifest).get("selector"))}}
+            "spec": {"replicas": replicas or 0},
+            "status": {"replicas": json_path.first(paths.status_replicas, manifest) or 0,
+                       **({"selector": selector} if selector else {})}}
 
 
 def update(registry: Registry, resource: str, scale: Manifest, *, dry_run: bool,
@@ -34,8 +43,10 @@ def update(registry: Registry, resource: str, scale: Manifest, *, dry_run: bool,
     if replicas < 0:
         raise invalid_object("Scale", meta.name(scale), [
             invalid("spec.replicas", replicas, "must be greater than or equal to 0")], "autoscaling")
+    kind = registry.resource(resource)
     old = registry.get(resource, meta.name(scale), meta.namespace(scale))
     version = meta.metadata(scale).get("resourceVersion") or old["metadata"]["resourceVersion"]
-    new = old | {"metadata": {**old["metadata"], "resourceVersion": version},
-                 "spec": {**meta.spec(old), "replicas": replicas}}
-    return from_manifest(registry.update(resource, new, dry_run=dry_run, track=track))
+    new: Manifest = copy(old)
+    new["metadata"]["resourceVersion"] = version
+    json_path.put(kind.scale_paths.replicas, new, replicas)
+    return from_manifest(kind, registry.update(resource, new, dry_run=dry_run, track=track))

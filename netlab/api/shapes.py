@@ -17,6 +17,7 @@ Two types of one name: the second is `package.Name`. Source: the API reference, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,8 @@ class Shape(NamedTuple):
     element: Shape | None = None
     merge_key: str = ""  # of a list that strategic patches merge; "=" when its values are the keys
     more_keys: tuple[str, ...] = ()  # what server-side apply needs besides
-    marks: frozenset[str] = frozenset()  # atomic, retainKeys
+    marks: frozenset[str] = frozenset()  # atomic, retainKeys; of custom kinds: loose, open
+    inline: Mapping[str, Shape] | None = None  # the fields of a struct without a name
 
 
 class Type(NamedTuple):
@@ -48,6 +50,7 @@ class Type(NamedTuple):
 
 
 OBJECT = Shape("object")
+_PACKAGES = {"apiextensions.k8s.io": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions"}
 PLAIN = frozenset({"string", "bool", "int32", "int64", "bytes", "object", "any"})
 _SHORT = {"intstr": "IntOrString", "quantity": "Quantity", "time": "Time", "microtime": "MicroTime"}
 _OBJECT_FIELDS = {"apiVersion": Shape("string"), "kind": Shape("string"), "metadata": Shape("struct", "ObjectMeta")}
@@ -108,6 +111,11 @@ def fields(name: str) -> dict[str, Shape]:
     return found.fields if found else {}
 
 
+def fields_of(shape: Shape) -> Mapping[str, Shape]:
+    """The fields of a struct."""
+    return fields(shape.name) if shape.inline is None else shape.inline
+
+
 def go_name(name: str) -> str:
     """A type as Go prints it: `v1.ServiceSpec`."""
     found = types().get(name)
@@ -132,7 +140,8 @@ def _by_model() -> dict[str, str]:
 
 def of_identity(group: str, version: str, kind: str) -> str:
     """The name that the table has for a kind of one version of a group; empty when it has none."""
-    return _by_model().get(f"io.k8s.api.{group.partition('.')[0] or 'core'}.{version}.{kind}", "")
+    package = _PACKAGES.get(group) or f"io.k8s.api.{group.partition('.')[0] or 'core'}"
+    return _by_model().get(f"{package}.{version}.{kind}", "")
 
 
 def of_kind(kind: str) -> Shape:
@@ -145,5 +154,5 @@ def child(shape: Shape | None, field: str) -> Shape | None:
     if shape is None:
         return None
     if shape.form == "struct":
-        return fields(shape.name).get(field)
+        return fields_of(shape).get(field)
     return shape.element if shape.form == "map" else None

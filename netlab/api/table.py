@@ -33,8 +33,9 @@ class TableView:
         head = {"kind": "Table", "apiVersion": f"meta.k8s.io/{self.version}",
                 "metadata": metadata,
                 "columnDefinitions": [
-                    {"name": column.name, "type": column.type, "format": "name" if column.name == "Name" else "",
-                     "description": "", "priority": column.priority} for column in self.kind.columns]}
+                    {"name": column.name, "type": column.type, "priority": column.priority,
+                     "format": column.format or ("name" if column.name == "Name" else ""),
+                     "description": column.description} for column in self.kind.columns]}
         rows = b",".join(self._row(entry, now) for entry in entries)
         return _json(head)[:-1] + b',"rows":[' + rows + b"]}"
 

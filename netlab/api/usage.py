@@ -24,13 +24,13 @@ STANDARD = frozenset({*NAMED, *COMPUTE, "requests.storage", "services.loadbalanc
 def usage(kind: Resource, manifest: Manifest) -> Amounts:
     """What one object uses, by the names that a quota limits it by."""
     found = {f"count/{qualified(kind.plural, kind.group)}": _number(1)}
-    if kind.plural == "pods":
+    if kind.key == "pods":
         return found | pod_usage(manifest)
     if kind.plural in NAMED and not kind.group:
         found[kind.plural] = _number(1)
-    if kind.plural == "services":
+    if kind.key == "services":
         found |= _service(meta.spec(manifest))
-    if kind.plural == "persistentvolumeclaims":
+    if kind.key == "persistentvolumeclaims":
         found |= _claim(meta.spec(manifest))
     return found
 
@@ -87,7 +87,7 @@ def in_scope(quota: Manifest, kind: Resource, manifest: Manifest) -> bool:
     spec = meta.spec(quota)
     terms = [{"scopeName": scope, "operator": "Exists"} for scope in spec.get("scopes") or ()]
     terms += (spec.get("scopeSelector") or {}).get("matchExpressions") or []
-    return not terms or (kind.plural == "pods" and all(_holds(term, manifest) for term in terms))
+    return not terms or (kind.key == "pods" and all(_holds(term, manifest) for term in terms))
 
 
 def _holds(term: Mapping[str, Any], pod: Manifest) -> bool:

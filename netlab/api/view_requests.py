@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from netlab.api.patch import APPLY, apply_patch
+from netlab.api.patch import APPLY, apply_patch, check_type
 from netlab.api.registry import Registry
 from netlab.api.request import Request, parse_json, parse_yaml
 from netlab.api.response import Answer, Response, dump
@@ -32,7 +32,8 @@ def serve_view(handle: Handle, request: Request, route: Route, registry: Registr
         elif request.method == "PATCH" and request.content_type == APPLY:
             request = replace(request, body=dump(_read(view, parse_yaml(request.body))))
         elif request.method == "PATCH":
-            old = registry.get(route.kind.plural, route.name, route.namespace or "")
+            check_type(route.kind, request.content_type)
+            old = registry.get(route.kind.key, route.name, route.namespace or "")
             new = apply_patch(view.show(old), parse_json(request.body), request.content_type, view.served.kind)
             request = replace(_with_body(request, _read(view, new)), method="PUT")
     answer = handle(request, inner)
@@ -59,6 +60,6 @@ def _with_body(request: Request, body: Manifest) -> Request:
 
 
 def _shown(view: View, route: Route, body: Any) -> Any:
-    if body.get("kind") == f"{route.kind.kind}List":
+    if body.get("kind") == route.kind.list_kind:
         return body | {"apiVersion": view.served.api_version, "items": [view.show(item) for item in body["items"]]}
     return view.show(body) if body.get("kind") == route.kind.kind else body

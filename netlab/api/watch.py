@@ -41,7 +41,7 @@ class View:
 
     def entries(self, store: Store) -> list[Entry]:
         """The objects, sorted by namespace and name."""
-        found = store.entries(self.kind.plural, self.namespace)
+        found = store.entries(self.kind.key, self.namespace)
         return found if self.is_whole else [entry for entry in found if self.sees(entry)]
 
 
@@ -68,7 +68,7 @@ class Watch:
     @property
     def resource(self) -> str:
         """The plural whose writes make `take` give something."""
-        return self.view.kind.plural
+        return self.view.kind.key
 
     @property
     def backlog(self) -> bool:

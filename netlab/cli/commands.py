@@ -116,6 +116,11 @@ The exit code is the program's own.
                    "The exit code is 1 when a check failed, 2 when a file has mistakes (then nothing was created)."),
     )),
     ("The machine", (
+        _command("images", "Show what runs for which image name.", "images:images", "[IMAGE...]", most=None, details="""
+A lab has no container images: an image's name selects what runs. IMAGE is a shell pattern; one without a slash is
+compared with the last part of a name, tags do not count. The first entry that fits is taken; those of a lab's file
+(under images) come first. PORTS are where it listens; with + where the container's ports say.
+"""),
         _command("doctor", "Say whether this machine can run labs, and what it lacks.", "machine:doctor"),
         _command("version", "Show the version.", "machine:version"),
     )),

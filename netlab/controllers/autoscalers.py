@@ -14,7 +14,8 @@ from netlab.model.errors import ApiError, not_found
 from netlab.model.meta import Manifest
 
 PLURAL = "horizontalpodautoscalers"
-SCALED = {"Deployment": "deployments", "ReplicaSet": "replicasets", "StatefulSet": "statefulsets"}
+SCALED = {"Deployment": "deployments", "ReplicaSet": "replicasets", "StatefulSet": "statefulsets",
+          "ReplicationController": "replicationcontrollers"}
 NO_METRICS = ("unable to fetch metrics from resource metrics API: the server could not find the requested resource "
               "(get pods.metrics.k8s.io)")
 
@@ -45,7 +46,7 @@ class Autoscalers(PerObject):
         if wanted is not None:
             target, replicas, reason = wanted
             resource = self._scaled[target["kind"]]
-            shown = scale.from_manifest(target)
+            shown = scale.from_manifest(self.registry.resource(resource), target)
             self.registry.update(resource, shown | {"spec": {"replicas": replicas}}, subresource="scale")
             self._recorder.event(item, "Normal", "SuccessfulRescale", f"New size: {replicas}; reason: {reason}")
             status = status | {"lastScaleTime": self.registry.now()}

@@ -7,6 +7,7 @@ from netlab.controllers.account_tokens import AccountTokens
 from netlab.controllers.autoscalers import Autoscalers
 from netlab.controllers.cronjobs import CronJobs
 from netlab.controllers.daemonsets import DaemonSets
+from netlab.controllers.definitions import Definitions
 from netlab.controllers.deployments import Deployments
 from netlab.controllers.disruptions import Disruptions
 from netlab.controllers.endpoints import Endpoints
@@ -17,7 +18,7 @@ from netlab.controllers.garbage_collector import GarbageCollector
 from netlab.controllers.jobs import Jobs
 from netlab.controllers.kubernetes_service import KubernetesService
 from netlab.controllers.namespaces import Namespaces
-from netlab.controllers.replicasets import ReplicaSets
+from netlab.controllers.replicasets import ReplicaSets, ReplicationControllers
 from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
@@ -32,10 +33,11 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
     authority.
     """
     return [
-        Namespaces(registry), GarbageCollector(registry),
+        Namespaces(registry), GarbageCollector(registry), Definitions(registry),
         service_accounts(registry), *([root_certificates(registry, ca), AccountTokens(registry, ca)] if ca else []),
         KubernetesService(registry, address=api_address, port=api_port),
-        Deployments(registry), ReplicaSets(registry), StatefulSets(registry), DaemonSets(registry),
+        Deployments(registry), ReplicaSets(registry), ReplicationControllers(registry), StatefulSets(registry),
+        DaemonSets(registry),
         CronJobs(registry), Jobs(registry), Scheduler(registry), ResourceQuotas(registry),
         Disruptions(registry), Autoscalers(registry), VolumeClaims(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),

@@ -11,7 +11,7 @@ from netlab.controllers.per_object import Name, PerObject
 from netlab.model import meta
 from netlab.model.meta import Manifest
 
-OWNERS = ("deployments", "replicasets", "statefulsets")
+OWNERS = ("deployments", "replicasets", "replicationcontrollers", "statefulsets")
 
 
 class Disruptions(PerObject):

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 from netlab.api.registry import Registry
-from netlab.api.resources import RESOURCES
+from netlab.api.resources.definitions import PLURAL as DEFINITIONS
 from netlab.controllers.index import Index
 from netlab.controllers.per_object import Name, PerObject
 from netlab.model import meta
@@ -26,12 +26,24 @@ class GarbageCollector(PerObject):
     name = "garbage-collector"
 
     def __init__(self, registry: Registry) -> None:
-        self.resources = tuple(sorted(plural for plural in RESOURCES if plural != "events"))
+        self._indexes: dict[str, Index] = {}
+        self._kinds_since = -1
+        self._follow_kinds(registry)
         super().__init__(registry)
-        self._indexes = {resource: Index(self.store, resource, _keys) for resource in self.resources}
+
+    def _follow_kinds(self, registry: Registry) -> None:
+        """Takes in kinds that have come, and drops those that are gone."""
+        latest = registry.store.revision_of(DEFINITIONS)
+        if latest == self._kinds_since:
+            return
+        self._kinds_since = latest
+        self.resources = tuple(sorted(kind.key for kind in registry.kinds() if kind.key != "events"))
+        self._indexes = {resource: self._indexes.get(resource) or Index(registry.store, resource, _keys)
+                         for resource in self.resources}
 
     def changed(self) -> Iterable[Name]:
         """Objects with owners, or with the collector's finalizers, that were written, or whose owners were."""
+        self._follow_kinds(self.registry)
         names: set[Name] = set()
         for resource, index in self._indexes.items():
             for key in index.take_touched():

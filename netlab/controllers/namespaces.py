@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from netlab.api.registry import Registry
-from netlab.api.resources import RESOURCES
+from netlab.api.resource import Resource
+from netlab.api.resources.definitions import PLURAL as DEFINITIONS
 from netlab.controllers.per_object import Name, PerObject
 from netlab.model import meta
 from netlab.model.errors import ApiError
@@ -27,12 +28,16 @@ class Namespaces(PerObject):
     name = "namespaces"
 
     def __init__(self, registry: Registry) -> None:
-        self._contents = tuple(sorted(kind.plural for kind in RESOURCES.values() if kind.namespaced))
-        self.resources = ("namespaces", *self._contents)
+        self._follow_kinds(registry)
         super().__init__(registry)
+
+    def _follow_kinds(self, registry: Registry) -> None:
+        self._contents = tuple(sorted(kind.key for kind in registry.kinds() if kind.namespaced))
+        self.resources = ("namespaces", DEFINITIONS, *self._contents)
 
     def changed(self) -> Iterable[Name]:
         """The namespaces that are being deleted: there are few, and they are done when they are gone."""
+        self._follow_kinds(self.registry)
         return {("", meta.name(item)) for item in self.registry.list("namespaces") if meta.is_deleting(item)}
 
     def sync(self, namespace: str, name: str) -> None:
@@ -54,7 +59,7 @@ class Namespaces(PerObject):
         """Says in the namespace's status what is left in it, for those who wonder why it stays."""
         item = self.registry.get("namespaces", name)
         old = meta.status(item).get("conditions") or []
-        told = conditions(left)
+        told = conditions({self.registry.resource(key): items for key, items in left.items()})
         if [(c["type"], c["message"]) for c in old] == [(c["type"], c["message"]) for c in told]:
             return
         before = {c["type"]: c for c in old}
@@ -81,10 +86,10 @@ class Namespaces(PerObject):
         self.registry.update("namespaces", item | {"metadata": data, "spec": spec}, subresource="finalize")
 
 
-def conditions(left: Mapping[str, Sequence[Manifest]]) -> list[dict[str, str]]:
+def conditions(left: Mapping[Resource, Sequence[Manifest]]) -> list[dict[str, str]]:
     """What a namespace that is being deleted reports of its contents, by resource; without times."""
     found = [{"type": fine, "status": "False", "reason": reason, "message": text} for fine, reason, text in FINE]
-    counts = sorted((resource, RESOURCES[resource].group, len(items)) for resource, items in left.items() if items)
+    counts = sorted((kind.plural, kind.group, len(items)) for kind, items in left.items() if items)
     everything = [item for items in left.values() for item in items]
     held = Counter(name for item in everything for name in meta.metadata(item).get("finalizers") or ())
     found.append(_condition(

@@ -34,7 +34,7 @@ class Owned:
         loses its owner reference, as upstream's ControllerRefManager does. Nothing is adopted or released while the
         owner is being deleted.
         """
-        selector = selectors.from_manifest(meta.spec(owner).get("selector"))
+        selector = selectors.from_manifest(selectors.of_owner(owner))
         kept = []
         for item in self.of(owner):
             if selector.matches(meta.labels(item)):

@@ -1,4 +1,4 @@
-"""ReplicaSets: as many pods as asked for, no more, no fewer."""
+"""ReplicaSets and ReplicationControllers: as many pods as asked for, no more, no fewer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ReplicaSets(PodOwner):
 
     def sync(self, namespace: str, name: str) -> float | None:
         """Makes one ReplicaSet's pods and status right."""
-        owner = self.registry.find("replicasets", name, namespace)
+        owner = self.registry.find(self.name, name, namespace)
         if owner is None:
             return None
         pods = self.pods.claim(owner)
@@ -71,3 +71,10 @@ class ReplicaSets(PodOwner):
                 "message": failure, "lastTransitionTime": old.get("lastTransitionTime") or self.registry.now()}]
         self.write_status(owner, status)
         return min((wait for wait in waits if wait), default=None)
+
+
+class ReplicationControllers(ReplicaSets):
+    """What ReplicaSets were before; upstream, too, they share all but the name."""
+
+    name = "replicationcontrollers"
+    component = "replication-controller"

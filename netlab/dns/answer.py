@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netlab.dns.depends import tags
 from netlab.dns.find import Lookup
 from netlab.dns.names import Name, Zones
 from netlab.dns.records import Record, records, soa
-from netlab.dns.view import DnsView
+from netlab.dns.view import DnsView, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +39,23 @@ class Answer:
     keep: bool = True
     error: str = ""
     by: str = ""
+    tags: frozenset[Tag] | None = None  # what it depends on; None: on anything
 
 
-NO_UPSTREAM = Answer("SERVFAIL", authoritative=False)
+BY = "kubernetes"
 
 
 def answer(question: Question, view: DnsView, zones: Zones) -> Answer | None:
     """The answer from what the view knows; None for names in no zone."""
     zone = zones.of(question.name)
-    return None if zone is None else answer_in(zone, question, view, zones)
-
-
-def answer_in(zone: Name, question: Question, view: DnsView, zones: Zones) -> Answer:
-    """The answer for a name in a zone, which is given in the case of the question."""
+    if zone is None:
+        return None
     if question.type in ("AXFR", "IXFR"):
-        return Answer("REFUSED", authoritative=False)
+        return Answer("REFUSED", authoritative=False, by=BY)
     lookup = Lookup(question.name, zone, view, zones)
-    found = records(question.type, lookup)
+    found, depends = records(question.type, lookup), tags(question.name, question.type, view, zones)
     if found is None:
-        return Answer("NXDOMAIN" if view.synced else "SERVFAIL", authority=(soa(lookup),))
+        return Answer("NXDOMAIN" if view.synced else "SERVFAIL", authority=(soa(lookup),), tags=depends, by=BY)
     if not found.answer:
-        return Answer(authority=(soa(lookup),))
-    return Answer(answer=found.answer, additional=found.additional)
+        return Answer(authority=(soa(lookup),), tags=depends, by=BY)
+    return Answer(answer=found.answer, additional=found.additional, tags=depends, by=BY)

@@ -33,7 +33,11 @@ class Server:
 
     def get(self, kind: type[P]) -> P | None:
         """Its plugin of this kind."""
-        return next((plugin for plugin in self.plugins if isinstance(plugin, kind)), None)
+        return self._kinds.get(kind)  # type: ignore[return-value]
+
+    @cached_property
+    def _kinds(self) -> dict[type[Plugin], Plugin]:
+        return {type(plugin): plugin for plugin in reversed(self.plugins)}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from netlab.dns.names import (
     SchemaVersion,
     ServiceName,
     Zones,
+    known_address,
     parse_address,
     reverse_address,
     shape,
@@ -42,8 +43,11 @@ class Lookup:
 
     def exposed(self, namespace: str) -> bool:
         """Whether the namespace exists and is one of those that are answered for."""
-        return self.view.has_namespace(namespace) and (
-            not self.zones.namespaces or namespace in self.zones.namespaces)
+        return self.wanted(namespace) and self.view.has_namespace(namespace)
+
+    def wanted(self, namespace: str) -> bool:
+        """Whether the namespace is one of those that are answered for."""
+        return not self.zones.namespaces or namespace in self.zones.namespaces
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Target:
 def find(lookup: Lookup) -> list[Target] | None:
     """What the name leads to. Empty: the name is there without addresses; None: there is no such name."""
     if lookup.is_reverse:
-        return [] if lookup.at_apex or reverse_names(lookup) else None
+        return [] if lookup.at_apex else None  # an address's name has PTR records only, and those are found otherwise
     asked, view = shape(lookup.name, lookup.zones.domain), lookup.view
     if asked is None or isinstance(asked, SchemaVersion):
         return None
@@ -68,7 +72,8 @@ def find(lookup: Lookup) -> list[Target] | None:
     if isinstance(asked, NamespaceName):
         return [] if lookup.exposed(asked.namespace) and not _without_pods(lookup) else None
     if isinstance(asked, PodName):
-        return [Target(address=asked.address)] if _pod_exists(asked, lookup) else None
+        exists = _pod_exists(asked, lookup)
+        return [Target(asked.address, 0, (asked.label, asked.namespace, "pod"))] if exists else None
     if isinstance(asked, ServiceName):
         service = view.services.get(Key(asked.namespace, asked.service))
         return _of_service(asked, service, lookup) if service and lookup.exposed(asked.namespace) else None
@@ -90,8 +95,7 @@ def _pod_exists(asked: PodName, lookup: Lookup) -> bool:
 def _of_service(asked: ServiceName, service: Service, lookup: Lookup) -> list[Target] | None:
     if service.external_name is not None:
         alias = Name.of(service.external_name)
-        extra = asked.endpoint or asked.port or asked.protocol
-        return None if extra or not alias or parse_address(service.external_name) else [Target(alias=alias)]
+        return None if asked.endpoint or not alias or parse_address(service.external_name) else [Target(alias=alias)]
     if service.headless or asked.endpoint:
         return list(_endpoints(asked, lookup)) or None
     if not lookup.zones.empty_services and not any(part.endpoints for part in lookup.view.slices_of.get(
@@ -99,7 +103,7 @@ def _of_service(asked: ServiceName, service: Service, lookup: Lookup) -> list[Ta
         return None
     labels = (service.key.name, service.key.namespace, "svc")
     matching = [port for port in service.ports or (_ANY,) if _matches(asked, port)]
-    return [Target(parse_address(ip), port.number or None, labels) for port in matching for ip in service.cluster_ips
+    return [Target(known_address(ip), port.number or None, labels) for port in matching for ip in service.cluster_ips
             ] if matching else None
 
 
@@ -108,13 +112,17 @@ _ANY = Port("", "", 0)  # what a Service or slice without ports has: it matches 
 
 def _endpoints(asked: ServiceName, lookup: Lookup) -> Iterator[Target]:
     key = Key(asked.namespace, asked.service)
+    # Most endpoints are not the one that is asked for, which their addresses say without their labels being made.
+    dotted = "" if lookup.zones.endpoint_pod_names else asked.endpoint.replace("-", ".")
     for part in lookup.view.slices_of.get(key, ()) if lookup.zones.endpoints else ():
         ports = [port for port in part.ports or (_ANY,) if _matches(asked, port)]
         for address, hostname in part.endpoints:
+            if dotted and not hostname and address != dotted and ":" not in address:
+                continue
             label = _label(part, address, hostname, lookup.zones)
             if asked.endpoint in ("", label.lower()):
                 for port in ports:
-                    yield Target(parse_address(address), port.number or None, (label, key.name, key.namespace, "svc"))
+                    yield Target(known_address(address), port.number or None, (label, key.name, key.namespace, "svc"))
 
 
 def _matches(asked: ServiceName, port: Port) -> bool:
@@ -140,12 +148,12 @@ def reverse_names(lookup: Lookup) -> list[Name]:
     ip = str(address)
     if ip in view.by_cluster_ip:
         key = view.by_cluster_ip[ip]
-        if not lookup.exposed(key.namespace):
+        if not lookup.wanted(key.namespace):
             return []
         return [Name((key.name, key.namespace, "svc")) + lookup.zones.domain]
     names = [Name((_label(part, ip, hostname, lookup.zones), key.name, key.namespace, "svc")) + lookup.zones.domain
              for key in (view.by_endpoint_ip.get(ip, ()) if lookup.zones.endpoints else ())
-             if lookup.exposed(key.namespace)
+             if lookup.wanted(key.namespace)
              for part in view.slices_of.get(key, ())
              for found, hostname in part.endpoints if found == ip]
     return list(dict.fromkeys(names))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from netlab.dns.find import Lookup, find, name_servers, reverse_names
-from netlab.dns.names import IPAddress, Name, SchemaVersion, shape
+from netlab.dns.names import IPAddress, Name, NameServer, SchemaVersion, shape
 
 SCHEMA_VERSION = "1.1.0"
 SCHEMA_TTL = 28800  # seconds
@@ -16,15 +16,21 @@ MAX_LINKS = 10  # CNAMEs in one answer
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A resource record; prints as a line of a zone file. `data` has the fields of its type in order."""
+    """A resource record; prints as a line of a zone file. `data` has the fields of its type in order.
+
+    Of types that this server has no records of, it is the type's number and the data as bytes, without compression.
+    """
 
     name: Name
     type: str
     ttl: int
-    data: tuple[str | int | Name, ...]
+    data: tuple[str | int | Name | bytes, ...]
 
     def __str__(self) -> str:
-        data = " ".join(f'"{field}"' if self.type == "TXT" else str(field) for field in self.data)
+        if self.data and isinstance(self.data[-1], bytes):
+            data = f"\\# {len(self.data[-1])} {self.data[-1].hex()}"  # as of a type that nobody knows (RFC 3597)
+        else:
+            data = " ".join(f'"{field!s}"' if self.type == "TXT" else str(field) for field in self.data)
         return f"{self.name} {self.ttl} IN {self.type} {data}"
 
 
@@ -101,7 +107,8 @@ def _srv(lookup: Lookup) -> Found | None:
         return None
     ttl = lookup.zones.ttl
     weight = max(1, 100 // max(1, len(targets)))  # shared by all matches, those that merge into one record included
-    named = [(Name(t.labels) + lookup.zone, t.address, t.port) for t in targets if t.address and t.port]
+    named = [(Name(t.labels) + lookup.zone, t.address, t.port)
+             for t in targets if t.address and t.port is not None]
     return Found(_unique(Record(lookup.name, "SRV", ttl, (0, weight, port, name)) for name, _, port in named),
                  _unique(_address(name, address, ttl) for name, address, _ in named))
 
@@ -116,11 +123,11 @@ def _ptr(lookup: Lookup) -> Found | None:
 def _soa(lookup: Lookup) -> Found | None:
     if lookup.at_apex:
         return Found((soa(lookup),))
-    return _exists(lookup)
+    return Found()  # CoreDNS does not look whether there is such a name
 
 
 def _ns(lookup: Lookup) -> Found | None:
-    if lookup.is_reverse or not lookup.at_apex:
+    if not lookup.at_apex:
         return _exists(lookup)
     servers, ttl = name_servers(lookup), lookup.zones.ttl
     return Found(_unique(Record(lookup.zone, "NS", ttl, (name,)) for name, _ in servers),
@@ -128,9 +135,11 @@ def _ns(lookup: Lookup) -> Found | None:
 
 
 def _txt(lookup: Lookup) -> Found | None:
-    if not lookup.is_reverse and isinstance(shape(lookup.name, lookup.zones.domain), SchemaVersion):
+    asked = None if lookup.is_reverse else shape(lookup.name, lookup.zones.domain)
+    if isinstance(asked, SchemaVersion):
         return Found((Record(lookup.name, "TXT", SCHEMA_TTL, (SCHEMA_VERSION,)),))
-    return _exists(lookup)
+    # As CoreDNS has it: a name without records of another type (a namespace, the zone) is no name for TXT.
+    return Found() if not isinstance(asked, NameServer) and find(lookup) else None
 
 
 def _exists(lookup: Lookup) -> Found | None:

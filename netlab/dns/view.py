@@ -5,11 +5,12 @@ A view never changes; a change of an object gives the next view, or the same one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from netlab.dns.names import parse_address
+from netlab.dns.shards import Draft, Shards
 from netlab.model import meta
 from netlab.model.meta import Manifest
 
@@ -42,6 +43,13 @@ class Service:
     external_name: str | None = None  # None unless the type is ExternalName
     ports: tuple[Port, ...] = ()
 
+    @property
+    def tags(self) -> Iterator[Tag]:
+        """Whose answers it can be seen in."""
+        yield self.key
+        for ip in self.cluster_ips:
+            yield "", ip
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -53,6 +61,13 @@ class Slice:
     ports: tuple[Port, ...] = ()
     pod_names: tuple[tuple[str, str], ...] = ()  # (address, pod) of endpoints without a hostname
 
+    @property
+    def tags(self) -> Iterator[Tag]:
+        """Whose answers it can be seen in."""
+        yield self.service
+        for ip, _ in self.endpoints:
+            yield "", ip
+
 
 @dataclass(frozen=True, slots=True)
 class Pod:
@@ -61,12 +76,23 @@ class Pod:
     key: Key
     addresses: tuple[str, ...] = ()
 
+    @property
+    def tags(self) -> Iterator[Tag]:
+        """Whose answers it can be seen in."""
+        for ip in self.addresses:
+            yield self.key.namespace, ip
+
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
     """A Namespace: it exists."""
 
     key: Key
+
+    @property
+    def tags(self) -> Iterator[Tag]:
+        """Whose answers it can be seen in."""
+        yield self.key.name, ""
 
 
 Seen = Service | Slice | Namespace | Pod
@@ -121,20 +147,26 @@ def _ports(ports: Iterable[Mapping[str, Any]] | None) -> tuple[Port, ...]:
                  for port in ports or ())
 
 
+Tag = tuple[str, str]
+"""What an answer can depend on: a Service (namespace, name), an address ("", text), a Namespace (name, ""),
+a pod's address (namespace, text)."""
+
+
 @dataclass(frozen=True, eq=False)
 class DnsView:
     """The objects and their indexes. `serial` is the SOA's: the second of the last change that can be seen."""
 
     serial: int = 0
     listed: frozenset[str] = frozenset()
-    namespaces: Mapping[Key, Namespace] = field(default_factory=dict)
-    services: Mapping[Key, Service] = field(default_factory=dict)
-    endpointslices: Mapping[Key, Slice] = field(default_factory=dict)
-    pods: Mapping[Key, Pod] = field(default_factory=dict)
-    slices_of: Mapping[Key, tuple[Slice, ...]] = field(default_factory=dict, repr=False)  # by Service, sorted by name
-    by_cluster_ip: Mapping[str, Key] = field(default_factory=dict, repr=False)
-    by_endpoint_ip: Mapping[str, tuple[Key, ...]] = field(default_factory=dict, repr=False)  # Services, sorted
-    by_pod_ip: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False)  # by namespace and IP
+    namespaces: Shards[Key, Namespace] = field(default_factory=Shards)
+    services: Shards[Key, Service] = field(default_factory=Shards)
+    endpointslices: Shards[Key, Slice] = field(default_factory=Shards)
+    pods: Shards[Key, Pod] = field(default_factory=Shards)
+    slices_of: Shards[Key, tuple[Slice, ...]] = field(default_factory=Shards, repr=False)  # by Service, sorted by name
+    by_cluster_ip: Shards[str, Key] = field(default_factory=Shards, repr=False)
+    by_endpoint_ip: Shards[str, tuple[Key, ...]] = field(default_factory=Shards, repr=False)  # Services, sorted
+    by_pod_ip: Shards[tuple[str, str], frozenset[str]] = field(default_factory=Shards, repr=False)  # by namespace
+    touched: frozenset[Tag] | None = None  # by the change that led to this view; None: anything
 
     @property
     def synced(self) -> bool:
@@ -152,7 +184,7 @@ class DnsView:
     def without_resource(self, resource: str) -> DnsView:
         """The view before the resource was listed."""
         return replace(self._changed(resource, [(key, None) for key in getattr(self, resource)], now=self.serial),
-                       listed=self.listed - {resource})
+                       listed=self.listed - {resource}, touched=None)
 
     def with_object(self, resource: str, seen: Seen, *, now: int) -> DnsView:
         """The view after an object was added or changed at `now` (Unix time)."""
@@ -170,68 +202,68 @@ class DnsView:
         changes: list[tuple[Key, Seen | None]] = [(key, None) for key in held if key not in new]
         changes += [(key, seen) for key, seen in new.items() if held.get(key) != seen]
         view = self._changed(resource, changes, now=now) if changes else self
-        return view if resource in view.listed else replace(view, listed=view.listed | {resource}, serial=now)
+        if resource in view.listed:
+            return view
+        return replace(view, listed=view.listed | {resource}, serial=now, touched=None)
 
     def _changed(self, resource: str, changes: list[tuple[Key, Seen | None]], *, now: int) -> DnsView:
-        held: dict[Key, Any] = dict(getattr(self, resource))
+        held: Draft[Key, Any] = Draft(getattr(self, resource))
         pairs: list[tuple[Any, Any]] = []
         for key, new in changes:
-            pairs.append((held.pop(key, None), new))
-            if new is not None:
-                held[key] = new
-        changed: dict[str, Any] = {resource: held}
+            pairs.append((held.get(key), new))
+            held.put(key, new)
+        changed: dict[str, Any] = {resource: held.done()}
         if resource == "services":
-            changed["by_cluster_ip"] = _index_services(dict(self.by_cluster_ip), pairs)
+            changed["by_cluster_ip"] = _index_services(self.by_cluster_ip, pairs)
         elif resource == "endpointslices":
             changed["slices_of"], changed["by_endpoint_ip"] = _index_slices(
-                dict(self.slices_of), dict(self.by_endpoint_ip), pairs)
+                self.slices_of, self.by_endpoint_ip, pairs)
         elif resource == "pods":
-            changed["by_pod_ip"] = _index_pods(dict(self.by_pod_ip), pairs)
-        return replace(self, serial=now, **changed)
+            changed["by_pod_ip"] = _index_pods(self.by_pod_ip, pairs)
+        touched = frozenset(tag for pair in pairs for seen in pair if seen for tag in seen.tags)
+        return replace(self, serial=now, touched=touched, **changed)
 
 
-def _index_pods(by_ip: dict[tuple[str, str], frozenset[str]], pairs: list[tuple[Pod | None, Pod | None]],
-                ) -> dict[tuple[str, str], frozenset[str]]:
+def _index_pods(by_ip: Shards[tuple[str, str], frozenset[str]], pairs: list[tuple[Pod | None, Pod | None]],
+                ) -> Shards[tuple[str, str], frozenset[str]]:
+    draft = Draft(by_ip)
     for old, new in pairs:
         for ip in old.addresses if old else ():
-            if old and (left := by_ip.get((old.key.namespace, ip), frozenset()) - {old.key.name}):
-                by_ip[old.key.namespace, ip] = left
-            elif old:
-                by_ip.pop((old.key.namespace, ip), None)
+            if old:
+                place = (old.key.namespace, ip)
+                draft.put(place, (draft.get(place) or frozenset()) - {old.key.name} or None)
         for ip in new.addresses if new else ():
             if new:
                 place = (new.key.namespace, ip)
-                by_ip[place] = by_ip.get(place, frozenset()) | {new.key.name}
-    return by_ip
+                draft.put(place, (draft.get(place) or frozenset()) | {new.key.name})
+    return draft.done()
 
 
-def _index_services(by_ip: dict[str, Key], pairs: list[tuple[Service | None, Service | None]]) -> dict[str, Key]:
+def _index_services(by_ip: Shards[str, Key], pairs: list[tuple[Service | None, Service | None]]) -> Shards[str, Key]:
+    draft = Draft(by_ip)
     for old, _ in pairs:
         for ip in old.cluster_ips if old else ():
-            if old and by_ip.get(ip) == old.key:
-                del by_ip[ip]
+            if old and draft.get(ip) == old.key:
+                draft.put(ip, None)
     for _, new in pairs:
-        by_ip |= dict.fromkeys(new.cluster_ips, new.key) if new else {}
-    return by_ip
+        for ip in new.cluster_ips if new else ():
+            draft.put(ip, new.key if new else None)
+    return draft.done()
 
 
-def _index_slices(slices_of: dict[Key, tuple[Slice, ...]], by_ip: dict[str, tuple[Key, ...]],
+def _index_slices(slices_of: Shards[Key, tuple[Slice, ...]], by_ip: Shards[str, tuple[Key, ...]],
                   pairs: list[tuple[Slice | None, Slice | None]],
-                  ) -> tuple[dict[Key, tuple[Slice, ...]], dict[str, tuple[Key, ...]]]:
+                  ) -> tuple[Shards[Key, tuple[Slice, ...]], Shards[str, tuple[Key, ...]]]:
+    of, by = Draft(slices_of), Draft(by_ip)
     touched: set[tuple[str, Key]] = set()
     for old, new in pairs:
         for part in filter(None, (old, new)):
-            others = tuple(s for s in slices_of.get(part.service, ()) if s.key != part.key)
+            others = tuple(s for s in of.get(part.service) or () if s.key != part.key)
             rest = tuple(sorted((*others, part), key=lambda s: s.key)) if part is new else others
-            slices_of[part.service] = rest
-            if not rest:
-                del slices_of[part.service]
+            of.put(part.service, rest or None)
             touched |= {(ip, part.service) for ip, _ in part.endpoints}
-    addresses = {key: {ip for s in slices_of.get(key, ()) for ip, _ in s.endpoints} for key in {k for _, k in touched}}
+    addresses = {key: {ip for s in of.get(key) or () for ip, _ in s.endpoints} for key in {k for _, k in touched}}
     for ip, key in touched:
-        keys = {k for k in by_ip.get(ip, ()) if k != key} | ({key} if ip in addresses[key] else set())
-        if keys:
-            by_ip[ip] = tuple(sorted(keys))
-        else:
-            by_ip.pop(ip, None)
-    return slices_of, by_ip
+        keys = {k for k in by.get(ip) or () if k != key} | ({key} if ip in addresses[key] else set())
+        by.put(ip, tuple(sorted(keys)) or None)
+    return of.done(), by.done()

@@ -1,25 +1,27 @@
-"""Between bytes and questions and answers (RFC 1035, EDNS0 of RFC 6891). The only user of dnslib."""
+"""Between bytes and questions and answers (RFC 1035, EDNS0 of RFC 6891)."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from dnslib import AAAA, CNAME, NS, OPCODE, PTR, QTYPE, RCODE, RR, SOA, SRV, TXT, A
-from dnslib.dns import CLASS, EDNSOption
-from dnslib.label import DNSBuffer, DNSLabel
+from dnslib import OPCODE, QTYPE, RCODE, RR
+from dnslib.dns import CLASS
+from dnslib.label import DNSBuffer
 
-from netlab.dns.answer import NO_UPSTREAM, Answer, Question, answer
-from netlab.dns.names import Name, Zones
-from netlab.dns.records import Record
-from netlab.dns.view import DnsView
+from netlab.dns.answer import Answer, Question
+from netlab.dns.names import Name
+from netlab.dns.packing import Packed, Writer, fitting, is_address
+from netlab.dns.view import Tag
 
 UDP_SIZE = 512  # what every client takes
 TCP_SIZE = 65535
 HEADER = struct.Struct("!HHHHHH")
-QR, AA, TC, RD, CD, OPCODE_MASK = 0x8000, 0x0400, 0x0200, 0x0100, 0x0010, 0x7800
-COOKIE = 10  # the option's code (RFC 7873)
+QR, AA, TC, RD, RA, AD, CD, OPCODE_MASK = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0020, 0x0010, 0x7800
+DO = 0x8000  # of the OPT record's flags
+OPT = 41
+ECHOED = (3, 9, 10, 11, 12)  # options that come back: NSID, EXPIRE, COOKIE, TCP keepalive, padding
+_OPT = struct.Struct("!BHHIH")  # root, OPT, the client's size, upper bits of the code with version and flags, length
 BADVERS = 16  # not in the header's four bits: the upper ones are in the OPT record
 
 
@@ -28,9 +30,9 @@ class Edns:
     """What the client's OPT record says."""
 
     size: int
-    version: int
-    dnssec_ok: bool
-    cookie: bytes | None
+    version: int = 0
+    flags: int = 0  # DO is the highest of the 16
+    options: bytes = b""  # those that come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +46,33 @@ class Query:
     klass: int = 0
     edns: Edns | None = None
     refusal: str = ""
+    plain: bool = False  # of the shape that resolvers send: one question, at most an OPT record without options
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reply:
     """A response that may be sent in `turns` orders of its addresses: `make(turn)` is the message.
 
-    It is the same for all requests with the same bytes after the ID, for as long as the view is;
-    `keep` is False when no such request is to be expected again.
+    It is the same for all requests with the same bytes after the ID, as long as what it was made from is;
+    `keep` is False when no such request is to be expected again. When `caseless`, a request that differs in the
+    case of its name has the same response, but for that name.
     """
 
-    make: Callable[[int], bytes]
+    packed: Packed
     rcode: str
     question: Question | None
-    turns: int = 1
     keep: bool = True
+    caseless: bool = False
+    tags: frozenset[Tag] | None = None
+
+    @property
+    def turns(self) -> int:
+        """How many orders there are."""
+        return self.packed.turns
+
+    def make(self, turn: int) -> bytes:
+        """The message in one of its orders."""
+        return self.packed.message(turn)
 
 
 def parse(data: bytes) -> Query | None:
@@ -68,6 +82,10 @@ def parse(data: bytes) -> Query | None:
     ident, flags, questions, answers, authorities, additionals = HEADER.unpack_from(data)
     if flags & QR:
         return None
+    if questions == 1 and not (flags & OPCODE_MASK or answers or authorities):
+        plain = _plain(data, ident, flags, additionals)
+        if plain is not None:
+            return plain
     query = Query(ident, flags)
     if flags & OPCODE_MASK != OPCODE.QUERY << 11:
         return replace(query, refusal="NOTIMP")
@@ -77,6 +95,42 @@ def parse(data: bytes) -> Query | None:
         return _parse_sections(query, data, others=answers + authorities, additionals=additionals)
     except Exception:  # whatever dnslib stumbles over, the message is at fault
         return replace(query, refusal="FORMERR")
+
+
+def _plain(data: bytes, ident: int, flags: int, additionals: int) -> Query | None:
+    """The request when it has the usual shape and not a byte more."""
+    at, labels = HEADER.size, []
+    try:
+        while length := data[at]:
+            if length > 63:
+                return None
+            labels.append(data[at + 1:at + 1 + length].decode("latin-1"))
+            at += 1 + length
+        rest, edns = len(data) - at - 5, None
+        if at > 265 or additionals > 1 or rest != additionals * _OPT.size:
+            return None
+        kind, klass = struct.unpack_from("!HH", data, at + 1)
+        if additionals:
+            root, type_, size, bits, length = _OPT.unpack_from(data, at + 5)
+            if root or type_ != OPT or length or bits >> 16:
+                return None
+            edns = Edns(size, 0, bits & 0xFFFF)
+    except (IndexError, struct.error):
+        return None
+    return Query(ident, flags, Question(Name(labels), type_name(kind)), kind, klass, edns,
+                 "" if klass == CLASS.IN else "REFUSED", plain=True)
+
+
+def type_name(kind: int) -> str:
+    """A record type as dig prints it."""
+    name: str = QTYPE.get(kind)
+    return name
+
+
+def type_number(name: str) -> int:
+    """The number of a record type as dig prints it; 0 for what is none."""
+    number: int = QTYPE.reverse.get(name) or int(name.removeprefix("TYPE") if name.startswith("TYPE") else 0)
+    return number
 
 
 def _parse_sections(query: Query, data: bytes, *, others: int, additionals: int) -> Query:
@@ -94,33 +148,26 @@ def _parse_sections(query: Query, data: bytes, *, others: int, additionals: int)
         return replace(query, refusal="FORMERR")
     edns = _edns(options[0]) if options else None
     name = Name(part.decode("latin-1") for part in label.label)
-    refusal = "BADVERS" if edns and edns.version else "" if klass == CLASS.IN else "REFUSED"
+    refusal = "REFUSED" if klass != CLASS.IN else "BADVERS" if edns and edns.version else ""
     return replace(query, question=Question(name, QTYPE.get(kind)), type=kind, klass=klass, edns=edns,
                    refusal=refusal)
 
 
 def _edns(rr: RR) -> Edns:
-    cookie = next((bytes(option.data) for option in rr.rdata if option.code == COOKIE), None)
-    return Edns(max(UDP_SIZE, rr.rclass), rr.edns_ver, bool(rr.edns_do), cookie)
+    kept = b"".join(struct.pack("!HH", option.code, len(option.data)) + bytes(option.data)
+                    for option in rr.rdata if option.code in ECHOED)
+    return Edns(rr.rclass, rr.edns_ver, rr.ttl & 0xFFFF, kept)
 
 
-def reply(data: bytes, view: DnsView, zones: Zones, *, tcp: bool = False) -> Reply | None:
-    """The response to a message, or None when there must be none."""
-    query = parse(data)
-    if query is None:
-        return None
-    refusal = query.refusal
-    if refusal or query.question is None:
-        result = Answer(refusal, authoritative=False)
-    else:
-        result = answer(query.question, view, zones) or NO_UPSTREAM
-    limit = TCP_SIZE if tcp else query.edns.size if query.edns else UDP_SIZE
+def response(query: Query, result: Answer, *, tcp: bool = False) -> Reply:
+    """The response to a request."""
+    limit = TCP_SIZE if tcp else max(UDP_SIZE, query.edns.size) if query.edns else UDP_SIZE
+    caseless = not any(record.type in _NAMED for part in (result.answer, result.additional) for record in part)
+    return Reply(pack(query, result, limit=limit), result.rcode, query.question, keep=query.plain and result.keep,
+                 caseless=caseless, tags=result.tags)
 
-    def make(turn: int) -> bytes:
-        return pack(query, rotate(result, turn), limit=limit)
 
-    keep = not (query.edns and query.edns.cookie is not None)
-    return Reply(make, result.rcode, query.question, turns=_turns(result), keep=keep)
+_NAMED = ("CNAME", "SRV", "NS", "SOA")  # their data may repeat part of the question's name, in its case
 
 
 def failure(data: bytes) -> bytes:
@@ -129,98 +176,49 @@ def failure(data: bytes) -> bytes:
     return HEADER.pack(ident, QR | flags & (OPCODE_MASK | RD | CD) | RCODE.SERVFAIL, 0, 0, 0, 0)
 
 
-def rotate(result: Answer, turn: int) -> Answer:
-    """The answer with its address records turned so that each comes first once; other records stay before them."""
-    return replace(result, answer=_rotated(result.answer, turn), additional=_rotated(result.additional, turn))
+def pack(query: Query, result: Answer, *, limit: int) -> Packed:
+    """The message, of at most `limit` bytes, with its addresses after all other records of their section.
 
-
-def _rotated(records: tuple[Record, ...], turn: int) -> tuple[Record, ...]:
-    addresses = [record for record in records if record.type in ("A", "AAAA")]
-    if len(addresses) < 2:
-        return records
-    first = turn % len(addresses)
-    others = tuple(record for record in records if record.type not in ("A", "AAAA"))
-    return (*others, *addresses[first:], *addresses[:first])
-
-
-def _turns(result: Answer) -> int:
-    sections = (result.answer, result.additional)
-    return max(1, *(sum(record.type in ("A", "AAAA") for record in records) for records in sections))
-
-
-def pack(query: Query, result: Answer, *, limit: int) -> bytes:
-    """The message, of at most `limit` bytes.
-
-    What does not fit is left out from the end. TC is set when that cuts the answer section
-    (additional records may be missing without it, RFC 2181 9).
+    What does not fit is left out from the end, and TC is set: nobody can know whether the client needs it.
     """
     rcode = BADVERS if result.rcode == "BADVERS" else getattr(RCODE, result.rcode)
-    tail = _Buffer()
-    if query.edns:
-        _opt(query.edns, rcode >> 4).pack(tail)
-    buffer = _Buffer()
-    buffer.append(bytes(HEADER.size))
+    opt = _opt(query.edns, rcode >> 4) if query.edns else b""
+    writer = Writer(bytes(HEADER.size))
     if query.question:
-        buffer.encode_name(_label(query.question.name))
-        buffer.pack("!HH", query.type, query.klass)
-    counts, end = [0, 0, 0], buffer.offset
-    for section, record in _records(result):
-        _rr(record).pack(buffer)
-        if buffer.offset + tail.offset > limit:
-            break
-        counts[section] += 1
-        end = buffer.offset
-    flags = QR | query.flags & (OPCODE_MASK | RD | CD) | rcode & 15
-    flags |= (AA if result.authoritative else 0) | (TC if counts[0] < len(result.answer) else 0)
-    counts[2] += 1 if query.edns else 0
-    buffer.update(0, "12s", HEADER.pack(query.id, flags, 1 if query.question else 0, *counts))
-    return bytes(buffer.data[:end] + tail.data)
-
-
-def _records(result: Answer) -> Iterator[tuple[int, Record]]:
+        writer.question(query.question.name, query.type, query.klass)
+    counts, packed, serial_at = [0, 0, 0], None, 0
     for section, records in enumerate((result.answer, result.authority, result.additional)):
-        for record in records:
-            yield section, record
+        others = [record for record in records if not is_address(record)]
+        addresses = [record for record in records if is_address(record)]
+        counts[section] = fitting(writer, others, limit - len(opt))
+        if counts[section] < len(others):
+            break
+        if others and others[-1].type == "SOA":
+            serial_at = len(writer.out) - 20
+        turning = result.shuffled and len(addresses) > 1 and not section
+        block = writer.same_owner(addresses) if turning else None
+        if block is None:
+            count = fitting(writer, addresses, limit - len(opt))
+        else:
+            step = len(block) // len(addresses)
+            count = min(len(addresses), (limit - len(opt) - len(writer.out)) // step)
+            packed = Packed(bytes(writer.out), ring=block + block, shown=count * step, step=step)
+            writer.out += block[:count * step]
+        counts[section] += count
+        if count < len(addresses):
+            break
+    total = len(result.answer) + len(result.authority) + len(result.additional)
+    flags = QR | query.flags & (OPCODE_MASK | RD | CD) | rcode & 15
+    flags |= (AA if result.authoritative else 0) | (TC if sum(counts) < total or result.truncated else 0)
+    flags |= (RA if result.recursion_available else 0) | (AD if result.authentic else 0)
+    counts[2] += 1 if query.edns else 0
+    head = HEADER.pack(query.id, flags, 1 if query.question else 0, *counts)
+    if packed is None:
+        return Packed(head + bytes(writer.out[HEADER.size:]) + opt, serial_at=serial_at)
+    packed.tail = bytes(writer.out[len(packed.head) + packed.shown:]) + opt
+    packed.head = head + packed.head[HEADER.size:]
+    return packed
 
 
-class _Buffer(DNSBuffer):  # type: ignore[misc]
-    """Compresses names; unlike its base it never points to where a pointer of 14 bits cannot reach."""
-
-    names: dict[tuple[bytes, ...], int]
-
-    def encode_name(self, name: DNSLabel) -> None:
-        before = len(self.names)
-        super().encode_name(name)
-        if self.offset > 0x3FFF and len(self.names) > before:
-            self.names = {labels: offset for labels, offset in self.names.items() if offset <= 0x3FFF}
-
-
-def _opt(edns: Edns, rcode: int) -> RR:
-    options = [] if edns.cookie is None else [EDNSOption(COOKIE, edns.cookie)]
-    return RR(DNSLabel(()), QTYPE.OPT, edns.size, rcode << 24 | edns.dnssec_ok << 15, options)
-
-
-def _label(name: Name) -> DNSLabel:
-    return DNSLabel([label.encode("latin-1") for label in name])
-
-
-_RDATA: dict[str, Callable[..., object]] = {
-    "A": A,
-    "AAAA": AAAA,
-    "CNAME": lambda name: CNAME(_label(name)),
-    "NS": lambda name: NS(_label(name)),
-    "PTR": lambda name: PTR(_label(name)),
-    "SOA": lambda server, mailbox, *times: SOA(_label(server), _label(mailbox), times),
-    "SRV": lambda priority, weight, port, name: SRV(priority, weight, port, _label(name)),
-    "TXT": TXT,
-}
-
-
-def _rr(record: Record) -> RR:
-    return RR(_label(record.name), getattr(QTYPE, record.type), CLASS.IN, record.ttl, _RDATA[record.type](*record.data))
-
-
-def type_number(name: str) -> int:
-    """The number of a record type as dig prints it; 0 for what is none."""
-    number: int = QTYPE.reverse.get(name) or int(name.removeprefix("TYPE") if name.startswith("TYPE") else 0)
-    return number
+def _opt(edns: Edns, rcode: int) -> bytes:
+    return _OPT.pack(0, OPT, edns.size, rcode << 24 | edns.flags, len(edns.options)) + edns.options

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from netlab.model.errors import LabError
@@ -35,6 +38,23 @@ def make(directory: Path, *, needed: bool = True) -> Path:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
     return directory
+
+
+def add_launchers(directory: Path, entries: Mapping[str, str]) -> None:
+    """Adds programs that run built-ins (name -> "package.module:function"), for scripts that call them by name.
+
+    A program of the machine is never hidden by one of these.
+    """
+    root = Path(__file__).resolve().parents[2]
+    for name, entry in entries.items():
+        place = directory / name
+        if which(name) or place.exists():
+            continue
+        module, _, function = entry.partition(":")
+        code = (f"import sys; sys.path.insert(0, {str(root)!r}); from {module} import {function} as main; "
+                "sys.exit(main(sys.argv[1:]))")
+        place.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -s -E -P -c {shlex.quote(code)} \"$@\"\n")
+        place.chmod(0o755)
 
 
 def make_alternatives(directory: Path) -> Path | None:

@@ -3,7 +3,7 @@
 libiptc takes packed rules and writes a table in one commit. Where it has done so once, later tables are handed to the
 kernel in the same layout without it: then only changed Services are packed, and nothing of the old table is read. If
 the kernel refuses how rules are packed, the program iptables-legacy-restore writes them. What is in the tables beside
-our own rules is lost: they are ours.
+these rules is lost; `shared_tables` keeps it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,12 @@ class NodeTables:
 
     def save(self, family: str = IPV4) -> str:
         """What iptables-legacy-save (ip6tables-legacy-save) prints, without its `#` lines, counters as [0:0]."""
-        return normalise(netnses.visit(self.netns, lambda: _run([f"{PROGRAMS[family]}-legacy-save"])))
+        return normalise(netnses.visit(self.netns, lambda: run([f"{PROGRAMS[family]}-legacy-save"])))
+
+
+def restore(ruleset: Ruleset) -> None:
+    """Writes the tables of this thread's netns by the program: only it knows the numbers of ipsets."""
+    run([f"{PROGRAMS[ruleset.family]}-legacy-restore", "--wait", f"{LOCK_LIMIT:.0f}"], render(ruleset))
 
 
 def normalise(text: str) -> str:
@@ -118,7 +123,7 @@ def _write(table: Table) -> None:
                 raise
             refusal = error
     restore = f"{packed.program}-legacy-restore"
-    _run([restore, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
+    run([restore, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
     if refusal:  # and the program could: it is not the rules that are wrong, but our packing
         _refused = True
         print(f"{packed.program}: this kernel refuses packed rules ({refusal}); {restore} writes them", file=sys.stderr)
@@ -179,7 +184,8 @@ def _failed(table: PackedTable, what: str) -> OSError:
     return OSError(error.errno, f"{table.program} table {table.name}, {what}: {error.strerror}")
 
 
-def _run(argv: list[str], text: str = "") -> str:
+def run(argv: list[str], text: str = "") -> str:
+    """What a program prints; LabError with its words when it fails."""
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}", exit_code=5)

@@ -189,7 +189,8 @@ def _chance(match: Chance) -> bytes:
 
 @lru_cache(maxsize=64)
 def _address_type(match: AddressType) -> bytes:
-    return _extension("addrtype", 1, struct.pack("<HHI", TYPES[match.source], TYPES[match.destination], 0))
+    return _extension("addrtype", 1, struct.pack("<HHI", TYPES[match.source], TYPES[match.destination],
+                                                    int(match.not_source)))
 
 
 def _recent(match: Recent) -> bytes:

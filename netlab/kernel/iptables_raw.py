@@ -34,12 +34,24 @@ def holds(table: PackedTable) -> bool:
     return found is not None and blank(found, table.offsets, table.layout) == table.image
 
 
+def has_size(table: PackedTable) -> bool:
+    """Whether this netns's table has as many entries and bytes as that one."""
+    with _socket(table) as handle:
+        return _info(handle, table.name)[1:] == (table.entries, table.size)
+
+
+def is_in_use(table: PackedTable) -> bool:
+    """Whether this netns's table has rules or chains. Asked so, the kernel makes a table if there is none."""
+    with _socket(table) as handle:
+        return _info(handle, table.name)[1] > len(table.policies) + 1
+
+
 def put(table: PackedTable) -> None:
     """Makes the table that one in a single call; OSError if the kernel refuses.
 
-    It is not for tables that no kernel has taken before: what is wrong with a rule is not told.
+    It is not for tables that no kernel has taken before: what is wrong with a rule is not told. The lock must be held.
     """
-    image = table.image
+    data = table.message
     first, last = [0] * len(HOOKS), [0] * len(HOOKS)
     for name, (start, end) in table.hooks.items():
         first[HOOKS[name]], last[HOOKS[name]] = start, end
@@ -48,10 +60,10 @@ def put(table: PackedTable) -> None:
         if not entries:
             raise OSError(errno.ENOENT, f"{table.program} table {table.name}: {os.strerror(errno.ENOENT)}")
         counters = ctypes.create_string_buffer(_COUNTERS * entries)  # the kernel writes those of the old rules there
-        data = _REPLACE.pack(table.name.encode(), hooks, table.entries, len(image),
-                             struct.pack("<5I", *first), struct.pack("<5I", *last), entries,
-                             ctypes.addressof(counters)) + image
-        if libc.setsockopt(handle.fileno(), LEVELS[handle.family], SET_REPLACE, data, len(data)) != 0:
+        _REPLACE.pack_into(data, 0, table.name.encode(), hooks, table.entries, table.size,
+                           struct.pack("<5I", *first), struct.pack("<5I", *last), entries, ctypes.addressof(counters))
+        view = (ctypes.c_char * len(data)).from_buffer(data)
+        if libc.setsockopt(handle.fileno(), LEVELS[handle.family], SET_REPLACE, view, len(data)) != 0:
             code = ctypes.get_errno()
             raise OSError(code, f"{table.program} table {table.name}: {os.strerror(code)}")
 

@@ -12,6 +12,7 @@ from netlab.model.family import IPV4, IPV6
 from netlab.netfilter.ruleset import BUILTIN, Table
 
 HOOKS = {"PREROUTING": 0, "INPUT": 1, "FORWARD": 2, "OUTPUT": 3, "POSTROUTING": 4}  # NF_INET_*
+ROOM = 96  # bytes of struct ipt_replace in front of the entries
 PROGRAMS = {IPV4: "iptables", IPV6: "ip6tables"}
 _VERDICTS = {jump(name): offset_target(value) for name, value in VERDICTS.items()}
 
@@ -81,9 +82,14 @@ class PackedTable:
         return {strand.name.decode(): (stop - size, stop - strand.sizes[-1])
                 for strand, size, stop in zip(self.strands, self._sizes, ends, strict=False)}
 
-    @cached_property
-    def image(self) -> bytes:
+    @property
+    def image(self) -> memoryview:
         """What the kernel keeps. A jump in it is the offset of the first entry after its chain's head."""
+        return memoryview(self.message)[ROOM:]
+
+    @cached_property
+    def message(self) -> bytearray:
+        """The image behind room for what the kernel wants to know of it: so many megabytes are not copied again."""
         targets, position = dict(_VERDICTS), 0
         for strand, size in zip(self.strands, self._sizes, strict=True):
             targets[strand.jump] = offset_target(position + strand.sizes[0] if strand.head else position)
@@ -93,7 +99,7 @@ class PackedTable:
         items = [item for strand in self.strands for item in strand.items]
         items.append(end(self.layout))
         # No other item is like a jump: those have all the length of that target, and an extension its own name.
-        return b"".join(map(targets.get, items, items))
+        return bytearray().join([bytes(ROOM), *map(targets.get, items, items)])
 
     @cached_property
     def _sizes(self) -> list[int]:

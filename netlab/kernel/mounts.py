@@ -96,7 +96,13 @@ def _make_place(place: str, directory: bool, replicas: list[str]) -> None:
 
 
 def _create(place: str, directory: bool) -> None:
-    os.makedirs(place if directory else os.path.dirname(place), mode=0o755, exist_ok=True)
+    missing, path = [], place if directory else os.path.dirname(place)
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for path in reversed(missing):
+        os.mkdir(path)
+        os.chmod(path, 0o755)  # whatever the umask is: programs in the pod may run as other users
     if not directory:
         os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection
 from netlab.kernel import capabilities, netlink, netns
 from netlab.kernel.bin_directory import legacy, which
 from netlab.kernel.preflight_modes import MATCHES, load_rules, mode_lacks
-from netlab.kernel.preflight_probe import IFF_UP, SIOCSIFFLAGS, Lack, in_child
+from netlab.kernel.preflight_probe import IFF_UP, SIOCSIFFLAGS, Lack, in_child, link
 from netlab.model.family import IPV4, IPV6
 from netlab.topology.names import ETC_NETNS, RUN
 
@@ -137,18 +137,9 @@ def _links() -> None:
 
 def _links_make() -> None:
     channel = netlink.Channel()
-    messages = [_link(kind) for kind in ("veth", "bridge")]
+    messages = [link(kind) for kind in ("veth", "bridge")]
     for refusal in channel.send(messages):
         raise netlink.refused(refusal, messages[refusal.place].what)
-
-
-def _link(kind: str) -> netlink.Message:
-    """A request for a link of that kind, by hand: pyroute2 takes longer to import than the whole probe."""
-    name = kind.encode() + b"\0"
-    name = struct.pack("=HH", 4 + len(name), 1) + name + bytes(-len(name) % 4)  # IFLA_INFO_KIND
-    body = bytes(16) + struct.pack("=HH", 4 + len(name), 18) + name  # ifinfomsg, IFLA_LINKINFO
-    flags = netlink.REQUEST | netlink.CREATE | netlink.EXCLUSIVE
-    return netlink.Message(struct.pack("=IHHII", 16 + len(body), netlink.NEWLINK, flags, 0, 0) + body, kind)
 
 
 def _sysctl() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from netlab.kernel import netlink
 
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 
@@ -59,3 +62,12 @@ def feed(argv: list[str], text: str) -> int:
     if code:
         raise OSError(words[0] if words else f"{argv[0]} ended with {code}")
     return 0
+
+
+def link(kind: str) -> netlink.Message:
+    """A request for a link of that kind, by hand: pyroute2 takes longer to import than the whole probe."""
+    name = kind.encode() + b"\0"
+    name = struct.pack("=HH", 4 + len(name), 1) + name + bytes(-len(name) % 4)  # IFLA_INFO_KIND
+    body = bytes(16) + struct.pack("=HH", 4 + len(name), 18) + name  # ifinfomsg, IFLA_LINKINFO
+    flags = netlink.REQUEST | netlink.CREATE | netlink.EXCLUSIVE
+    return netlink.Message(struct.pack("=IHHII", 16 + len(body), netlink.NEWLINK, flags, 0, 0) + body, kind)

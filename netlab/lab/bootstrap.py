@@ -9,16 +9,15 @@ from netlab.api.registry import Registry
 from netlab.api.resources.priorities import system_classes
 from netlab.controllers.kubelet.node_status import conditions as node_conditions
 from netlab.kernel import machine
-from netlab.lab import policy
+from netlab.lab import cluster_dns, policy
+from netlab.lab.cluster_dns import CONTROL_PLANE
 from netlab.model import meta
 from netlab.model.lab_spec import LabSpec, joined
 from netlab.model.meta import Manifest
 from netlab.topology import names
 
 KUBERNETES_VERSION = "v1.33.0"
-CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 SETTINGS = "kubeadm-config"
-DNS_LABELS = {"k8s-app": "kube-dns"}
 API_PORT = 6443
 
 
@@ -39,8 +38,9 @@ def bootstrap(registry: Registry) -> None:
     for resource, manifest in policy.roles():
         _ensure(registry, resource, manifest)
     _ensure(registry, "serviceaccounts", {"metadata": {"name": "coredns", "namespace": "kube-system"}})
-    _ensure(registry, "services", dns_service(registry.spec))
-    _ensure(registry, "deployments", dns_deployment(registry.spec))
+    _ensure(registry, "configmaps", cluster_dns.configuration(registry.spec))
+    _ensure(registry, "services", cluster_dns.service(registry.spec))
+    _ensure(registry, "deployments", cluster_dns.deployment(registry.spec))
     _ensure(registry, "configmaps", settings(registry.spec))
 
 
@@ -92,37 +92,6 @@ def node_status(registry: Registry, node: str) -> Manifest:
             "kubeProxyVersion": KUBERNETES_VERSION, "kubeletVersion": KUBERNETES_VERSION,
             "operatingSystem": "linux", "osImage": _os_name()},
     }
-
-
-def dns_service(spec: LabSpec) -> Manifest:
-    """kube-system/kube-dns at the lab's DNS address."""
-    labels = DNS_LABELS | {"kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
-    ports = [{"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
-             {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53}]
-    return {"metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": labels},
-            "spec": {"clusterIP": str(spec.dns_ip), "selector": DNS_LABELS, "ports": ports}}
-
-
-def dns_deployment(spec: LabSpec) -> Manifest:
-    """kube-system/coredns: two pods with the lab's own DNS server."""
-    container = {
-        "name": "coredns", "image": "registry.k8s.io/coredns/coredns:v1.12.0",
-        "args": ["--domain", spec.cluster_domain, "--pod-cidr", joined(one.pod for one in spec.ranges),
-                 "--service-cidr", joined(one.service for one in spec.ranges)],
-        "ports": [{"containerPort": 53, "name": "dns", "protocol": "UDP"},
-                  {"containerPort": 53, "name": "dns-tcp", "protocol": "TCP"}],
-        "livenessProbe": {"httpGet": {"path": "/health", "port": 8080}, "initialDelaySeconds": 60,
-                          "timeoutSeconds": 5, "successThreshold": 1, "failureThreshold": 5},
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}},
-    }
-    pod = {"priorityClassName": "system-cluster-critical", "dnsPolicy": "Default", "serviceAccountName": "coredns",
-           "containers": [container],
-           "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"},
-                           {"key": CONTROL_PLANE, "effect": "NoSchedule"}]}
-    return {"metadata": {"name": "coredns", "namespace": "kube-system", "labels": DNS_LABELS},
-            "spec": {"replicas": 2, "selector": {"matchLabels": DNS_LABELS},
-                     "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
-                     "template": {"metadata": {"labels": DNS_LABELS}, "spec": pod}}}
 
 
 def _architecture() -> str:

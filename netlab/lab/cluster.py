@@ -43,7 +43,7 @@ from netlab.store import Store
 from netlab.topology import names
 from netlab.topology.plan import plan_lab
 from netlab.topology.pod_nat import TABLE
-from netlab.workloads.catalogue import catalogue
+from netlab.workloads.catalogue import LAUNCHERS, catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
 UNROUTED_LIMIT = 1.0  # seconds that a pod's SIGTERM waits for the rules
@@ -111,7 +111,8 @@ class Cluster:
 
     def _build(self) -> None:
         wiring.build(plan_lab(self.spec))
-        bin_directory.make(self.directory / "bin", needed=self.spec.proxy_mode != "nftables")
+        programs = bin_directory.make(self.directory / "bin", needed=self.spec.proxy_mode != "nftables")
+        bin_directory.add_launchers(programs, LAUNCHERS)
         servers = self.spec.internet.resolver_ips if self.spec.internet else ()
         text = "".join(f"nameserver {server}\n" for server in servers) or "# this host knows no DNS server\n"
         for node in (*self.spec.nodes, *self.spec.outside):

@@ -17,6 +17,10 @@ def tables_of(mode: str) -> Callable[[str], Tables]:
         from netlab.server.userspace import UserspaceTables
 
         return UserspaceTables
-    from netlab.kernel.iptables import NodeTables
+    if mode == "ipvs":
+        from netlab.kernel.ipvs import IpvsTables
 
-    return NodeTables
+        return IpvsTables
+    from netlab.kernel.shared_tables import SharedTables
+
+    return SharedTables

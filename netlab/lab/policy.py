@@ -15,12 +15,14 @@ _WRITE = ["create", "delete", "deletecollection", "patch", "update"]
 _DISCOVERY = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz",
               "/version", "/version/"]
 _PUBLIC = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
-_WORK = {"": ["configmaps", "endpoints", "pods", "services", "serviceaccounts"],
+_WORK = {"": ["configmaps", "endpoints", "pods", "replicationcontrollers", "replicationcontrollers/scale", "services",
+              "serviceaccounts"],
          "apps": ["deployments", "deployments/scale", "replicasets", "replicasets/scale", "statefulsets",
                   "statefulsets/scale", "daemonsets"],
          "batch": ["jobs", "cronjobs"],
          "networking.k8s.io": ["ingresses", "networkpolicies"]}
-_SEEN = {"": ["events", "limitranges", "namespaces", "pods/log", "pods/status", "resourcequotas"],
+_SEEN = {"": ["events", "limitranges", "namespaces", "pods/log", "pods/status", "replicationcontrollers/status",
+              "resourcequotas"],
          "apps": ["controllerrevisions", *(f"{name}/status" for name in _WORK["apps"] if "/" not in name)],
          "batch": ["jobs/status", "cronjobs/status"],
          "discovery.k8s.io": ["endpointslices"]}

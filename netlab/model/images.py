@@ -14,13 +14,16 @@ from netlab.model.errors import FieldError, LabError, invalid, required
 FIELDS = ("name", "command", "args", "entry", "ports", "mounts", "env")
 ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
+Directories = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
 
 @dataclass(frozen=True)
 class Image:
     """What runs for images whose name matches `pattern` (a shell pattern).
 
     A pattern without `/` is compared with the last part of the name. `command` is the image's entrypoint, `args` its
-    default arguments. With `entry` ("package.module:function") it is a built-in that gets the arguments. `requires`
+    default arguments. `directories` are those of the image that programs read and people write to: (path, ((file name,
+    text), ...)). With `entry` ("package.module:function") it is a built-in that gets the arguments. `requires`
     are programs of the machine without which the image cannot be had. With `follows_ports` the built-in listens on the
     ports that the container declares, on `ports` when there are none. `mounts` are (machine path, pod path), read-only.
     """
@@ -34,6 +37,7 @@ class Image:
     follows_ports: bool = False
     mounts: tuple[tuple[str, str], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    directories: Directories = ()
 
     def matches(self, name: str) -> bool:
         """Whether the image reference is one of these."""
@@ -48,6 +52,7 @@ class Launch:
     entry: str = ""
     mounts: tuple[tuple[str, str], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    directories: Directories = ()
 
 
 class MissingImage(Exception):
@@ -59,6 +64,12 @@ def repository(name: str) -> str:
     name = name.partition("@")[0]
     head, colon, tail = name.rpartition(":")
     return head if colon and "/" not in tail else name
+
+
+def tag(name: str) -> str:
+    """The tag of an image reference, "latest" where it has none: `ghcr.io/a/web:1@sha256:…` gives `1`."""
+    tail = name.partition("@")[0].rpartition("/")[2]
+    return tail.partition(":")[2] or "latest"
 
 
 def forms(name: str) -> tuple[str, ...]:
@@ -96,8 +107,9 @@ class Catalogue:
         argv = tuple(command) + tuple(args) if command else image.command + (tuple(args) or image.args)
         program = PurePosixPath(argv[0]).name
         if image.entry and program == own:
-            return Launch(argv[:1] + self._listen(image, tuple(ports)) + argv[1:], image.entry, image.mounts, image.env)
-        return Launch(argv, self.builtins.get(program, ""), image.mounts, image.env)
+            listen = self._listen(image, tuple(ports))
+            return Launch(argv[:1] + listen + argv[1:], image.entry, image.mounts, image.env, image.directories)
+        return Launch(argv, self.builtins.get(program, ""), image.mounts, image.env, image.directories)
 
     def present(self, name: str, which: Callable[[str], str | None]) -> Image:
         """The entry for an image reference, when what it needs is on the machine. Raises MissingImage."""

@@ -10,6 +10,8 @@ import re
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LABEL_UNDERSCORE = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN_UNDERSCORE = rf"{_LABEL_UNDERSCORE}(\.{_LABEL_UNDERSCORE})*"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = f"({_QUALIFIED})?"
 
@@ -22,6 +24,9 @@ _LABEL_1035_TEXT = ("a DNS-1035 label must consist of lower case alphanumeric ch
 _SUBDOMAIN_TEXT = ("a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
                    "must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation "
                    f"is '{_SUBDOMAIN}')")
+_SUBDOMAIN_UNDERSCORE_TEXT = ("a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', "
+                              "'-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', "
+                              f"regex used for validation is '{_SUBDOMAIN_UNDERSCORE}')")
 _NAME_PART = ("must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
               f"character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
               f"'{_QUALIFIED}')")
@@ -50,6 +55,11 @@ def dns_1035_label(text: str) -> list[str]:
 def dns_subdomain(text: str) -> list[str]:
     """An RFC 1123 subdomain: names of most objects."""
     return _check(text, _SUBDOMAIN, _SUBDOMAIN_TEXT, 253)
+
+
+def dns_search(text: str) -> list[str]:
+    """A domain of a resolver's search list, which may have underscores (KEP-4427)."""
+    return _check(text, _SUBDOMAIN_UNDERSCORE, _SUBDOMAIN_UNDERSCORE_TEXT, 253)
 
 
 def port_name(text: str) -> list[str]:

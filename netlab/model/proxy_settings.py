@@ -11,6 +11,7 @@ from typing import Any
 from netlab.model.errors import FieldError, invalid, not_supported, required
 
 MODES = ("iptables", "nftables", "userspace", "ipvs")
+SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq", "mh")
 DETECT_LOCAL = ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)")
@@ -21,7 +22,9 @@ class ProxySettings:
     """What was said, with upstream's defaults; periods in seconds. `cluster_cidr` None: the lab's pod range.
 
     `min_sync_period` None: as fast as the lab can (upstream waits a second between writes). `sysctls` are what
-    kube-proxy sets for tracked connections, below net.netfilter.
+    kube-proxy sets for tracked connections, below net.netfilter. Known, but without effect: `conntrack.maxPerCore` and
+    `conntrack.min` (a netns has no limit of its own: nf_conntrack_max is the machine's), `ipvs.tcpTimeout`,
+    `ipvs.tcpFinTimeout` and `ipvs.udpTimeout`.
     """
 
     mode: str = ""
@@ -38,6 +41,7 @@ class ProxySettings:
     sysctls: tuple[tuple[str, int], ...] = ()
     scheduler: str = "rr"
     strict_arp: bool = False
+    exclude_cidrs: tuple[str, ...] = ()
 
 
 def read_proxy_settings(value: Any, *, mode: str = "", path: str = "spec.kubeProxy") -> \
@@ -69,7 +73,8 @@ class _Reader:
             "apiVersion": self._only("kubeproxy.config.k8s.io/v1alpha1"), "kind": self._only("KubeProxyConfiguration"),
             "mode": self._mode, "clusterCIDR": self._cluster_cidr, "detectLocalMode": self._detect_local_mode,
             "detectLocal": self._detect_local, "nodePortAddresses": self._node_port_addresses,
-            "iptables": lambda path, value: {}, "nftables": lambda path, value: {}, "ipvs": self._ipvs,
+            "iptables": lambda path, value: {}, "nftables": lambda path, value: {},
+            "ipvs": lambda path, value: {},
             "conntrack": self._conntrack,
         }
         given = self._object(self.path, value)
@@ -83,7 +88,9 @@ class _Reader:
                 fields["localhostNodePorts"] = self._flag("localhost_node_ports")
             if section == "ipvs":
                 fields = {key: fields[key] for key in ("syncPeriod", "minSyncPeriod")} | {
-                    "scheduler": self._text("scheduler"), "strictARP": self._flag("strict_arp")}
+                    "scheduler": self._scheduler, "strictARP": self._flag("strict_arp"),
+                    "excludeCIDRs": self._exclude_cidrs, "tcpTimeout": self._unused, "tcpFinTimeout": self._unused,
+                    "udpTimeout": self._unused}
             path = f"{self.path}.{section}"
             values = self._fields(path, self._object(path, given.get(section)), fields)
             # As upstream: each mode has its own section; the modes that write iptables share iptables'.
@@ -197,7 +204,27 @@ class _Reader:
             return {"node_port_addresses": tuple(value)}
         return {}
 
-    def _ipvs(self, path: str, value: Any) -> dict[str, Any]:
+    def _scheduler(self, path: str, value: Any) -> dict[str, Any]:
+        if value in ("", *SCHEDULERS):
+            return {"scheduler": value or "rr"}
+        return self._wrong(path, value, f"must be in [{' '.join(SCHEDULERS)} ], blank means the default algorithm "
+                                        "method (currently rr)")
+
+    def _exclude_cidrs(self, path: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, list):
+            return self._wrong(path, value, "must be a list of CIDRs")
+        good = [self._cidr(f"{path}[{number}]", cidr) for number, cidr in enumerate(value)]
+        return {"exclude_cidrs": tuple(value)} if all(good) else {}
+
+    def _unused(self, path: str, value: Any) -> dict[str, Any]:
+        """A duration that is checked, and has no effect in a lab."""
+        self._period("unused")(path, value)
+        return {}
+
+    def _count(self, path: str, value: Any) -> dict[str, Any]:
+        """A number that is checked, and has no effect in a lab."""
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            self._wrong(path, value, "must be greater than or equal to 0")
         return {}
 
     def _conntrack(self, path: str, value: Any) -> dict[str, Any]:
@@ -221,5 +248,6 @@ class _Reader:
             "tcpEstablishedTimeout": timeout("nf_conntrack_tcp_timeout_established"),
             "tcpCloseWaitTimeout": timeout("nf_conntrack_tcp_timeout_close_wait"),
             "udpTimeout": timeout("nf_conntrack_udp_timeout"),
-            "udpStreamTimeout": timeout("nf_conntrack_udp_timeout_stream"), "tcpBeLiberal": liberal})
+            "udpStreamTimeout": timeout("nf_conntrack_udp_timeout_stream"), "tcpBeLiberal": liberal,
+            "maxPerCore": self._count, "min": self._count})
         return {"sysctls": tuple(sysctls.items())}

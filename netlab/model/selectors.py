@@ -63,6 +63,12 @@ def from_manifest(selector: Mapping[str, Any] | None) -> Selector:
     return Selector(from_map(selector.get("matchLabels")).requirements + expressions)
 
 
+def of_owner(owner: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The LabelSelector by which an object knows its pods; a ReplicationController says only labels."""
+    selector: Mapping[str, Any] = (owner.get("spec") or {}).get("selector") or {}
+    return {"matchLabels": selector} if owner.get("kind") == "ReplicationController" else selector
+
+
 class FieldTerm(NamedTuple):
     """The value at a dotted path is (or is not) `value`; a field that is not there reads as `absent`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netlab.model.family import IPV4
+from netlab.netfilter.render import PROTOCOLS
 from netlab.netfilter.rule import (
     ANY_PORT,
     WHOLE_ADDRESS,
@@ -12,10 +13,12 @@ from netlab.netfilter.rule import (
     Chance,
     Comment,
     Dnat,
+    InSet,
     Jump,
     Marked,
     Masquerade,
     Match,
+    NotBridged,
     Ports,
     Recent,
     Redirect,
@@ -24,6 +27,7 @@ from netlab.netfilter.rule import (
     SetMark,
     State,
     Target,
+    VirtualService,
     chance,
 )
 from netlab.netfilter.ruleset import BUILTIN, Chain, Ruleset, ruleset, table
@@ -143,7 +147,8 @@ def _options(words: list[str], name: str) -> tuple[_Options, list[str]]:
         option, *words = words[1:] if negated else words
         # A value never begins with a dash, except for a comment's text.
         count = int(bool(words) and (option == "--comment" or not words[0].startswith(("-", "!"))))
-        found.values[option] = "".join(words[:count])
+        count += option == "--match-set"  # a name and sides
+        found.values[option] = " ".join(words[:count])
         words = words[count:]
         if negated:
             found.negated.add(option)
@@ -153,7 +158,7 @@ def _options(words: list[str], name: str) -> tuple[_Options, list[str]]:
 def _match(options: _Options) -> Match:
     match: Match
     name = options.name
-    if options.negated - {"--ctstate", "--mark"}:
+    if options.negated - {"--ctstate", "--mark", "--src-type", "--physdev-is-in"}:
         raise NotUnderstood(f"! {' '.join(sorted(options.negated))}")
     if name == "comment":
         match = Comment(options.take("--comment"))
@@ -166,13 +171,26 @@ def _match(options: _Options) -> Match:
     elif name == "statistic" and options.take("--mode") == "random":
         match = _chance(options)
     elif name == "addrtype":
-        match = AddressType(options.take("--src-type", ""), options.take("--dst-type", ""))
+        match = AddressType(options.take("--src-type", ""), options.take("--dst-type", ""),
+                            "--src-type" in options.negated)
     elif name == "recent":
         match = _recent(options)
+    elif name == "set":
+        match = _in_set(options)
+    elif name == "ipvs":
+        protocol = {str(number): name for name, number in PROTOCOLS.items()}[options.take("--vproto")]
+        match = VirtualService(protocol, options.take("--vaddr").partition("/")[0], int(options.take("--vport")))
+    elif name == "physdev" and options.negated and options.flag("--physdev-is-in"):
+        match = NotBridged()
     else:
         raise NotUnderstood(f"match {name}")
     options.done()
     return match
+
+
+def _in_set(options: _Options) -> InSet:
+    name, _, sides = options.take("--match-set").partition(" ")
+    return InSet(name, tuple(sides.split(",")))
 
 
 def _chance(options: _Options) -> Chance:

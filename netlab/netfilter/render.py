@@ -14,9 +14,11 @@ from netlab.netfilter.rule import (
     Chance,
     Comment,
     Dnat,
+    InSet,
     Jump,
     Marked,
     Masquerade,
+    NotBridged,
     Ports,
     Recent,
     Redirect,
@@ -24,9 +26,11 @@ from netlab.netfilter.rule import (
     Rule,
     SetMark,
     State,
+    VirtualService,
 )
 from netlab.netfilter.ruleset import Chain, Ruleset, Table
 
+PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT")
 FULL_MASK = 0xFFFFFFFF
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
@@ -99,7 +103,7 @@ def _chance(match: Chance) -> str:
 
 
 def _address_type(match: AddressType) -> str:
-    source = f" --src-type {match.source}" if match.source else ""
+    source = f"{' !' if match.not_source else ''} --src-type {match.source}" if match.source else ""
     return f" -m addrtype{source}" + (f" --dst-type {match.destination}" if match.destination else "")
 
 
@@ -132,6 +136,10 @@ def _reject(target: Reject) -> str:
 _MATCHES: dict[type, Callable[[Any], str]] = {
     Comment: _comment, Ports: _ports, State: _state, Marked: _marked, Chance: _chance,
     AddressType: _address_type, Recent: _recent,
+    InSet: lambda match: f" -m set --match-set {match.name} {','.join(match.sides)}",
+    VirtualService: lambda match: f" -m ipvs --vproto {PROTOCOLS[match.protocol]} --vaddr {match.address}"
+                                  f" --vport {match.port}",
+    NotBridged: lambda match: " -m physdev ! --physdev-is-in",
 }
 _TARGETS: dict[type, Callable[[Any], str]] = {
     Jump: _jump, SetMark: _set_mark, Masquerade: _masquerade, Dnat: _dnat, Reject: _reject,

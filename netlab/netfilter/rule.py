@@ -52,10 +52,11 @@ class Chance(NamedTuple):
 
 
 class AddressType(NamedTuple):
-    """`-m addrtype --src-type TYPE --dst-type TYPE`; LOCAL is any address of the netns itself."""
+    """`-m addrtype [!] --src-type TYPE --dst-type TYPE`; LOCAL is any address of the netns itself."""
 
     source: str = ""
     destination: str = ""
+    not_source: bool = False
 
 
 class Recent(NamedTuple):
@@ -68,7 +69,26 @@ class Recent(NamedTuple):
     mask: str = WHOLE_ADDRESS[IPV4]
 
 
-Match = Comment | Ports | State | Marked | Chance | AddressType | Recent
+class InSet(NamedTuple):
+    """`-m set --match-set NAME SIDE,...`: an ipset has the packet's values; a side is src or dst."""
+
+    name: str
+    sides: tuple[str, ...]
+
+
+class VirtualService(NamedTuple):
+    """`-m ipvs --vproto NUMBER --vaddr ADDRESS --vport PORT`: IPVS has taken the packet for that virtual server."""
+
+    protocol: str
+    address: str
+    port: int
+
+
+class NotBridged(NamedTuple):
+    """`-m physdev ! --physdev-is-in`: the packet did not come in through a port of a bridge."""
+
+
+Match = Comment | Ports | State | Marked | Chance | AddressType | Recent | InSet | VirtualService | NotBridged
 
 
 class Jump(NamedTuple):

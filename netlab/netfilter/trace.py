@@ -247,8 +247,9 @@ class Walk:
         if isinstance(match, Marked):
             return (flow.mark & match.mask == match.value) != match.inverted
         if isinstance(match, AddressType):
-            return all(not kind or (kind == "LOCAL") == self.is_local(address)
-                       for kind, address in ((match.source, packet.source), (match.destination, packet.destination)))
+            return all(not kind or ((kind == "LOCAL") == self.is_local(address)) != inverted for kind, address, inverted
+                       in ((match.source, packet.source, match.not_source),
+                           (match.destination, packet.destination, False)))
         if isinstance(match, Recent) and match.action != "set":
             return packet.source in self.remembered.get(match.name, ())
         return True

@@ -42,7 +42,8 @@ class NodeView:
     `addresses` and CIDRs are of the family. `cluster_cidr` tells pods from others by their address, `pod_interface`
     ("br0", "veth+") by where their packets come in; "" when it is not known. `service_cidrs` are what Services get
     addresses from. `node_port_addresses` are the CIDRs of the node's addresses that have node ports, or "primary";
-    none: what is usual in the mode.
+    none: what is usual in the mode. Only IPVS knows a scheduler, strict ARP, and ranges whose virtual servers it leaves
+    alone.
     """
 
     name: str
@@ -56,6 +57,9 @@ class NodeView:
     masquerade_bit: int = 14
     node_port_addresses: tuple[str, ...] = ()
     service_cidrs: tuple[str, ...] = ()
+    scheduler: str = "rr"
+    strict_arp: bool = False
+    excluded_cidrs: tuple[str, ...] = ()
 
     @property
     def masquerade_mark(self) -> int:

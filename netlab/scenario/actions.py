@@ -59,7 +59,7 @@ class Action:
 
 
 ACTIONS: dict[str, Action] = {}
-MODULES = ("changes", "commands", "http_step", "dns_step", "objects_step", "wait_step")
+MODULES = ("changes", "commands", "http_step", "dns_step", "objects_step", "logs_step", "wait_step")
 
 
 def action(name: str, shape: Shape, *, looks: bool, checks: tuple[str, ...] = (),

@@ -10,154 +10,110 @@ import encodings.ascii
 import encodings.idna
 import encodings.latin_1
 import encodings.utf_8  # noqa: F401
-import errno
-import ipaddress
 import os
+import resource
 import signal
 import socket
 import sys
-import threading
-import time
 from dataclasses import dataclass
 
-from netlab.dns.names import IPNetwork, Name, Zones, zones_of
-from netlab.kernel.listening import listening
-from netlab.server.dns_informer import PATHS, Informer
+from netlab.dns.configuration import FILE, PORT
+from netlab.dns.corefile import CorefileError
 from netlab.server.dns_log import Log
-from netlab.server.dns_responder import Responder
-from netlab.server.dns_stream import StreamServer, dns_messages, http_probe
+from netlab.server.dns_server import DnsServer
 
-RECEIVE_BUFFER = 4 << 20  # bytes: a burst of queries waits in the kernel instead of being lost
-MAX_REQUEST = 4096
-SO_RCVBUFFORCE = 33  # socket(7): beyond net.core.rmem_max, with CAP_NET_ADMIN
+LOOK_EVERY = 1.0  # seconds between two looks at the Corefile, whatever the interval of its `reload`
+FILES = 4096  # open at a time: each question to another server has a socket
+PROBES = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))  # anywhere; nothing is sent there
 
 
 @dataclass(frozen=True)
 class Options:
     """The command line."""
 
+    conf: str = FILE
+    dns_port: int = PORT  # of server blocks that name none
     api_socket: str = "/run/netlab/view/api.sock"
-    domain: str = "cluster.local"
-    pod_cidr: str = "10.244.0.0/16"  # several ranges are separated by commas
-    service_cidr: str = "10.96.0.0/12"
-    port: int = 53
-    ready_port: int = 8181
-    health_port: int = 8080
-    lameduck: float = 1.0  # seconds that questions are still answered after SIGTERM
 
     @classmethod
     def parse(cls, args: list[str]) -> Options:
-        """The options that `--name value` and `--name=value` say; ValueError for others."""
-        values: dict[str, str | int | float] = {}
+        """The options that `-name value` and `--name=value` say; ValueError for others."""
+        values: dict[str, str | int] = {}
         rest = list(args)
         while rest:
             flag, equals, value = rest.pop(0).partition("=")
+            name = flag.lstrip("-").replace("-", "_").replace(".", "_")
+            name = "dns_port" if name == "p" else name
+            if not flag.startswith("-") or name not in cls.__dataclass_fields__:
+                raise ValueError(f"flag provided but not defined: {flag}")
             if not equals:
                 if not rest:
                     raise ValueError(f"flag needs an argument: {flag}")
                 value = rest.pop(0)
-            name = flag.lstrip("-").replace("-", "_")
-            if name == "conf":
-                continue  # the Corefile: the server always does what kubeadm's says
-            if not flag.startswith("-") or name not in cls.__dataclass_fields__:
-                raise ValueError(f"flag provided but not defined: {flag}")
             values[name] = type(getattr(cls, name))(value)
         return cls(**values)  # type: ignore[arg-type]
 
-    def zones(self) -> Zones:
-        """What is answered for; ValueError when a range is none."""
-        networks: tuple[IPNetwork, ...] = tuple(
-            ipaddress.ip_network(text) for text in f"{self.service_cidr},{self.pod_cidr}".split(",") if text)
-        reverse = tuple(zone for one in networks for zone in zones_of(str(one)))
-        return Zones(domain=Name.of(self.domain), reverse=reverse, local=_local_addresses(networks))
 
-
-class _Stop(BaseException):
-    """The lameduck time after SIGTERM is over."""
-
-
-def _local_addresses(networks: tuple[IPNetwork, ...]) -> tuple[str, ...]:
-    """The addresses that packets to the Services leave from, one of each family: the pod's own. Nothing is sent."""
-    found: dict[int, str] = {}
-    for network in networks:
-        family = socket.AF_INET if network.version == 4 else socket.AF_INET6
+def _addresses() -> tuple[str, ...]:
+    """The addresses that packets to others leave from, one of each family: the pod's own. Nothing is sent."""
+    found = []
+    for family, anywhere in PROBES:
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.connect((str(network[1]), 53))
-                found.setdefault(family, str(probe.getsockname()[0]))
+                probe.connect((anywhere, 53))
+                found.append(str(probe.getsockname()[0]))
         except OSError:
             pass
-    return tuple(found.values())
+    return tuple(found)
 
 
-def _udp_socket(port: int) -> socket.socket:
-    udp = listening(socket.SOCK_DGRAM, port)
-    for option in (socket.SO_RCVBUF, SO_RCVBUFFORCE):
-        try:
-            udp.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER)
-        except OSError:
-            pass
-    return udp
-
-
-def _serve_udp(udp: socket.socket, responder: Responder) -> None:
-    receive, send, respond = udp.recvfrom, udp.sendto, responder.udp
-    while True:
-        try:
-            data, peer = receive(MAX_REQUEST)
-            response = respond(data)
-            if response is not None:
-                send(response, peer)
-        except OSError as error:
-            if error.errno in (errno.EBADF, errno.ENOTSOCK):
-                raise
-            time.sleep(0.001)  # no route back, or refused by a policy: that client's loss only
+def _allow_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < FILES:
+        wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def main(args: list[str]) -> int:
-    """Serves DNS until SIGTERM or SIGINT; the exit code. 1: a port is taken; 2: a flag is wrong."""
+    """Serves DNS until SIGTERM or SIGINT; the exit code. 1: the Corefile is wrong or a port taken; 2: a flag is."""
     log = Log()
     try:
         options = Options.parse(args)
-        zones = options.zones()
     except ValueError as error:
         log.line(f"coredns: {error}")
         return 2
-    responder = Responder(zones, log)
-    streams = StreamServer()
+    # Waited for below, by the only thread that runs Python's handlers; blocked before there are others.
+    signals = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    _allow_files()
+    # A list of thousands of objects is parsed in another thread; questions shall not wait 5 ms for each slice.
+    sys.setswitchinterval(0.0005)
     try:
-        udp = _udp_socket(options.port)
-        streams.listen(options.port, dns_messages(responder.tcp))
-        streams.listen(options.ready_port, http_probe(
-            "/ready", lambda: (200, "OK") if responder.view.synced else (503, "kubernetes")))
-        streams.listen(options.health_port, http_probe("/health", lambda: (200, "OK")))
-    except OSError as error:
-        log.line(f"Listen: listen :{options.port}, :{options.ready_port}, :{options.health_port}: {error.strerror}")
+        server = DnsServer(options.conf, port=options.dns_port, api_socket=options.api_socket,
+                           addresses=_addresses(), log=log)
+    except CorefileError as error:
+        log.line(str(error))
         return 1
-
-    def stop(number: int, frame: object) -> None:
-        if number == signal.SIGALRM:
-            raise _Stop
-        if signal.getitimer(signal.ITIMER_REAL)[0]:
-            return  # already on the way
-        log.info(f"{signal.Signals(number).name}: Shutting down servers then terminating")
-        log.info(f"plugin/health: Going into lameduck mode for {options.lameduck:g}s")
-        signal.setitimer(signal.ITIMER_REAL, max(0.001, options.lameduck))
-
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
-    try:
-        for number in signals:
-            signal.signal(number, stop)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-        # A list of thousands of objects is parsed in another thread; questions shall not wait 5 ms for each slice.
-        sys.setswitchinterval(0.0005)
-        log.line(f".:{options.port}")
-        log.line(f"CoreDNS-netlab answers for {zones.domain} {options.service_cidr} {options.pod_cidr}")
-        log.line(f"{sys.platform}/{os.uname().machine}, python{'.'.join(map(str, sys.version_info[:3]))}")
-        threading.Thread(target=streams.run, name="streams", daemon=True).start()
-        for resource in PATHS:
-            Informer(options.api_socket, resource, responder, log).start()
-        _serve_udp(udp, responder)
-    except _Stop:
-        pass
+    except FileNotFoundError as error:
+        log.line(f"loading Caddyfile via flag: open {error.filename}: no such file or directory")
+        return 1
+    except OSError as error:
+        log.line(error.strerror or str(error))
+        return 1
+    log.line("CoreDNS-netlab")
+    log.line(f"{sys.platform}/{os.uname().machine}, python{'.'.join(map(str, sys.version_info[:3]))}")
+    server.start()
+    while True:
+        caught = signal.sigtimedwait(signals, LOOK_EVERY)
+        if caught is None:
+            server.look()
+        elif caught.si_signo == signal.SIGUSR1:
+            log.info("SIGUSR1: Reloading")
+            server.reload()
+        else:
+            break
+    log.info(f"{signal.Signals(caught.si_signo).name}: Shutting down servers then terminating")
+    if server.lameduck:
+        log.info(f"plugin/health: Going into lameduck mode for {server.lameduck:g}s")
+        signal.sigtimedwait({signal.SIGINT}, server.lameduck)
     return 0

@@ -1,112 +1,214 @@
-"""From a message to its response, with the responses of the present view kept as bytes."""
+"""From a message to its response, with responses kept as bytes for as long as they are right."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from itertools import count
 
-from netlab.dns.names import Zones
+from netlab.dns.answer import Answer
+from netlab.dns.cache import Entry, WireCache
+from netlab.dns.chain import Effect, Request
+from netlab.dns.configuration import Configuration, Server
+from netlab.dns.plugins.log import Log as QueryLog
 from netlab.dns.view import DnsView
-from netlab.dns.wire import HEADER, Reply, failure, reply
+from netlab.dns.wire import CD, DO, HEADER, RD, Query, Reply, failure, parse, response
 from netlab.server.dns_log import Log
+from netlab.server.dns_observer import Client, Observer
 
-MAX_ENTRIES = 20_000
-MAX_BYTES = 16 << 20
-MAX_KEY = 512  # longer requests are not kept
-MAX_TURNS = 64  # orders of addresses that are kept of one response
+LATER = b""  # in place of a response that is sent when it is there
+NOBODY = Client("", 0)
 
-
-class _Turns:
-    """A response in the orders of its addresses, each made when its turn first comes."""
-
-    def __init__(self, made: Reply) -> None:
-        self._make = made.make
-        self._wires: list[bytes | None] = [None] * min(made.turns, MAX_TURNS)
-        self._turn = 0
-
-    def next(self) -> bytes:
-        """The next order, without the ID."""
-        self._turn = turn = (self._turn + 1) % len(self._wires)
-        wire = self._wires[turn]
-        if wire is None:
-            wire = self._wires[turn] = self._make(turn)[2:]
-        return wire
+Send = Callable[[bytes], None]
+Do = Callable[[Effect, Callable[[Answer], None]], None]
+"""Carries out an effect and calls back with the answer, perhaps at once, perhaps from another thread."""
 
 
-class Cache:
-    """Responses of one view by everything of the request but its ID; emptied when it is full.
+class Knowledge:
+    """What all ports answer from: the view and the configuration. Changed from any thread."""
 
-    Random names and options make every request a new key, so without a bound it would grow for ever.
-    """
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.view = DnsView(serial=int(time.time()))
+        self.responders: tuple[Responder, ...] = ()
+        self._updating = threading.Lock()  # one change after the other
 
-    def __init__(self) -> None:
-        self.entries: dict[bytes, bytes | _Turns] = {}
-        self._bytes = 0
+    def update(self, change: Callable[[DnsView], DnsView]) -> None:
+        """Replaces the view by what `change` makes of it, and forgets the responses that this can make wrong."""
+        with self._updating:
+            new = change(self.view)
+            if new is not self.view:
+                self.view = new
+                for responder in self.responders:
+                    responder.changed()
 
-    def put(self, key: bytes, entry: bytes | _Turns, size: int) -> None:
-        """Keeps an entry that takes at most `size` bytes."""
-        if len(self.entries) >= MAX_ENTRIES or self._bytes + size > MAX_BYTES:
-            self.entries.clear()
-            self._bytes = 0
-        self.entries[key] = entry
-        self._bytes += size
+    def configure(self, configuration: Configuration) -> None:
+        """Questions are answered by this configuration from now on."""
+        with self._updating:
+            self.configuration = configuration
+            for responder in self.responders:
+                responder.changed(everything=True)
+
+    def add(self, responder: Responder) -> None:
+        """A port is answered on."""
+        with self._updating:
+            self.responders += (responder,)
+            responder.changed(everything=True)
+
+    def remove(self, responder: Responder) -> None:
+        """The port is not answered on any more."""
+        with self._updating:
+            self.responders = tuple(each for each in self.responders if each is not responder)
+
+
+@dataclass
+class _Exchange:
+    """A question on its way."""
+
+    query: Query
+    data: bytes
+    server: Server | None
+    view: DnsView
+    configuration: Configuration
+    client: Client
+    key: bytes
+    tcp: bool
+    began: float
 
 
 class Responder:
-    """Answers messages from the present view. `update` comes from any thread, `udp` from one.
+    """Answers the messages of one port. `udp` comes from one thread, `tcp` from one, effects end in any.
 
-    View and cache are swapped together: what is made from an old view only ever enters the old view's cache.
+    `udp` and `tcp` give the response, None when there must be none, LATER when `send` gets it.
     """
 
-    def __init__(self, zones: Zones, log: Log) -> None:
-        self.zones = zones
+    def __init__(self, known: Knowledge, port: int, *, log: Log, observer: Observer, do: Do) -> None:
+        self.cache = WireCache()
+        self.hit_seconds = 0.0  # that a kept response took when that was last measured
+        self._known = known
+        self._port = port
         self._log = log
-        self._lock = threading.Lock()
-        self._state = (DnsView(serial=int(time.time())), Cache())
+        self._observer = observer
+        self._do = do
+        self._changing = threading.Lock()  # of view and cache together; held for microseconds
+        self._view, self._configuration = known.view, known.configuration
         self._turn = count()
+        self._kept = self.cache.kept
+        known.add(self)
 
-    @property
-    def view(self) -> DnsView:
-        """What questions are answered from."""
-        return self._state[0]
+    def changed(self, *, everything: bool = False) -> None:
+        """View or configuration is another: responses that this can make wrong are forgotten."""
+        with self._changing:
+            self._view, self._configuration = self._known.view, self._known.configuration
+            self.cache.forget(None if everything else self._view.touched)
 
-    def update(self, change: Callable[[DnsView], DnsView]) -> None:
-        """Replaces the view by what `change` makes of it; the cache goes with the view, and only with it."""
-        with self._lock:
-            view = self._state[0]
-            new = change(view)
-            if new is not view:
-                self._state = (new, Cache())
+    def hits(self) -> list[tuple[object, int, float]]:
+        """(kind, how many, seconds of each) of the questions that kept responses answered since the last call."""
+        with self._changing:
+            return [(kind, times, self.hit_seconds) for kind, times in self.cache.hits().items()]
 
-    def udp(self, data: bytes) -> bytes | None:
-        """The response to a datagram, or None when there must be none."""
-        state = self._state
-        entry = state[1].entries.get(data[2:])
+    def kept(self, data: bytes) -> bytes | None:
+        """The response to a datagram, None when it is not among those that are kept as bytes."""
+        entry = self._kept.get(data[2:])
         if entry is None:
-            return self._made(state, data)
-        return data[:2] + (entry if type(entry) is bytes else entry.next())  # type: ignore[union-attr]
+            return None
+        entry.hits += 1
+        return data[:2] + (entry.wire or entry.current(self._view.serial))
 
-    def tcp(self, data: bytes) -> bytes | None:
-        """The whole response, or None when there must be none."""
-        return self._made(self._state, data, tcp=True)
+    def udp(self, data: bytes, client: Client = NOBODY, send: Send = lambda wire: None) -> bytes | None:
+        """The response to a datagram."""
+        return self.kept(data) or self._not_kept(data, client, send)
 
-    def _made(self, state: tuple[DnsView, Cache], data: bytes, *, tcp: bool = False) -> bytes | None:
-        view, cache = state
+    def tcp(self, data: bytes, client: Client = NOBODY, send: Send = lambda wire: None) -> bytes | None:
+        """The whole response."""
+        return self._made(data, client, send, tcp=True)
+
+    def _not_kept(self, data: bytes, client: Client, send: Send) -> bytes | None:
+        """The response to a datagram whose like was seen at most once, or only with its name in another case."""
+        began = time.perf_counter()
+        end = data.find(b"\0", HEADER.size)
+        name = data[HEADER.size:end]
+        key = data[2:HEADER.size] + name.lower() + data[end:]
+        with self._changing:
+            entry = self.cache.get(key)
+        if entry is None or (not entry.caseless and key != data[2:]):
+            return self._made(data, client, send, key=key)
+        entry.hits += 1
+        wire = entry.wire or entry.current(self._view.serial)
+        self.hit_seconds = time.perf_counter() - began
+        return data[:2] + wire[:10] + name + wire[end - 2:]
+
+    def _made(self, data: bytes, client: Client, send: Send, *, key: bytes = b"", tcp: bool = False) -> bytes | None:
+        began = time.perf_counter()
         try:
-            made = reply(data, view, self.zones, tcp=tcp)
-            if made is None:
+            query = parse(data)
+            if query is None:
                 return None
-            if made.rcode == "SERVFAIL" and made.question:
-                why = "the name is in no zone of this server and there is no upstream" if view.synced else \
-                    "the API was not read yet"
-                self._log.limited("ERROR", f"plugin/errors: 2 {made.question.name} {made.question.type}: {why}")
-            wire = made.make(next(self._turn) if made.turns > 1 else 0)
-            if made.keep and not tcp and len(data) <= MAX_KEY:
-                turns = min(made.turns, MAX_TURNS)
-                cache.put(data[2:], wire[2:] if turns == 1 else _Turns(made), len(data) + turns * len(wire))
-            return wire
+            with self._changing:
+                view, configuration = self._view, self._configuration
+            refused = query.refusal or query.question is None
+            server = configuration.server(self._port, query.question.name) if query.question else None
+            exchange = _Exchange(query, data, server, view, configuration, client, key, tcp, began)
+            if refused or server is None:
+                return self._finish(exchange, Answer(query.refusal or "REFUSED", authoritative=False))
+            return self._step(exchange, server.handler(self._request(exchange)), None, send)
         except Exception as error:  # one odd question must not end the service for all others
-            self._log.limited("ERROR", f"plugin/errors: 2 {data[HEADER.size:80]!r}: {type(error).__name__}: {error}")
-            return failure(data)
+            return self._broken(data, error)
+
+    def _request(self, exchange: _Exchange) -> Request:
+        query, configuration, port = exchange.query, exchange.configuration, self._port
+        assert query.question is not None
+
+        async def resolve(request: Request) -> Answer:
+            server = configuration.server(port, request.question.name)
+            return await server.handler(request) if server else Answer("REFUSED", authoritative=False)
+
+        flags = query.edns.flags if query.edns else 0
+        return Request(query.question, exchange.view, resolve, now=time.monotonic(), type=query.type,
+                       recursion_desired=bool(query.flags & RD), checking_disabled=bool(query.flags & CD),
+                       dnssec_ok=bool(flags & DO), size=query.edns.size if query.edns else 0, tcp=exchange.tcp)
+
+    def _step(self, exchange: _Exchange, chain: Coroutine[Effect, Answer, Answer], answer: Answer | None,
+              send: Send) -> bytes | None:
+        """Goes on with the chain: its response, or LATER when it waits for an effect."""
+        try:
+            effect = chain.send(answer)  # type: ignore[arg-type]
+        except StopIteration as end:
+            return self._finish(exchange, end.value)
+
+        def resume(answer: Answer) -> None:
+            try:
+                wire = self._step(exchange, chain, answer, send)
+            except Exception as error:
+                wire = self._broken(exchange.data, error)
+            if wire:
+                send(wire)
+
+        self._do(effect, resume)
+        return LATER
+
+    def _finish(self, exchange: _Exchange, result: Answer) -> bytes:
+        made = response(exchange.query, result, tcp=exchange.tcp)
+        wire = made.make(next(self._turn) if made.turns > 1 else 0)
+        kind = self._observer.done(exchange.server, exchange.query, result, wire, client=exchange.client,
+                                   size=len(exchange.data), tcp=exchange.tcp,
+                                   seconds=time.perf_counter() - exchange.began)
+        if exchange.key and made.keep and (made.caseless or exchange.key == exchange.data[2:]):
+            self._keep(exchange, made, kind)
+        return wire
+
+    def _keep(self, exchange: _Exchange, made: Reply, kind: object) -> None:
+        server, question = exchange.server, exchange.query.question
+        if server and question and (log := server.get(QueryLog)) and log.applies(question.name):
+            return  # each question is to have its line
+        entry = Entry(made.packed, made.tags, caseless=made.caseless, kind=kind)
+        with self._changing:
+            if self._view is exchange.view and self._configuration is exchange.configuration:
+                self.cache.put(exchange.key, entry)  # otherwise it may be wrong already
+
+    def _broken(self, data: bytes, error: Exception) -> bytes:
+        self._observer.count(self._observer.panics)
+        self._log.limited("ERROR", f"plugin/errors: 2 {data[HEADER.size:80]!r}: {type(error).__name__}: {error}")
+        return failure(data)

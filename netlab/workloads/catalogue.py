@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netlab.kernel.bin_directory import which as find_program
-from netlab.model.images import Catalogue, Image, parse_images
+from netlab.model.images import Catalogue, Directories, Image, parse_images
 from netlab.model.lab_spec import LabSpec
 from netlab.topology import names
+from netlab.workloads.default_pages import APACHE_PAGES, APACHE_ROOT, HELLO_FRONTEND, NGINX_PAGES, NGINX_ROOT
 
 Which = Callable[[str], str | None]
 ECHO = "netlab.workloads.echo:main"
@@ -17,10 +18,10 @@ DNS = "netlab.server.dns:main"
 BUILTINS = {
     "agnhost": AGNHOST,
     "netexec": "netlab.workloads.netexec:main",
-    "serve_hostname": "netlab.workloads.agnhost:serve_hostname",
-    "serve-hostname": "netlab.workloads.agnhost:serve_hostname",
+    "serve_hostname": "netlab.workloads.hostnames:main",
+    "serve-hostname": "netlab.workloads.hostnames:main",
     "pause": "netlab.workloads.pause:main",
-    "http-echo": ECHO,
+    "http-echo": "netlab.workloads.http_echo:main",
     "netlab-echo": ECHO,
     "coredns": DNS,
 }
@@ -29,9 +30,14 @@ BUILTINS = {
 REDIS_BUILTINS = {"redis-server": "netlab.workloads.redis:main", "redis-cli": "netlab.workloads.redis_cli:main"}
 """The same, of the machines that have no such program."""
 
+NGINX_BUILTIN = "netlab.workloads.nginx:main"
+LAUNCHERS = {**REDIS_BUILTINS, "nginx": NGINX_BUILTIN, "httpd": "netlab.workloads.httpd:main_busybox",
+             "httpd-foreground": "netlab.workloads.httpd:main", "agnhost": AGNHOST}
+"""Programs that shell scripts in pods and nodes find on their PATH where the machine has none of that name."""
+
 PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workloads.pause", "netlab.workloads.redis",
-           "netlab.workloads.redis_cli", "netlab.workloads.interactive", "netlab.server.dns", "netlab.server.zone_dns")
-"""Modules that the lab init loads once, so that built-ins start in a fork without importing anything."""
+           "netlab.workloads.redis_cli", "netlab.workloads.interactive", "netlab.workloads.nginx", "netlab.server.dns")
+"""Modules that the lab init loads once: what most pods run starts in a fork without importing anything."""
 
 # curlimages/curl: a first word that is no program is an argument of curl.
 CURL = """if [ "${1#-}" != "$1" ] || ! command -v "$1" >/dev/null 2>&1; then set -- curl "$@"; fi; exec "$@\""""
@@ -55,10 +61,16 @@ END
 exec nginx -e stderr -c /tmp/nginx/nginx.conf -g 'daemon off;'"""
 
 
-def _echo(pattern: str, port: int, manner: str = "", program: str = "netlab-echo", *options: str) -> Image:
-    # `manner` decides what the answer looks like: as that of the program that the image contains upstream.
-    arguments = (*((f"--manner={manner}",) if manner else ()), *options)
-    return Image(pattern, (program, *arguments), (), ECHO, ports=(port,), follows_ports=not manner)
+def _echo(pattern: str, port: int, program: str = "netlab-echo") -> Image:
+    # Ours: it listens on the ports that the container declares.
+    return Image(pattern, (program,), (), ECHO, ports=(port,), follows_ports=True)
+
+
+def _web(pattern: str, port: int, program: str, entry: str, *, directories: Directories = ()) -> Image:
+    """An image whose program answers in its own manner: `entry` is MODULE or MODULE:FUNCTION of this package."""
+    module, _, function = entry.partition(":")
+    return Image(pattern, (program,), (), f"netlab.workloads.{module}:{function or 'main'}", ports=(port,),
+                 directories=directories)
 
 
 def _shell(pattern: str, *command: str) -> Image:
@@ -67,26 +79,38 @@ def _shell(pattern: str, *command: str) -> Image:
 
 def _demos() -> tuple[Image, ...]:
     return (
-        _echo("*demo-coffee*", 9090), _echo("*coffee*", 80), _echo("*tea", 80), _echo("netlab/echo", 80),
-        _echo("netlab-echo", 80), _echo("echo", 80), _echo("*hello-world-rest*", 8080),
-        _echo("nginxdemos/nginx-hello", 8080, "nginx-hello", "nginx"),
-        _echo("nginxdemos/*", 80, "nginx-hello", "nginx"), _echo("*demo*", 80),
-        _echo("nginx-unprivileged", 8080, "nginx", "nginx", "--root=/usr/share/nginx/html"),
-        _echo("httpd", 80, "httpd", "httpd-foreground", "--root=/usr/local/apache2/htdocs"),
-        _echo("http-echo", 5678, "http-echo", "http-echo"), _echo("whoami", 80, "whoami", "whoami"),
-        _echo("hello-app", 8080, "hello-app", "hello-app", "--port-from=PORT"),
-        _echo("echoserver", 8080, "echoserver", "echoserver", "--port-from=PORT"),
-        _echo("node-hello", 8080), _echo("kicbase/echo-server", 8080, "", "echo-server", "--port-from=PORT"),
-        _echo("echo-server", 80, "", "echo-server", "--port-from=PORT"),
-        _echo("*network-multitool*", 80, "nginx", "nginx", "--port-from=HTTP_PORT"),
+        _echo("*demo-coffee*", 9090), _echo("*demo-tea*", 9090), _echo("*coffee*", 80), _echo("*tea", 80),
+        _echo("netlab/echo", 80), _echo("netlab-echo", 80), _echo("echo", 80), _echo("*hello-world-rest*", 8080),
+        _web("nginxdemos/nginx-hello", 8080, "nginx", "echoers:main_nginx_hello"),
+        _web("nginxdemos/*", 80, "nginx", "echoers:main_nginx_hello"),
+        _web("hello-app", 8080, "hello-app", "greeters:main_hello_app"),
+        _web("node-hello", 8080, "node", "greeters:main_node_hello"),
+        _web("hello-node", 8080, "node", "greeters:main_node_hello"),
+        _web("kubernetes-bootcamp", 8080, "node", "greeters:main_bootcamp"),
+        _web("hello-go-gke", 80, "hello-go", "greeters:main_hello_go"),
+        _web("*network-multitool*", 80, "nginx", "greeters:main_multitool"), _echo("*demo*", 80),
+        _web("httpd", 80, "httpd-foreground", "httpd", directories=((APACHE_ROOT, APACHE_PAGES),)),
+        _web("http-echo", 5678, "http-echo", "http_echo"), _web("whoami", 80, "whoami", "whoami"),
+        _web("echoserver", 8080, "echoserver", "echoers:main_echoserver"),
+        _web("kicbase/echo-server", 8080, "echo-server", "echoers:main_kicbase"),
+        _web("jmalloc/echo-server", 8080, "echo-server", "echoers:main_kicbase"),
+        _web("echo-server", 80, "node", "json_echoers:main_ealen"),
+        _web("http-https-echo", 8080, "node", "json_echoers:main_mendhak"),
+        _web("httpenv", 8888, "httpenv", "json_echoers:main_httpenv"),
+        _web("jpetazzo/color", 80, "color", "json_echoers:main_color"),
+        _web("test-webserver", 80, "test-webserver", "httpd:main_test_webserver"),
     )
 
 
-def _nginx(which: Which) -> Image:
-    """The machine's nginx where there is one, else the echo server, which answers in nginx's manner."""
+def _nginx(which: Which) -> tuple[Image, ...]:
+    """The machine's nginx where there is one, else the built-in one."""
+    pages: Directories = ((NGINX_ROOT, NGINX_PAGES),)
+    ours = (_web("nginx-unprivileged", 8080, "nginx", "nginx", directories=pages),
+            Image("hello-frontend", ("nginx",), (), NGINX_BUILTIN, ports=(80,), directories=(
+                ("/etc/nginx/conf.d", (("frontend.conf", HELLO_FRONTEND),)),)))
     if which("nginx"):
-        return Image("nginx", ("sh", "-c", NGINX), ports=(80,))
-    return _echo("nginx", 80, "nginx", "nginx", "--root=/usr/share/nginx/html")
+        return (*ours, Image("nginx", ("sh", "-c", NGINX), ports=(80,), directories=pages))
+    return (*ours, _web("nginx", 80, "nginx", "nginx", directories=pages))
 
 
 def _redis(which: Which) -> Image:
@@ -108,7 +132,7 @@ def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, .
         Image("netexec", ("/netexec",), (), BUILTINS["netexec"]),
         Image("pause", ("/pause",), (), BUILTINS["pause"]),
         Image("coredns", ("/coredns",), (), DNS, mounts=((view, "/run/netlab/view"),)),
-        *_demos(), _nginx(which),
+        *_demos(), *_nginx(which),
         Image("curl", ("sh", "-c", CURL, "curl"), ("curl",), requires=("curl",)),
         *(_shell(name) for name in ("busybox", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
         *(_shell(name, "bash") for name in ("debian", "ubuntu", "fedora", "centos", "bash", "netshoot")),
@@ -119,5 +143,5 @@ def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, .
 
 def catalogue(spec: LabSpec, which: Which = find_program) -> Catalogue:
     """The lab's catalogue: what its file adds comes first, then the built-in images. LabError for a wrong addition."""
-    builtins = BUILTINS | {name: entry for name, entry in REDIS_BUILTINS.items() if not which(name)}
+    builtins = BUILTINS | {name: entry for name, entry in LAUNCHERS.items() if not which(name)}
     return Catalogue(parse_images(spec.images) + builtin_images(spec, which), builtins)

@@ -6,6 +6,8 @@ import socket
 from dataclasses import dataclass, field
 
 from netlab.model.family import with_port
+from netlab.workloads.http_client import fetch
+from netlab.workloads.serving import IPPROTO_SCTP
 
 LIMIT = 5.0  # seconds per request
 
@@ -20,10 +22,11 @@ class Dialled:
 
 def dial(host: str, port: int, request: str, *, protocol: str = "http", tries: int = 1) -> Dialled:
     """Asks `tries` times, each time on a new connection. ValueError for an unknown protocol."""
-    if protocol not in ("http", "udp"):
+    asks = {"http": http_get, "udp": udp, "sctp": sctp}
+    if protocol not in asks:
         raise ValueError(f"unsupported protocol. {protocol}")
     result = Dialled()
-    ask = http_get if protocol == "http" else udp
+    ask = asks[protocol]
     for _ in range(tries):
         try:
             result.found.setdefault("responses", []).append(ask(host, port, request))
@@ -38,25 +41,8 @@ def dial(host: str, port: int, request: str, *, protocol: str = "http", tries: i
 
 def http_get(host: str, port: int, path: str) -> str:
     """The body of an answer to GET."""
-    with socket.create_connection((host, port), LIMIT) as made, made.makefile("rb") as stream:
-        head = f"GET /{path.lstrip('/')} HTTP/1.1\r\nHost: {with_port(host, port)}\r\nConnection: close\r\n\r\n"
-        made.sendall(head.encode())
-        length, chunked = -1, False
-        if not stream.readline():
-            raise ConnectionError("EOF")
-        while (line := stream.readline()) not in (b"\r\n", b"\n", b""):
-            name, _, value = line.decode("latin-1").partition(":")
-            if name.lower() == "content-length":
-                length = int(value)
-            elif name.lower() == "transfer-encoding":
-                chunked = "chunked" in value.lower()
-        if not chunked:
-            return stream.read(length).decode(errors="replace")
-        body = b""
-        while size := int(stream.readline().split(b";")[0] or b"0", 16):
-            body += stream.read(size)
-            stream.readline()
-        return body.decode(errors="replace")
+    headers = (("Host", with_port(host, port)), ("User-Agent", "Go-http-client/1.1"))
+    return fetch(host, port, f"/{path.lstrip('/')}", headers=headers, limit=LIMIT).body.decode(errors="replace")
 
 
 def udp(host: str, port: int, text: str) -> str:
@@ -67,3 +53,12 @@ def udp(host: str, port: int, text: str) -> str:
         made.connect(address)
         made.send(text.encode())
         return made.recv(65535).decode(errors="replace")
+
+
+def sctp(host: str, port: int, text: str) -> str:
+    """The message that answers a message on an SCTP association of its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_SCTP) as made:
+        made.settimeout(LIMIT)
+        made.connect((host, port))
+        made.send(text.encode())
+        return made.recv(1024).decode(errors="replace")

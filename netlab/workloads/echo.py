@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import json
-import mimetypes
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from netlab.model.family import with_port
 from netlab.workloads.http import Request, Response
 from netlab.workloads.identity import Identity, identity
-from netlab.workloads.manners import MANNERS, not_found
 from netlab.workloads.serving import Server, run_until_term, say
 
 _OPTION = re.compile(r"--?(?P<name>[a-z][a-z-]*)(?:=(?P<value>.*))?", re.DOTALL)
-_VALUED = ("port", "p", "listen", "text", "manner", "root", "port-from", "status-code",
-           "default-port")
+_VALUED = ("port", "p", "listen", "text", "port-from", "status-code", "default-port")
 
 
 @dataclass(frozen=True)
 class Options:
-    """How it answers: the ports, the manner of which program, a fixed text, files to serve."""
+    """How it answers: the ports, a text before the facts, the status."""
 
     ports: tuple[int, ...] = (80,)
-    manner: str = ""
     text: str = ""
-    root: str = ""
     code: int = 200
 
 
@@ -50,27 +44,22 @@ def parse(args: list[str], environment: dict[str, str]) -> Options:
             values[name] = value
     variable = environment.get(values.get("port-from", ""), "")
     ports = given or ([int(variable)] if variable.isdigit() else defaults) or [80]
-    return Options(tuple(dict.fromkeys(ports)), values.get("manner", ""), values.get("text", ""),
-                   values.get("root", ""), int(values.get("status-code") or 200))
+    return Options(tuple(dict.fromkeys(ports)), values.get("text", ""),
+                   int(values.get("status-code") or 200))
 
 
 def answer(request: Request, me: Identity, options: Options) -> Response:
-    """The answer: JSON where that is asked for, a file of `root` if there is one, else the manner's text.
-
-    A web server's image has no other files than the first page.
-    """
-    wants_json = not options.manner and "application/json" in request.header("accept")
-    if request.query("format") == "json" or wants_json:
+    """One fact a line, easy to grep; JSON where that is asked for."""
+    if request.query("format") == "json" or "application/json" in request.header("accept"):
         return Response(json.dumps(facts(request, me), indent=2) + "\n", options.code, "application/json")
-    found = _file(options.root, request.path) if options.root else None
-    if found is not None:
-        kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-        return Response(found.read_bytes(), options.code, kind)
-    manner = MANNERS[options.manner]
-    if options.root and manner.files_only and request.path not in ("/", "/index.html"):
-        return Response(not_found(manner.server), 404, "text/html", (("Server", manner.server),))
-    return Response(manner.text(request, me, options.text), options.code, manner.content_type,
-                    (("Server", manner.server),) if manner.server else ())
+    lines = [f"Pod: {me.pod}", f"Namespace: {me.namespace}", f"Node: {me.node}", f"Pod IP: {me.pod_ip}",
+             f"Client: {with_port(*request.client)}", f"Server: {with_port(*request.local)}",
+             f"Request: {request.method} {request.target} {request.version}",
+             *(f"{name}: {value}" for name, value in request.headers)]
+    if request.body_length:
+        lines.append(f"Body: {request.body_length} bytes")
+    shown = [options.text, *lines] if options.text else lines
+    return Response("".join(f"{line}\n" for line in shown), options.code)
 
 
 def facts(request: Request, me: Identity) -> dict[str, object]:
@@ -89,18 +78,6 @@ def udp_answer(data: bytes, client: tuple[str, int], local: tuple[str, int], me:
     """The datagram that answers a datagram: the same facts in one line, then what was sent."""
     line = f"pod={me.pod} node={me.node} podIP={me.pod_ip} client={with_port(*client)} local={with_port(*local)}\n"
     return line.encode() + data[:32768]
-
-
-def _file(root: str, path: str) -> Path | None:
-    wanted = Path(os.path.normpath(root + "/" + path))
-    if not str(wanted).startswith(os.path.normpath(root)):
-        return None
-    if wanted.is_dir():
-        wanted = wanted / "index.html"
-    try:
-        return wanted if wanted.is_file() else None
-    except OSError:
-        return None
 
 
 def serve(options: Options, me: Identity) -> Server:
@@ -123,8 +100,6 @@ def main(args: list[str]) -> int:
     me = identity()
     try:
         options = parse(args, dict(os.environ))
-        if options.manner not in MANNERS:
-            raise ValueError(f"unknown manner {options.manner!r}")
     except ValueError as error:
         say(f"error: {error}")
         return 2

@@ -6,6 +6,7 @@ The standard library's server is not used because it imports ssl and email, whic
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -15,11 +16,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from netlab.kernel.listening import plain
 
 MAX_HEAD = 64 * 1024
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 KEPT_BODY = 1024 * 1024  # of longer bodies only the length is kept
-REASONS = {200: "OK", 204: "No Content", 301: "Moved Permanently", 302: "Found", 307: "Temporary Redirect",
-           400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-           412: "Precondition Failed", 417: "Expectation Failed", 431: "Request Header Fields Too Large",
-           500: "Internal Server Error", 503: "Service Unavailable"}
+REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "Partial Content",
+           301: "Moved Permanently", 302: "Found", 303: "See Other", 304: "Not Modified", 307: "Temporary Redirect",
+           308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+           405: "Method Not Allowed", 408: "Request Timeout", 412: "Precondition Failed", 417: "Expectation Failed",
+           418: "I'm a teapot", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
+           500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
+           504: "Gateway Timeout"}
 
 
 class BadRequest(Exception):
@@ -52,6 +58,15 @@ class Request:
         """The first value of a query parameter."""
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True).get(name, [default])[0]
 
+    @property
+    def raw_query(self) -> str:
+        """What follows the question mark, as it came."""
+        return urlsplit(self.target).query
+
+    def queries(self) -> dict[str, list[str]]:
+        """All query parameters."""
+        return parse_qs(self.raw_query, keep_blank_values=True)
+
     def header(self, name: str, default: str = "") -> str:
         """A header's value."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), default)
@@ -65,7 +80,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer; Content-Length and Connection are added."""
+    """An answer; Date, Content-Length and Connection are added. A header `Connection: close` ends the connection."""
 
     body: bytes | str = b""
     code: int = 200
@@ -75,13 +90,27 @@ class Response:
     def render(self, *, head_only: bool, keep_alive: bool) -> bytes:
         """The bytes on the wire."""
         body = self.body.encode() if isinstance(self.body, str) else self.body
-        lines = [f"HTTP/1.1 {self.code} {REASONS.get(self.code, 'Status')}", f"Content-Type: {self.content_type}",
+        lines = [f"HTTP/1.1 {self.code} {REASONS.get(self.code, 'Status')}", f"Date: {http_date(time.time())}",
+                 *([f"Content-Type: {self.content_type}"] if self.content_type else []),
                  f"Content-Length: {len(body)}", f"Connection: {'keep-alive' if keep_alive else 'close'}",
-                 *(f"{name}: {value}" for name, value in self.headers)]
+                 *(f"{name}: {value}" for name, value in self.headers if name != "Connection")]
         return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + (b"" if head_only else body)
 
 
+    @property
+    def closes(self) -> bool:
+        """Whether it asks for the end of the connection."""
+        return ("Connection", "close") in self.headers
+
+
 Handler = Callable[[Request], Response]
+
+
+def http_date(seconds: float) -> str:
+    """A moment as HTTP writes it (RFC 9110, 5.6.7), whatever the locale is."""
+    now = time.gmtime(seconds)
+    return (f"{_DAYS[now.tm_wday]}, {now.tm_mday:02} {MONTHS[now.tm_mon - 1]} {now.tm_year} "
+            f"{now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02} GMT")
 
 
 def read_request(stream: BufferedReader, *, client: tuple[str, int], local: tuple[str, int],
@@ -159,7 +188,7 @@ def serve_connection(connection: socket.socket, handler: Handler, *, stopping: C
             busy(True)
             try:
                 response = handler(request)
-                stay = request.keep_alive and not stopping()
+                stay = request.keep_alive and not response.closes and not stopping()
                 connection.sendall(response.render(head_only=request.method == "HEAD", keep_alive=stay))
             finally:
                 busy(False)

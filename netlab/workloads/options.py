@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Options(dict[str, str]):
@@ -16,11 +19,14 @@ class Options(dict[str, str]):
 
     def seconds(self, name: str) -> float:
         """A duration such as `5s`, `1m`, `500ms`, or a number of seconds; ValueError when it is neither."""
-        text = self[name]
-        for unit, factor in (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)):
-            if text.endswith(unit):
-                return float(text.removesuffix(unit)) * factor
-        return float(text)
+        return seconds(self[name])
+
+
+def seconds(text: str) -> float:
+    """A duration as Go writes it, such as `1m30s` or `500ms`, or a number of seconds; 0 for "". ValueError else."""
+    if not re.fullmatch(r"([\d.]+(ns|us|µs|ms|s|m|h))+", text):
+        return float(text or 0)
+    return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ns|us|µs|ms|s|m|h)", text))
 
 
 def options(args: list[str], defaults: Mapping[str, str]) -> Options:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from netlab.kernel.listening import MAPPED, listening, plain
 from netlab.workloads.http import Handler, serve_connection
@@ -20,6 +21,14 @@ FIRST_REQUEST = 0.5  # seconds for which a new connection counts as one whose re
 BUSY = float("inf")
 UdpAnswer = Callable[[bytes, tuple[str, int], tuple[str, int]], bytes]
 Stream = Callable[[socket.socket], None]
+Wrap = Callable[[socket.socket], socket.socket]
+IPPROTO_SCTP = 132  # linux/in.h; Python names it only where its headers have it
+
+
+@dataclass(frozen=True)
+class _Service:
+    stream: Stream
+    tls: Wrap | None
 
 
 class Server:
@@ -28,7 +37,7 @@ class Server:
     def __init__(self) -> None:
         self.stopping = False
         self.code = 0
-        self._tcp: dict[socket.socket, Stream] = {}
+        self._tcp: dict[socket.socket, _Service] = {}
         self._udp: dict[socket.socket, UdpAnswer] = {}
         self._open: dict[socket.socket, float] = {}  # connection -> since when nobody waits on it (monotonic)
         self._lock = threading.Lock()
@@ -37,8 +46,8 @@ class Server:
         self.delay = 0.0  # seconds for which it goes on to serve after SIGTERM
         self.on_term: Callable[[], None] = lambda: None
 
-    def http(self, port: int, handler: Handler, address: str = "") -> None:
-        """Serves HTTP on a port. OSError when it is taken."""
+    def http(self, port: int, handler: Handler, address: str = "", *, tls: Wrap | None = None) -> None:
+        """Serves HTTP on a port, behind TLS if told how to begin it. OSError when it is taken."""
 
         def stream(connection: socket.socket) -> None:
             def busy(now: bool) -> None:
@@ -46,11 +55,19 @@ class Server:
 
             serve_connection(connection, handler, stopping=lambda: self.stopping, busy=busy)
 
-        self.tcp(port, stream, address)
+        self.tcp(port, stream, address, tls=tls)
 
-    def tcp(self, port: int, stream: Stream, address: str = "") -> None:
+    def tcp(self, port: int, stream: Stream, address: str = "", *, tls: Wrap | None = None) -> None:
         """Has `stream` serve each connection to a port, in a thread of its own."""
-        self._tcp[_listen(port, address)] = stream
+        self._tcp[_listen(port, address)] = _Service(stream, tls)
+
+    def sctp(self, port: int, stream: Stream) -> None:
+        """Has `stream` serve each SCTP association to a port. OSError where the kernel has no SCTP."""
+        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, IPPROTO_SCTP)
+        made.bind(("", port))
+        made.listen(128)
+        made.setblocking(False)
+        self._tcp[made] = _Service(stream, None)
 
     def udp(self, port: int, answer: UdpAnswer, address: str = "") -> None:
         """Answers each datagram to a port from the address that it was sent to."""
@@ -105,7 +122,8 @@ class Server:
                 time.sleep(0.01)
                 return
             connection.setblocking(True)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if listener.proto != IPPROTO_SCTP:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open[connection] = time.monotonic() + FIRST_REQUEST
             try:
@@ -113,9 +131,13 @@ class Server:
             except RuntimeError:  # no more threads
                 self._forget(connection)
 
-    def _serve(self, connection: socket.socket, stream: Stream) -> None:
+    def _serve(self, connection: socket.socket, service: _Service) -> None:
         try:
-            stream(connection)
+            if service.tls:
+                plain_connection, connection = connection, service.tls(connection)  # which takes the descriptor over
+                with self._lock:
+                    self._open[connection] = self._open.pop(plain_connection, 0.0)
+            service.stream(connection)
         except OSError:
             pass  # the peer went away
         finally:

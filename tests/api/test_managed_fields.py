@@ -5,6 +5,7 @@ import pytest
 from netlab.api.field_set import flatten, from_fields_v1, show, to_fields_v1
 from netlab.api.handlers import Api
 from netlab.api.managed_fields import manager_name
+from netlab.api.shapes import of_kind
 from tests.api.objects import deployment, registry
 from tests.api.test_handlers import APPS, NS, answer
 
@@ -45,7 +46,7 @@ def owners(manifest):
          "f:volumes": {'k:{"name":"v"}': {".": {}, "f:name": {}, "f:emptyDir": {}}}}}),
 ])
 def test_the_fields_of_an_applied_object(kind, manifest, fields):
-    paths = flatten(manifest, kind, containers=False)
+    paths = flatten(manifest, of_kind(kind), containers=False)
     assert to_fields_v1(frozenset(paths)) == fields
     assert from_fields_v1(fields) == paths.keys()
 

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 import pytest
@@ -179,6 +180,10 @@ def test_deployment_defaults():
 C = {"name": "c", "image": "echo"}
 
 
+def long_searches(count):
+    return [".".join([letter * 60] * 4) for letter in "abcdefghi"[:count]]
+
+
 @pytest.mark.parametrize(("resource", "manifest", "message"), [
     ("pods", pod(containers=[]), "spec.containers: Required value"),
     ("pods", pod(containers=[{"image": "echo"}]), "spec.containers[0].name: Required value"),
@@ -195,6 +200,24 @@ C = {"name": "c", "image": "echo"}
                                      '"OnFailure"'),
     ("pods", pod(dnsPolicy="None"),
      "spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"),
+    ("pods", pod(dnsPolicy="None", dnsConfig={"searches": ["a b"]}), "spec.dnsConfig.nameservers: Required value: must "
+     "provide at least one DNS nameserver when `dnsPolicy` is None"),
+    ("pods", pod(dnsPolicy="ClusterLast"), 'spec.dnsPolicy: Unsupported value: "ClusterLast": supported values: '
+                                           '"ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"'),
+    ("pods", pod(dnsConfig={"nameservers": ["1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.1.4"]}),
+     'spec.dnsConfig.nameservers: Invalid value: ["1.1.1.1","1.1.1.2","1.1.1.3","1.1.1.4"]: must not have more than 3 '
+     "nameservers"),
+    ("pods", pod(dnsConfig={"searches": ["Shop."]}), 'spec.dnsConfig.searches[0]: Invalid value: "Shop": a lowercase '
+     "RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end "
+     "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+     r"'_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')"),
+    ("pods", pod(dnsConfig={"searches": long_searches(9)}), f"spec.dnsConfig.searches: Invalid value: "
+     f"{json.dumps(long_searches(9), separators=(',', ':'))}: must not have more than 2048 characters (including "
+     "spaces) in the search list"),
+    ("pods", pod(dnsConfig={"searches": ["a"] * 33}), f"spec.dnsConfig.searches: Invalid value: "
+     f"{json.dumps(['a'] * 33, separators=(',', ':'))}: must not have more than 32 search paths"),
+    ("pods", pod(dnsConfig={"options": [{"value": "2"}]}),
+     "spec.dnsConfig.options[0]: Required value: must not be empty"),
     ("deployments", deployment(labels={"app": "x"}), 'spec.template.metadata.labels: Invalid value: {"app":"x"}: '
                                                      "`selector` does not match template `labels`"),
     ("deployments", deployment(selector=None), "spec.selector: Required value"),
@@ -241,3 +264,9 @@ def test_a_pods_image_may_change():
     made = r.create("pods", pod())
     made = made | {"spec": made["spec"] | {"containers": [made["spec"]["containers"][0] | {"image": "echo:2"}]}}
     assert r.update("pods", made)["spec"]["containers"][0]["image"] == "echo:2"
+
+
+@pytest.mark.parametrize("config", [{"searches": ["."]}, {"searches": ["_sip._tcp.example.com", "svc.cluster.local."]},
+                                    {"searches": long_searches(8)}, {"options": [{"name": "edns0"}]}])
+def test_resolver_settings_that_upstream_takes_are_taken(config):
+    assert registry().create("pods", pod(dnsConfig=config))["spec"]["dnsConfig"] == config

@@ -253,3 +253,44 @@ def test_a_program_in_a_pod_uses_its_account(core, in_a_pod):
         assert in_a_pod("official", IN_CLUSTER) == "v1.\n['kube-root-ca.crt', 'shop']\n403 Forbidden\n"
     finally:
         core.delete_namespaced_config_map("shop", "default")
+
+
+DEFINITION = {
+    "metadata": {"name": "widgets.shop.example.com"},
+    "spec": {"group": "shop.example.com", "scope": "Namespaced",
+             "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+             "versions": [{"name": "v1", "served": True, "storage": True, "subresources": {"status": {}}, "schema": {
+                 "openAPIV3Schema": {"type": "object", "properties": {
+                     "spec": {"type": "object", "properties": {"size": {"type": "integer", "default": 1}}},
+                     "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}}}]}}
+
+
+@pytest.fixture
+def widgets(api):
+    """The kind of the definition, as CustomObjectsApi names it."""
+    definitions = client.ApiextensionsV1Api(api)
+    made = definitions.create_custom_resource_definition(DEFINITION)
+    assert {c.type: c.status for c in made.status.conditions} == {"NamesAccepted": "True", "Established": "True"}
+    yield {"group": "shop.example.com", "version": "v1", "plural": "widgets"}
+    definitions.delete_custom_resource_definition(made.metadata.name)
+
+
+def test_custom_objects(api, widgets, namespace):
+    custom = client.CustomObjectsApi(api)
+    widgets = widgets | {"namespace": namespace}
+    body = {"apiVersion": "shop.example.com/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": {}}
+    made = custom.create_namespaced_custom_object(**widgets, body=body)
+    assert made["spec"] == {"size": 1}
+    events = watch.Watch().stream(custom.list_namespaced_custom_object, **widgets, timeout_seconds=30)
+    assert next(events)["type"] == "ADDED"
+    changed = custom.patch_namespaced_custom_object(**widgets, name="a", body={"spec": {"size": 2}})
+    assert (changed["spec"], changed["metadata"]["generation"]) == ({"size": 2}, 2)
+    assert next(events)["object"]["spec"] == {"size": 2}
+    custom.patch_namespaced_custom_object_status(**widgets, name="a", body={"status": {"phase": "Done"}})
+    assert custom.get_namespaced_custom_object_status(**widgets, name="a")["status"] == {"phase": "Done"}
+    with pytest.raises(ApiException) as refused:
+        custom.create_namespaced_custom_object(**widgets, body=body | {
+            "metadata": {"name": "b"}, "spec": {"size": "x"}})
+    assert refused.value.status == 422
+    custom.delete_namespaced_custom_object(**widgets, name="a")
+    assert custom.list_namespaced_custom_object(**widgets)["items"] == []

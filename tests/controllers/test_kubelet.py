@@ -1,5 +1,6 @@
 import asyncio
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ async def test_a_pod_gets_an_address_a_netns_and_a_process(world):
         assert "running" in container["state"]
         assert world.recorder.reasons() == ["Pulled", "Created", "Started"]
         process = world.processes().processes["c.0"]
-        assert process.entry == "netlab.workloads.echo:main"
+        assert process.entry == "netlab.workloads.nginx:main"
         assert dict(process.env)["NETLAB_POD_IP"] == "10.244.1.2"
         assert process.log.endswith("/c/0.log")
 
@@ -465,7 +466,7 @@ async def test_a_claim_of_a_stateful_set_is_the_same_directory_for_the_next_pod_
     def create():
         world.registry.create("pods", {"metadata": {"name": "db-0", "ownerReferences": [owner]}, "spec": {
             "nodeName": "worker", "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}}],
-            "containers": [{"name": "c", "image": "nginx", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
+            "containers": [{"name": "c", "image": "agnhost", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
         }}, namespace="default")
 
     sources = []
@@ -489,12 +490,27 @@ async def test_a_claim_of_a_stateful_set_is_the_same_directory_for_the_next_pod_
 
 
 @story
+async def test_a_web_servers_pages_are_a_directory_to_write_to_unless_a_volume_is_there(world):
+    root, page = "/usr/share/nginx/html", "index.html"
+    async with world.running():
+        world.pod("own", containers=[{"name": "c", "image": "nginx"}])
+        world.pod("given", volumes=[{"name": "v", "emptyDir": {}}], containers=[
+            {"name": "c", "image": "nginx", "volumeMounts": [{"name": "v", "mountPath": f"{root}/"}]}])
+        await world.manager.settled()
+        (own,) = world.processes("own").processes["c.0"].mounts
+        assert (own.target, own.read_only) == (root, False)
+        assert "Welcome to nginx!" in (Path(own.source) / page).read_text()
+        (given,) = world.processes("given").processes["c.0"].mounts
+        assert not (Path(given.source) / page).exists()
+
+
+@story
 async def test_a_config_map_volume_follows_its_object(world):
     world.registry.create("configmaps", {"metadata": {"name": "cm"}, "data": {"a.txt": "1", "b.txt": "x"}},
                           namespace="default")
     async with world.running():
         world.pod(volumes=[{"name": "v", "configMap": {"name": "cm"}}], containers=[
-            {"name": "c", "image": "nginx", "volumeMounts": [{"name": "v", "mountPath": "/conf"}]}])
+            {"name": "c", "image": "agnhost", "volumeMounts": [{"name": "v", "mountPath": "/conf"}]}])
         await world.manager.settled()
         (mount,) = world.processes().processes["c.0"].mounts
         assert (mount.target, mount.read_only) == ("/conf", True)

@@ -48,9 +48,16 @@ def test_what_exceeds_the_resolvers_limits_is_cut_and_said():
                            "the applied nameserver line is: 10.96.0.10 1.1.1.1 2.2.2.2")
     assert messages[1].startswith("Search Line limits were exceeded, some search paths have been omitted, "
                                   "the applied search line is: default.svc.cluster.local ")
-    long, _ = conf(dnsConfig={"searches": ["x" * 250, "y" * 300, *(f"{number:0200}" for number in range(12))]})
-    assert len(" ".join(long.searches)) <= 2048
-    assert not any(len(search) > 255 for search in long.searches)
+
+
+def test_the_search_list_is_cut_to_32_then_of_too_long_domains_then_to_2048_characters():
+    first = ["default.svc.cluster.local", "svc.cluster.local", "cluster.local", "example.org"]
+    found, messages = conf(dnsConfig={"searches": ["y" * 254, "x" * 253, *(f"s{number}" for number in range(40))]})
+    assert list(found.searches) == [*first, "x" * 253, *(f"s{number}" for number in range(26))]
+    found, messages = conf(dnsConfig={"searches": [f"{number:0200}" for number in range(12)]})
+    assert list(found.searches) == [*first, *(f"{number:0200}" for number in range(9))]
+    assert messages == ["Search Line limits were exceeded, some search paths have been omitted, "
+                        f"the applied search line is: {' '.join(found.searches)}"]
 
 
 def test_a_resolv_conf_is_read_as_the_resolver_reads_it():

@@ -1,6 +1,6 @@
 import re
 
-from netlab.controllers.replicasets import ReplicaSets
+from netlab.controllers.replicasets import ReplicaSets, ReplicationControllers
 from netlab.model import meta
 from netlab.model.errors import ApiError
 
@@ -150,3 +150,21 @@ def test_pods_that_the_api_refuses_are_reported_and_do_not_unsettle_the_lab(clus
         assert "conditions" not in status(cluster)
 
     cluster.run(story, ReplicaSets)
+
+
+def test_a_replication_controller_makes_pods_by_plain_labels(cluster):
+    made = cluster.create("replicationcontrollers", {"metadata": {"name": "old"}, "spec": {"replicas": 2, "template": {
+        "metadata": {"labels": {"app": "old"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}})
+    assert (made["spec"]["selector"], made["metadata"]["labels"]) == ({"app": "old"}, {"app": "old"})
+
+    async def story(manager):
+        pods = cluster.list("pods")
+        assert [meta.controller_of(pod)["kind"] for pod in pods] == ["ReplicationController"] * 2
+        cluster.registry.update("replicationcontrollers", {"metadata": {"name": "old", "namespace": "default"},
+                                                           "spec": {"replicas": 0}}, subresource="scale")
+        await manager.settled()
+        assert cluster.names("pods") == []
+        assert cluster.registry.get("replicationcontrollers", "old", "default")["status"] == {
+            "replicas": 0, "observedGeneration": 2}
+
+    cluster.run(story, ReplicationControllers)

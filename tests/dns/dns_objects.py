@@ -1,7 +1,16 @@
 """Short ways to write the objects that a case needs, and views of them."""
 
+from dataclasses import replace
+
+from netlab.dns.answer import Answer, answer
+from netlab.dns.chain import link
+from netlab.dns.configuration import Configuration, Server
 from netlab.dns.names import Name, Zones, zones_of
+from netlab.dns.plugins.kubernetes import Kubernetes
+from netlab.dns.plugins.loadbalance import LoadBalance
 from netlab.dns.view import RESOURCES, DnsView, parse
+from netlab.dns.wire import parse as parse_message
+from netlab.dns.wire import response
 
 SERIAL = 1700000000
 ZONES = Zones(reverse=(*zones_of("10.96.0.0/12"), *zones_of("10.244.0.0/16")),
@@ -56,3 +65,20 @@ def view_of(*objects, synced=True):
 
 def name(text):
     return Name.of(text)
+
+
+def reply(data, view, zones=ZONES, *, tcp=False):
+    """The response of a server that only knows the zones, and turns addresses."""
+    query = parse_message(data)
+    if query is None:
+        return None
+    result = Answer(query.refusal, authoritative=False)
+    if query.question and not query.refusal:
+        result = answer(query.question, view, zones) or Answer("SERVFAIL", authoritative=False)
+    return response(query, replace(result, shuffled=True), tcp=tcp)
+
+
+def zones_only(zones=ZONES):
+    """The configuration of a server that only knows the zones, and turns addresses."""
+    plugins = (LoadBalance(), Kubernetes((zones,)))
+    return Configuration((Server(Name(), 53, plugins, link(plugins)),))

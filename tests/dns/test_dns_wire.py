@@ -1,10 +1,8 @@
 import random
 
 import pytest
-from dns_objects import ZONES, endpoints, service, view_of
+from dns_objects import ZONES, endpoints, reply, service, view_of
 from dnslib import EDNS0, QTYPE, RCODE, DNSHeader, DNSQuestion, DNSRecord, EDNSOption
-
-from netlab.dns.wire import reply
 
 MANY = [f"10.244.{n // 250}.{n % 250 + 1}" for n in range(600)]
 VIEW = view_of(service("web", "10.96.0.5"), service("db", "None"),
@@ -38,12 +36,12 @@ def test_an_answer_of_more_than_512_bytes_is_truncated_for_a_client_without_edns
     assert len(got.rr) == (512 - 12 - 35) // 16  # each address takes 16 bytes, its name being compressed
 
 
-@pytest.mark.parametrize(("size", "expected"), [(100, 512), (512, 512), (1232, 1232), (4096, 4096)])
+@pytest.mark.parametrize(("size", "expected"), [(0, 512), (100, 512), (512, 512), (1232, 1232), (4096, 4096)])
 def test_with_edns_the_answer_fills_what_the_client_takes(size, expected):
     wire, got = exchange(request("many.default.svc.cluster.local", udp_len=size))
     assert expected - 16 < len(wire) <= expected
     assert got.header.tc
-    assert got.ar[0].edns_len == expected
+    assert got.ar[0].edns_len == size
 
 
 def test_tcp_answers_are_complete():
@@ -57,16 +55,22 @@ def test_tcp_answers_are_complete():
     assert {str(rr.rname) for rr in got.ar} <= targets
 
 
-def test_additional_records_are_left_out_without_saying_truncated():
-    wire, got = exchange(request("db.default.svc.cluster.local", "SRV"), tcp=True)
-    whole = len(wire)
-    assert len(got.ar) == 3
-    assert whole < 512
-    view = view_of(service("db", "None"), endpoints("db", *MANY[:6]))
+@pytest.mark.parametrize(("count", "answers", "additionals"), [(3, 3, 3), (7, 7, 3), (9, 7, 0)])
+def test_whatever_is_left_out_is_said_to_be_truncated(count, answers, additionals):
+    view = view_of(service("db", "None"), endpoints("db", *MANY[:count]))
     data = request("db.default.svc.cluster.local", "SRV")
     got = DNSRecord.parse(reply(data, view, ZONES).make(0))
-    assert (len(got.rr), got.header.tc) == (6, 0)
-    assert len(got.ar) < 6
+    assert (len(got.rr), len(got.ar), got.header.tc) == (answers, additionals, (answers, additionals) != (3, 3))
+
+
+def test_targets_of_srv_records_are_written_out():
+    wire, _ = exchange(request("_http._tcp.web.default.svc.cluster.local", "SRV"))
+    assert wire.count(b"\3web\7default\3svc\7cluster\5local\0") == 2  # in the question and as the target (RFC 2782)
+
+
+def test_every_address_of_a_long_list_comes_first_in_its_turn():
+    made = reply(request("many.default.svc.cluster.local"), VIEW, ZONES)
+    assert {str(DNSRecord.parse(made.make(turn)).rr[0].rdata) for turn in range(made.turns)} == set(MANY)
 
 
 def test_each_address_comes_first_once_and_all_are_there():
@@ -76,12 +80,13 @@ def test_each_address_comes_first_once_and_all_are_there():
     assert {tuple(sorted(order)) for order in orders} == {("10.244.1.1", "10.244.1.2", "10.244.1.3")}
 
 
-def test_the_opt_record_comes_back_with_flags_and_cookie():
+def test_the_opt_record_comes_back_with_flags_and_known_options():
     cookie = b"\x01\x02\x03\x04\x05\x06\x07\x08"
-    options = [EDNSOption(10, cookie), EDNSOption(12, b"\0" * 9)]
+    options = [EDNSOption(10, cookie), EDNSOption(8, b"\0\1\0\0"), EDNSOption(12, bytes(9))]
     made = reply(request(udp_len=1232, flags="do", opts=options), VIEW, ZONES)
     opt = DNSRecord.parse(made.make(0)).ar[0]
-    assert (opt.edns_len, opt.edns_do, [(o.code, o.data) for o in opt.rdata]) == (1232, 1, [(10, cookie)])
+    assert (opt.edns_len, opt.edns_do) == (1232, 1)
+    assert [(option.code, bytes(option.data)) for option in opt.rdata] == [(10, cookie), (12, bytes(9))]
     assert not made.keep
     assert reply(request(udp_len=1232), VIEW, ZONES).keep
     assert DNSRecord.parse(reply(request(), VIEW, ZONES).make(0)).ar == []

@@ -1,7 +1,7 @@
 import pytest
 
 from netlab.model.errors import LabError
-from netlab.model.images import Image, MissingImage, forms, parse_images, repository
+from netlab.model.images import Image, MissingImage, forms, parse_images, repository, tag
 from netlab.model.lab_spec import LabSpec
 from netlab.workloads.catalogue import catalogue
 
@@ -22,6 +22,13 @@ def test_tag_and_digest_are_no_part_of_the_repository(name, whole):
     assert repository(name) == whole
 
 
+@pytest.mark.parametrize(("name", "found"), [
+    ("nginx", "latest"), ("a/hello-app:2.0", "2.0"), ("localhost:5000/a", "latest"), ("a:1@sha256:abc", "1"),
+])
+def test_the_tag_of_a_name(name, found):
+    assert tag(name) == found
+
+
 def test_patterns_are_compared_with_the_forms_of_a_name():
     assert forms("docker.io/library/nginx:1") == ("docker.io/library/nginx", "nginx")
     assert forms("registry.k8s.io/e2e-test-images/agnhost:2.39") == \
@@ -32,16 +39,21 @@ ECHO, AGNHOST = "netlab.workloads.echo:main", "netlab.workloads.agnhost:main"
 
 
 @pytest.mark.parametrize(("image", "entry", "argv"), [
-    ("nginx:1.25", ECHO, ("nginx", "--default-port=80", "--manner=nginx", "--root=/usr/share/nginx/html")),
-    ("docker.io/library/httpd", ECHO,
-     ("httpd-foreground", "--default-port=80", "--manner=httpd", "--root=/usr/local/apache2/htdocs")),
+    ("nginx:1.25", "netlab.workloads.nginx:main", ("nginx", "--default-port=80")),
+    ("nginxinc/nginx-unprivileged", "netlab.workloads.nginx:main", ("nginx", "--default-port=8080")),
+    ("docker.io/library/httpd", "netlab.workloads.httpd:main", ("httpd-foreground", "--default-port=80")),
     ("redis:alpine", "netlab.workloads.redis:main", ("redis-server",)),
-    ("hashicorp/http-echo", ECHO, ("http-echo", "--default-port=5678", "--manner=http-echo")),
-    ("traefik/whoami", ECHO, ("whoami", "--default-port=80", "--manner=whoami")),
-    ("gcr.io/google-samples/hello-app:1.0", ECHO,
-     ("hello-app", "--default-port=8080", "--manner=hello-app", "--port-from=PORT")),
-    ("k8s.gcr.io/echoserver:1.10", ECHO,
-     ("echoserver", "--default-port=8080", "--manner=echoserver", "--port-from=PORT")),
+    ("hashicorp/http-echo", "netlab.workloads.http_echo:main", ("http-echo", "--default-port=5678")),
+    ("traefik/whoami", "netlab.workloads.whoami:main", ("whoami", "--default-port=80")),
+    ("gcr.io/google-samples/hello-app:1.0", "netlab.workloads.greeters:main_hello_app",
+     ("hello-app", "--default-port=8080")),
+    ("k8s.gcr.io/echoserver:1.10", "netlab.workloads.echoers:main_echoserver", ("echoserver", "--default-port=8080")),
+    ("kicbase/echo-server:1.0", "netlab.workloads.echoers:main_kicbase", ("echo-server", "--default-port=8080")),
+    ("ealen/echo-server", "netlab.workloads.json_echoers:main_ealen", ("node", "--default-port=80")),
+    ("gcr.io/google-samples/kubernetes-bootcamp:v1", "netlab.workloads.greeters:main_bootcamp",
+     ("node", "--default-port=8080")),
+    ("nginxdemos/hello:plain-text", "netlab.workloads.echoers:main_nginx_hello", ("nginx", "--default-port=80")),
+    ("gcr.io/google-samples/hello-frontend:1.0", "netlab.workloads.nginx:main", ("nginx", "--default-port=80")),
     ("somebody/demo-coffee:2.0", ECHO, ("netlab-echo", "--default-port=9090")),
     ("coffee", ECHO, ("netlab-echo", "--default-port=80")),
     ("registry.k8s.io/e2e-test-images/agnhost:2.39", AGNHOST, ("/agnhost", "pause")),
@@ -59,10 +71,12 @@ def test_what_runs_for_an_image_without_a_command(image, entry, argv):
     ("busybox", ("/agnhost", "netexec"), (), AGNHOST, ("/agnhost", "netexec")),
     ("agnhost", ("sh", "-c", "sleep 1"), (), "", ("sh", "-c", "sleep 1")),
     ("nginx", ("sleep", "9"), (), "", ("sleep", "9")),
-    ("nginx", ("nginx", "-g", "daemon off;"), (), ECHO, ("nginx", "--default-port=80", "-g", "daemon off;")),
+    ("nginx", ("nginx", "-g", "daemon off;"), (), "netlab.workloads.nginx:main",
+     ("nginx", "--default-port=80", "-g", "daemon off;")),
+    ("busybox", ("httpd", "-f"), (), "netlab.workloads.httpd:main_busybox", ("httpd", "-f")),
     ("busybox", (), ("sleep", "9"), "", ("sleep", "9")), ("busybox", ("sleep",), ("9",), "", ("sleep", "9")),
-    ("hashicorp/http-echo", (), ("-text=hi",), ECHO, None),
-    ("traefik/whoami", ("/whoami",), (), ECHO, ("/whoami", "--default-port=80")),
+    ("hashicorp/http-echo", (), ("-text=hi",), "netlab.workloads.http_echo:main", None),
+    ("traefik/whoami", ("/whoami",), (), "netlab.workloads.whoami:main", ("/whoami", "--default-port=80")),
     ("redis", (), ("--port", "7"), "netlab.workloads.redis:main", ("redis-server", "--port", "7")),
     ("redis", (), ("redis-cli", "-h", "a"), "netlab.workloads.redis_cli:main", ("redis-cli", "-h", "a")),
     ("redis", (), ("sleep", "9"), "", ("sleep", "9")),
@@ -124,4 +138,4 @@ def test_nginx_is_the_machines_where_there_is_one_and_answers_in_its_manner_else
     absent = catalogue(LabSpec(), lambda program: None)
     assert there.find("nginx:1.27").command[0] == "sh"
     assert not there.find("nginx:1.27").entry
-    assert absent.find("nginx:1.27").entry == "netlab.workloads.echo:main"
+    assert absent.find("nginx:1.27").entry == "netlab.workloads.nginx:main"

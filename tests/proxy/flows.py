@@ -124,7 +124,7 @@ FLOWS = [
     ("pod 10.244.1.5", "10.244.2.11", 8080, "TCP", {C}, False),  # no Service at all
 ]
 
-# Rows for which a mode has another result.
+# Rows for which a mode has another result, or (another result, masqueraded?).
 OTHERWISE = {
     "nftables": {
         # cluster IPs refuse ports that no Service has, and the rest of the Service range is dropped
@@ -135,6 +135,22 @@ OTHERWISE = {
         # 127.0.0.1 has no node ports
         ("node n1", "127.0.0.1", 30082, "TCP"): ITSELF,
         ("node n2", "127.0.0.1", 30083, "TCP"): ITSELF,
+        # source ranges hold without endpoints too
+        ("client via n1", "192.0.2.12", 80, "TCP"): DROP,
+    },
+    "ipvs": {
+        # the node has the address itself: other ports are refused
+        ("pod 10.244.1.5", "10.96.45.10", 81, "TCP"): REJECT,
+        ("pod 10.244.1.5", "10.96.45.10", 80, "UDP"): REJECT,
+        # 127.0.0.1 has no node ports
+        ("node n1", "127.0.0.1", 30082, "TCP"): ITSELF,
+        ("node n2", "127.0.0.1", 30083, "TCP"): ITSELF,
+        # without local backends all are used
+        ("client via n2", "192.0.2.10", 80, "TCP"): {A, B},
+        ("client via n2", "172.18.0.3", 30083, "TCP"): {A, B},
+        ("node n2", "192.0.2.10", 80, "TCP"): ({A, B}, False),
+        # a Service that may use local backends only is one without backends
+        ("pod 10.244.2.5", "10.96.45.17", 80, "TCP"): REJECT,
         # source ranges hold without endpoints too
         ("client via n1", "192.0.2.12", 80, "TCP"): DROP,
     },
@@ -156,6 +172,10 @@ OTHERWISE = {
     },
 }
 
+# Rows of which only the first packet gets through: the answer comes from the wrong node, or goes to it.
+LOST = {"ipvs": {("client via n2", "192.0.2.10", 80, "TCP"), ("client via n2", "172.18.0.3", 30083, "TCP"),
+                 ("node n2", "192.0.2.10", 80, "TCP")}}
+
 
 def view(node):
     """The node as the modes see it."""
@@ -165,6 +185,8 @@ def view(node):
 def expected_in(mode, row):
     """What comes of the row in that mode, and whether it is masqueraded."""
     other = OTHERWISE.get(mode, {}).get(row[:4], row[4])
+    if isinstance(other, tuple):
+        return other
     through_proxy = mode == "userspace" and isinstance(other, set) and row[1] not in PODS
     return other, through_proxy or (row[5] and isinstance(other, set))
 

@@ -6,15 +6,18 @@ from netlab.netfilter import trace as trace_rules
 from netlab.netfilter.nft import NftRuleset
 from netlab.netfilter.nft_parse import parse_nft
 from netlab.proxy import MODES
+from netlab.proxy.ipvs import Ipvs
+from netlab.proxy.ipvs_trace import trace_ipvs
 from netlab.proxy.snapshot import Snapshots
 from netlab.proxy.userspace import Userspace, trace_userspace
 from tests.proxy import flows
 from tests.proxy.families import CASES, ROWS, TABLES, gateway
 
+FOLLOW = {Userspace: trace_userspace, Ipvs: trace_ipvs}
+
 
 def trace(ruleset, packet, **known):
-    follow = trace_userspace if isinstance(ruleset, Userspace) else trace_rules
-    return follow(ruleset, packet, **known)
+    return FOLLOW.get(type(ruleset), trace_rules)(ruleset, packet, **known)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=" ".join)
@@ -72,6 +75,8 @@ def test_what_is_printed_can_be_read_again(case):
         if isinstance(ruleset, Userspace):
             rules = ruleset.rules(ruleset.assumed_ports)
             assert parse(render(rules)) == rules
+        elif isinstance(ruleset, Ipvs):
+            assert parse(render(ruleset.rules), family=table.family) == ruleset.rules
         elif isinstance(ruleset, NftRuleset):
             assert parse_nft(render(ruleset)) == ruleset
         else:

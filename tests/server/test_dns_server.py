@@ -97,7 +97,7 @@ class FakeApi:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
-        with client, client.makefile("rb") as lines:
+        with contextlib.suppress(OSError), client, client.makefile("rb") as lines:  # who asks may end at any moment
             while first := lines.readline():
                 while lines.readline() not in (b"\r\n", b""):
                     pass
@@ -110,8 +110,7 @@ class FakeApi:
                     self.lists += 1
                     body = json.dumps({"metadata": {"resourceVersion": str(self.revision)},
                                        "items": list(self.objects[resource].values())}).encode()
-                with contextlib.suppress(OSError):  # the server under test may have gone
-                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     def _watch(self, client, resource):
         events = queue.Queue()
@@ -166,17 +165,57 @@ def until(condition, what, limit=5.0):
     return found
 
 
-class Server:
-    """A DNS server process on loopback."""
+COREFILE = """.:{port} {{
+    errors
+    health :{health} {{
+        lameduck 50ms
+    }}
+    ready :{ready}
+    prometheus :{metrics}
+    kubernetes cluster.local 10.96.0.0/12 10.244.0.0/16 {{
+        pods insecure
+        ttl 30
+    }}
+    {extra}
+    reload
+    loadbalance
+}}
+"""
 
-    def __init__(self, socket_path, *flags):
-        self.port, self.ready_port, self.health_port = free_ports(3)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "--api-socket", str(socket_path), f"--port={self.port}",
-             f"--ready-port={self.ready_port}", f"--health-port={self.health_port}", "-conf", "/etc/coredns/Corefile",
-             *flags], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, bufsize=0)
-        self.said = self.process.stdout.readline()  # the ports are taken before anything is said
+
+class Server:
+    """A DNS server process on loopback; `extra` is put into its Corefile."""
+
+    def __init__(self, socket_path, extra="", text=COREFILE):
+        self.corefile = Path(f"{socket_path}.Corefile")
+        self.said = b"bind: address already in use"
+        while b"address already in use" in self.said:  # by somebody who asked for any port meanwhile
+            self.port, self.ready_port, self.health_port, self.metrics_port = free_ports(4)
+            self.write(extra, text)
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, "--api-socket", str(socket_path), "-conf", str(self.corefile)],
+                cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                bufsize=0)
+            self.said = self.process.stdout.readline()  # the ports are taken before anything is said
+
+    def write(self, extra="", text=COREFILE):
+        """Makes the Corefile another one."""
+        new = self.corefile.with_suffix(".new")
+        new.write_text(text.format(port=self.port, ready=self.ready_port, health=self.health_port,
+                                   metrics=self.metrics_port, extra=extra))
+        new.rename(self.corefile)
+
+    def until_said(self, text):
+        """Waits for a line in the log that has the text."""
+        def said():
+            if select.select([self.process.stdout], [], [], 0)[0]:
+                self.said += os.read(self.process.stdout.fileno(), 65536)
+            return text.encode() in self.said
+
+        try:
+            until(said, f"the log says {text!r}", 20)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says:\n{self.said.decode()}") from None
 
     def udp(self, data, limit=5.0):
         with socket.socket(type=socket.SOCK_DGRAM) as client:
@@ -226,7 +265,7 @@ def api(tmp_path):
 
 @pytest.fixture
 def server(api):
-    made = Server(api.path, "--lameduck=0.05")
+    made = Server(api.path)
     until(lambda: made.http(made.ready_port, "/ready")[0] == 200, "ready")
     yield made
     made.kill()
@@ -275,7 +314,7 @@ def test_an_error_event_makes_it_list_again(api, server):
 
 
 def test_without_an_api_it_is_alive_but_not_ready_and_says_servfail(tmp_path):
-    server = Server(tmp_path / "none.sock", "--lameduck=0.05")
+    server = Server(tmp_path / "none.sock")
     try:
         assert server.rcode(WEB) == 2
         assert server.http(server.ready_port, "/ready") == (503, "kubernetes")
@@ -283,8 +322,8 @@ def test_without_an_api_it_is_alive_but_not_ready_and_says_servfail(tmp_path):
         assert server.http(server.health_port, "/other")[0] == 404
         code, out, err = server.end()
         assert (code, err) == (0, "")
-        assert out.startswith(f".:{server.port}\nCoreDNS-")
-        assert f"plugin/errors: 2 {WEB}. A: the API was not read yet" in out
+        assert out.startswith(f".:{server.port}\n[INFO] plugin/reload: Running configuration SHA512 = ")
+        assert '[INFO] plugin/ready: Plugins not ready: "kubernetes"\n' in out
     finally:
         server.kill()
 
@@ -334,12 +373,17 @@ def test_dig_prints(server, args, expected):
 
 def test_wrong_flags_and_taken_ports_are_said(tmp_path):
     (port,) = free_ports(1)
+    (tmp_path / "Corefile").write_text(f".:{port} {{\n errors\n}}\n")
+    (tmp_path / "Wrong").write_text(".:53 {\n errors\n foo\n}\n")
     with socket.socket(type=socket.SOCK_DGRAM) as holder:
         holder.bind(("0.0.0.0", port))
-        for flags, code, text in (([f"--port={port}"], 1, "Address already in use"),
-                                  (["--nonsense", "1"], 2, "flag provided but not defined: --nonsense"),
-                                  (["--pod-cidr", "10.244.0.1/16"], 2, "has host bits set"),
-                                  (["--port"], 2, "flag needs an argument: --port")):
+        for flags, code, text in (
+                (["-conf", f"{tmp_path}/Corefile"], 1, f"listen udp :{port}: bind: address already in use"),
+                (["-conf", f"{tmp_path}/Wrong"], 1,
+                 f"{tmp_path}/Wrong:3 - Error during parsing: Unknown directive 'foo'"),
+                (["-conf=/gone"], 1, "loading Caddyfile via flag: open /gone: no such file or directory"),
+                (["--nonsense", "1"], 2, "flag provided but not defined: --nonsense"),
+                (["-conf"], 2, "flag needs an argument: -conf")):
             done = subprocess.run([sys.executable, "-c", PROGRAM, *flags], cwd=ROOT, capture_output=True, text=True,
                                   timeout=20, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)})
             assert (done.returncode, done.stderr) == (code, "")

@@ -37,9 +37,17 @@ def get(port, path):
     ("/hostname", (200, socket.gethostname())), ("/hostName", (200, socket.gethostname())),
     ("/echo?msg=hello%20you", (200, "hello you")), ("/healthz", (200, "")), ("/readyz", (200, "")),
     ("/header?key=Host", None), ("/nosuch", (404, "404 page not found\n")), ("/echo?msg=a&code=503", (503, "a")),
-    ("/shell?cmd=" + quote("echo a; exit 0"), (200, '{"output": "a\\n"}')),
-    ("/shell?cmd=" + quote("exit 3"), (417, '{"error": "exit status 3"}')),
-    ("/dial?host=x", (400, "port parameter not specified. port is required.")),
+    ("/shell?cmd=" + quote("echo a; exit 0"), (200, '{"output":"a\\n"}')),
+    ("/shell?cmd=" + quote("exit 3"), (417, '{"error":"exit status 3"}')),
+    ("/shell?shellCommand=" + quote("echo '<&>'"), (200, '{"output":"\\u003c\\u0026\\u003e\\n"}')),
+    ("/dial?host=x", (400, "request parameter not specified. <nil>\n")),
+    ("/dial?host=x&port=1&request=a&tries=b",
+     (400, 'tries parameter is invalid. strconv.Atoi: parsing "b": invalid syntax\n')),
+    ("/dial?host=x&port=1&request=a&protocol=icmp", (400, "unsupported protocol. icmp\n")),
+    ("/dial?host=x&port=web&request=a", (400, "host and/or port param are invalid. lookup tcp/web: unknown port\n")),
+    ("/echo?msg=a&code=x", (200, "argument 'code' must be an integer or empty, got \"x\"\n")),
+    ("/upload", (200, '{"error":"Unable to upload file."}')),
+    ("/redirect?location=/hostname", (200, socket.gethostname())),
 ])
 def test_netexec_answers_as_agnhost_does(path, answer):
     with serving() as (_, port):
@@ -72,7 +80,8 @@ def test_readyz_is_503_while_it_serves_on_after_sigterm():
 
 
 @pytest.mark.parametrize(("command", "answer"), [
-    (b"hostname", socket.gethostname()), (b"echo a b\n", "a b"), (b"clientip", "10.0.0.1:5"), (b"what", ""),
+    (b"hostname", socket.gethostname()), (b"echo a b\n", "a b"), (b"HostName\n", socket.gethostname()),
+    (b"clientip", "10.0.0.1:5"), (b"what", ""),
 ])
 def test_udp_commands(command, answer):
     from netlab.workloads.serving import Server

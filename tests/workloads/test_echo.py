@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import urllib.error
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -116,40 +115,12 @@ def test_what_is_no_request_is_refused(bad, status):
         assert get(port).startswith("Pod:")
 
 
-@pytest.mark.parametrize(("manner", "text", "expected"), [
-    ("nginx", "", "<title>Welcome to nginx!</title>"), ("httpd", "", "It works!"),
-    ("http-echo", "hi there", "hi there\n"),
-    ("hello-app", "", "Hello, world!\nVersion: 1.0.0\nHostname: web-1\n"), ("whoami", "", "Hostname: web-1\n"),
-    ("echoserver", "", "client_address=127.0.0.1"), ("nginx-hello", "", "Server name: web-1\nDate: "),
-])
-def test_demo_images_answer_in_their_manner(manner, text, expected):
-    with serving(Options(manner=manner, text=text)) as port:
-        assert expected in get(port)
-
-
-def test_files_of_the_root_come_before_the_manner(tmp_path):
-    (tmp_path / "index.html").write_text("blue")
-    with serving(Options(manner="nginx", root=str(tmp_path))) as port:
-        assert get(port) == "blue"
-
-
-def test_a_web_server_has_its_first_page_and_404_for_the_rest(tmp_path):
-    with serving(Options(manner="nginx", root=str(tmp_path))) as port:
-        assert "Welcome to nginx!" in get(port)
-        assert "Welcome to nginx!" in get(port, "/index.html")
-        for path in ("/healthz", "/../../etc/passwd"):
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                get(port, path)
-            assert refused.value.code == 404
-            assert b"404 Not Found" in refused.value.read()
-
-
 @pytest.mark.parametrize(("args", "environment", "ports"), [
     ([], {}, (80,)), (["--default-port=8080"], {}, (8080,)),
     (["--default-port=80", "--port", "8080"], {}, (8080,)), (["--default-port=5678", "-listen=:7000"], {}, (7000,)),
     (["--default-port=8080", "--port-from=PORT"], {"PORT": "9000"}, (9000,)),
     (["--default-port=80", "--default-port=443"], {}, (80, 443)),
-    (["--default-port=80", "-g", "daemon off;"], {}, (80,)),
+    (["--default-port=80", "--nosuch", "x"], {}, (80,)),
 ])
 def test_ports_of_the_user_replace_those_of_the_image(args, environment, ports):
     assert parse(args, environment).ports == ports

@@ -7,6 +7,7 @@ from netlab.api.resources.configs import CONFIGMAPS, SECRETS, SERVICEACCOUNTS
 from netlab.api.resources.controllerrevisions import CONTROLLERREVISIONS
 from netlab.api.resources.cronjobs import CRONJOBS
 from netlab.api.resources.daemonsets import DAEMONSETS
+from netlab.api.resources.definitions import CUSTOMRESOURCEDEFINITIONS
 from netlab.api.resources.deployments import DEPLOYMENTS
 from netlab.api.resources.disruptions import PODDISRUPTIONBUDGETS
 from netlab.api.resources.endpoints import ENDPOINTS
@@ -22,6 +23,7 @@ from netlab.api.resources.nodes import NODES
 from netlab.api.resources.pods import PODS
 from netlab.api.resources.priorities import PRIORITYCLASSES
 from netlab.api.resources.replicasets import REPLICASETS
+from netlab.api.resources.replicationcontrollers import REPLICATIONCONTROLLERS
 from netlab.api.resources.roles import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from netlab.api.resources.services import SERVICES
 from netlab.api.resources.statefulsets import STATEFULSETS
@@ -29,10 +31,11 @@ from netlab.api.resources.storage import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUM
 
 RESOURCES: dict[str, Resource] = {
     resource.plural: resource
-    for resource in (PODS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS, SERVICEACCOUNTS, EVENTS,
+    for resource in (PODS, REPLICATIONCONTROLLERS, SERVICES, NAMESPACES, NODES, ENDPOINTS, CONFIGMAPS, SECRETS,
+                     SERVICEACCOUNTS, EVENTS,
                      RESOURCEQUOTAS, LIMITRANGES, DEPLOYMENTS, REPLICASETS, STATEFULSETS, DAEMONSETS,
                      CONTROLLERREVISIONS, JOBS, CRONJOBS, ENDPOINTSLICES, INGRESSES, INGRESSCLASSES, NETWORKPOLICIES,
                      ROLES, ROLEBINDINGS, CLUSTERROLES, CLUSTERROLEBINDINGS, LEASES, CERTIFICATESIGNINGREQUESTS,
                      HORIZONTALPODAUTOSCALERS, PODDISRUPTIONBUDGETS, PRIORITYCLASSES, PERSISTENTVOLUMECLAIMS,
-                     PERSISTENTVOLUMES, STORAGECLASSES, RUNTIMECLASSES)
+                     PERSISTENTVOLUMES, STORAGECLASSES, RUNTIMECLASSES, CUSTOMRESOURCEDEFINITIONS)
 }

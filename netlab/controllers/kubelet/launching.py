@@ -11,7 +11,7 @@ from netlab.controllers.kubelet.expand import expand
 from netlab.controllers.kubelet.hosts import hostname
 from netlab.kernel.pod_spec import Mount, Process
 from netlab.model import meta
-from netlab.model.images import Catalogue
+from netlab.model.images import Catalogue, Launch
 from netlab.model.meta import Manifest
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,11 +45,31 @@ def plan_process(pod: Manifest, container: Mapping[str, Any], *, attempt: int, v
         entry, argv = INTERACTIVE, ("interactive", attach_address(meta.uid(pod), name), *argv)
     if entry:
         env |= {"NETLAB_POD": meta.name(pod), "NETLAB_NAMESPACE": meta.namespace(pod), "NETLAB_NODE": node,
-                "NETLAB_POD_IP": address}
+                "NETLAB_POD_IP": address, "NETLAB_IMAGE": container.get("image") or ""}
     return Process(
         name=name, argv=argv, entry=entry, env=tuple(env.items()), cwd=container.get("workingDir") or "/",
         log=str(log_file(directory, container["name"], attempt)),
-        mounts=mounts + tuple(Mount(source, target) for source, target in launch.mounts))
+        mounts=(*image_mounts(directory, container, attempt, launch, mounts), *mounts,
+                *(Mount(source, target) for source, target in launch.mounts)))
+
+
+def image_mounts(directory: Path, container: Mapping[str, Any], attempt: int, launch: Launch,
+                 mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
+    """Directories that the image brings along, new for each process and writable, except where volumes are."""
+    taken = {mount.target.rstrip("/") for mount in mounts}
+    made = []
+    for place, files in launch.directories:
+        if place in taken:
+            continue
+        source = directory / container["name"] / f"{attempt}.image" / place.strip("/").replace("/", "-")
+        source.mkdir(parents=True, exist_ok=True)
+        for name, text in files:
+            (source / name).write_text(text)
+            (source / name).chmod(0o644)
+        for path in (source.parent, source):
+            path.chmod(0o755)  # whatever the umask is: programs in the pod may run as other users
+        made.append(Mount(str(source), place, read_only=False))
+    return tuple(made)
 
 
 def log_file(directory: Path, container: str, attempt: int) -> Path:

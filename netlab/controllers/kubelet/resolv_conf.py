@@ -9,6 +9,7 @@ from typing import Any
 from netlab.model import meta
 
 MAX_NAMESERVERS, MAX_SEARCHES, MAX_SEARCH_CHARACTERS = 3, 32, 2048
+MAX_SEARCH = 253  # characters of one search domain: resolvers abort at longer ones
 FORMING = "DNSConfigForming"
 
 
@@ -73,7 +74,7 @@ def limit(conf: ResolvConf) -> tuple[ResolvConf, list[str]]:
     if servers != conf.nameservers:
         messages.append("Nameserver limits were exceeded, some nameservers have been omitted, "
                         f"the applied nameserver line is: {' '.join(servers)}")
-    searches = tuple(search for search in conf.searches if len(search) <= 255)[:MAX_SEARCHES]
+    searches = tuple(search for search in conf.searches[:MAX_SEARCHES] if len(search) <= MAX_SEARCH)
     while len(" ".join(searches)) > MAX_SEARCH_CHARACTERS:
         searches = searches[:-1]
     if searches != conf.searches:

@@ -45,7 +45,7 @@ def make(pod: Manifest, record: PodRecord, planned: tuple[Volume, ...], context:
     handle = context.runtime.create(Sandbox(
         uid=record.uid, netns=str(names.NETNS / (record.netns or context.netns)), hostname=hostname,
         directory=str(directory), mounts=tuple(mounts), bin_directory=str(programs) if programs.is_dir() else "",
-        builtins=tuple(context.catalogue.builtins.items())))
+        python=True, builtins=tuple(context.catalogue.builtins.items())))
     return handle, cut
 
 

@@ -115,6 +115,8 @@ class Cache(Plugin):
         if not answer.truncated and ttl > 0 and longest(request.question.name, limits.excepted) is None:
             self.stores[kind].put(key, Kept(answer, ttl, request.now))
             answer = replace(answer, keep=False)
+        if all(record.ttl == ttl for part in (answer.answer, answer.authority, answer.additional) for record in part):
+            return answer
         return _with_ttl(answer, ttl)
 
     def _class(self, answer: Answer) -> tuple[str, Limits, int] | None:

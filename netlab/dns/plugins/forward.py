@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netlab.dns.answer import Answer
-from netlab.dns.chain import Effect, Handler, Plugin, Request
+from netlab.dns.chain import Effect, Handler, Plugin, Request, failure
 from netlab.dns.corefile import CorefileError, Directive, Line
 from netlab.dns.names import Name, longest, parse_address, zones_of
 from netlab.dns.plugins.setup import Scope, duration, integer, zones
@@ -57,6 +57,8 @@ class Forward(Plugin):
         name = request.question.name
         if not name.within(self.zone) or longest(name, self.excepted) is not None:
             return await next(request)
+        if not self.upstreams:
+            return failure("no healthy proxies: no server is named")
         return await Ask(self, request)
 
 

@@ -36,7 +36,7 @@ class Kubernetes(Plugin):
                 break
             if question.type in ("A", "AAAA") and found.answer and found.answer[-1].type == "CNAME":
                 found = await _followed(found, request)
-            return replace(found, by=self.name)
+            return found
         return await next(request)
 
 

@@ -18,7 +18,8 @@ class LoadBalance(Plugin):
 
     async def serve(self, request: Request, next: Handler) -> Answer:
         """The next plugin's answer, marked."""
-        return replace(await next(request), shuffled=True)
+        answer = await next(request)
+        return replace(answer, shuffled=True) if len(answer.answer) > 1 else answer
 
 
 def setup(directives: tuple[Directive, ...], scope: Scope) -> tuple[Plugin, ...]:

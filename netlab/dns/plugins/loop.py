@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netlab.dns.answer import Answer
-from netlab.dns.chain import Handler, Plugin, Request
+from netlab.dns.chain import Handler, Plugin, Request, failure
 from netlab.dns.corefile import Directive
 from netlab.dns.names import Name
 from netlab.dns.plugins.setup import Scope, only
@@ -29,10 +29,16 @@ class Loop(Plugin):
         """Whether the question came too often."""
         return self.seen[0] > LIMIT
 
+    def disable(self) -> None:
+        """The question was asked; whoever asks it from now on is somebody else."""
+        self.seen[0] = -1 << 62
+
     async def serve(self, request: Request, next: Handler) -> Answer:
         """The next plugin's answer; its own questions are counted."""
         if request.type == HINFO and request.question.name.lower() == self.question:
             self.seen[0] += 1
+            if self.looping:
+                return failure("a forwarding loop")
         return await next(request)
 
 

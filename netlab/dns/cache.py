@@ -1,0 +1,136 @@
+"""Responses as bytes by the bytes of their requests, forgotten exactly when what they were made from changes.
+
+A request's key is everything but its ID, so a response always fits: its flags, its EDNS size, its name's case. Most
+keys are asked for once and never again (random names, odd options): what is new stands in a small waiting room, and
+only what is asked for again moves to where it stays. A flood empties the waiting room, not the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from netlab.dns.packing import Packed
+from netlab.dns.view import Tag
+
+FRESH, KEPT = 8_192, 32_768  # entries
+FRESH_BYTES, KEPT_BYTES = 4 << 20, 24 << 20
+MAX_KEY = 300  # bytes: a name of full length with its OPT record
+OVERHEAD = 600  # bytes of an entry besides its messages, roughly
+SCAN = 1_000  # tags: when more are touched at once, forgetting everything is cheaper
+
+
+class Entry:
+    """A response without its ID: `wire`, or, when that is None, what `current` makes anew each time."""
+
+    __slots__ = ("_packed", "_serial", "_turn", "caseless", "hits", "kind", "size", "tags", "wire")
+
+    def __init__(self, packed: Packed, tags: frozenset[Tag] | None, *, caseless: bool = False,
+                 kind: object = None) -> None:
+        self._packed = packed
+        self._serial = 0
+        self._turn = 0
+        self.wire = None if packed.ring or packed.serial_at else packed.head[2:]
+        self.tags = tags
+        self.caseless = caseless  # it fits a name in any case
+        self.kind = kind  # the caller's; says what was answered
+        self.hits = 0
+        self.size = len(packed.head) + len(packed.ring) + len(packed.tail) + OVERHEAD
+
+    def current(self, serial: int) -> bytes:
+        """The response without its ID, its addresses in the next order or with the serial of now."""
+        packed = self._packed
+        if packed.ring:
+            start = self._turn = (self._turn + packed.step) % (len(packed.ring) >> 1)
+            return packed.head[2:] + packed.ring[start:start + packed.shown] + packed.tail
+        if serial != self._serial:
+            at = packed.serial_at
+            packed.head = packed.head[:at] + (serial & 0xFFFFFFFF).to_bytes(4, "big") + packed.head[at + 4:]
+            self._serial = serial
+        return packed.head[2:]
+
+
+class WireCache:
+    """Entries by key. One thread may call `get` while others, each alone, change it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[bytes, Entry] = {}
+        self._fresh: dict[bytes, Entry] = {}
+        self._keys: dict[Tag, set[bytes]] = {}
+        self._bytes = [0, 0]  # of kept, of fresh
+        self._anything: set[bytes] = set()  # keys of answers that any change may change
+        self._lost: dict[object, int] = {}  # hits of entries that are forgotten, by kind
+
+    def __len__(self) -> int:
+        return len(self.kept) + len(self._fresh)
+
+    def get(self, key: bytes) -> Entry | None:
+        """The entry. Whoever must not wait looks into `kept` first: what is found here moves there."""
+        entry = self.kept.get(key)
+        if entry is None:
+            entry = self._fresh.pop(key, None)
+            if entry is not None:
+                self._bytes[1] -= entry.size
+                if len(self.kept) >= KEPT or self._bytes[0] + entry.size > KEPT_BYTES:
+                    self._drop(list(self.kept)[:len(self.kept) // 4 + 1])  # those that stand there longest
+                self.kept[key] = entry
+                self._bytes[0] += entry.size
+        return entry
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """A new entry."""
+        if len(key) > MAX_KEY or key in self.kept:
+            return
+        if len(self._fresh) >= FRESH or self._bytes[1] + entry.size > FRESH_BYTES:
+            self._drop(list(self._fresh))
+        if self._bytes[1] + entry.size > FRESH_BYTES:
+            return
+        self._drop([key] if key in self._fresh else [])
+        self._fresh[key] = entry
+        self._bytes[1] += entry.size
+        if entry.tags is None:
+            self._anything.add(key)
+        named = {space for space, name in entry.tags or () if name}
+        for tag in entry.tags or ():
+            if tag[1] or tag[0] not in named:  # a Namespace finds the answers of its Services by their tags
+                self._keys.setdefault(tag, set()).add(key)
+
+    def forget(self, touched: frozenset[Tag] | None) -> None:
+        """Forgets what depends on one of the tags; everything when they are None."""
+        if touched is None or len(touched) > SCAN:
+            self.clear()
+            return
+        spaces = {namespace for namespace, name in touched if not name}
+        if spaces:
+            touched = touched.union(tag for tag in self._keys if tag[0] in spaces)
+        self._drop(key for tag in touched if tag in self._keys for key in list(self._keys.get(tag, ())))
+        self._drop(list(self._anything))
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._drop([*self.kept, *self._fresh])
+
+    def hits(self) -> dict[object, int]:
+        """How often entries of each kind answered since the last call; those without a kind are not counted."""
+        found, self._lost = self._lost, {}
+        for entry in [*self.kept.values(), *self._fresh.values()]:
+            if entry.hits and entry.kind is not None:
+                found[entry.kind] = found.get(entry.kind, 0) + entry.hits
+                entry.hits = 0
+        return found
+
+    def _drop(self, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            entry = self.kept.pop(key, None)
+            place = 0 if entry else 1
+            entry = entry or self._fresh.pop(key, None)
+            if entry is None:
+                continue
+            self._bytes[place] -= entry.size
+            self._anything.discard(key)
+            for tag in entry.tags or ():
+                if tag in self._keys:
+                    self._keys[tag].discard(key)
+                    if not self._keys[tag]:
+                        del self._keys[tag]
+            if entry.hits and entry.kind is not None:
+                self._lost[entry.kind] = self._lost.get(entry.kind, 0) + entry.hits
