@@ -15,7 +15,7 @@ def run(arguments: Arguments) -> int:
 
     if not arguments.words:
         for name in library.shipped():
-            print(f"{name:<16}{library.load(name).title}")
+            print(f"{name:<18}{library.load(name).title}")
         return 0
     if arguments.flag("keep") and len(arguments.words) > 1:
         raise usage_error(arguments.command, "--keep leaves a lab up: name one scenario")

@@ -20,6 +20,9 @@ from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
 from netlab.proxy.udp import Serving, udp_serving
 
 DEFAULT_MODE = "iptables"
+# Threads that write for all nodes. One where they pack rules: what one node has packed the next only writes, and they
+# do not fight for Python's lock. More where most of it is to wait for the kernel.
+WRITERS = {"nftables": 3}
 NOBODY: frozenset[str] = frozenset()
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -46,11 +49,11 @@ class Tables(Protocol):
 class Shared:
     """What all proxies of a lab and family compute together: the rows, and rules of ports alike on every node."""
 
-    def __init__(self, family: str, writer: ThreadPoolExecutor, *, mode: str) -> None:
+    def __init__(self, family: str, writer: ThreadPoolExecutor, cleaner: ThreadPoolExecutor, *, mode: str) -> None:
         self.family = family
         self.compile: Any = MODES[mode]
         self.cache: Any = CACHES[mode]()
-        self.writer = writer
+        self.writer, self.cleaner = writer, cleaner
         self._snapshots = Snapshots(family)
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
         self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
@@ -83,10 +86,10 @@ _shared: WeakKeyDictionary[Registry, dict[str, Shared]] = WeakKeyDictionary()
 def shared_of(registry: Registry) -> dict[str, Shared]:
     """The registry's, by family."""
     if registry not in _shared:
-        # One thread for all nodes: what one has packed the next only writes, and they do not fight for Python's lock.
-        writer = ThreadPoolExecutor(1, "kube-proxy")
-        _shared[registry] = {family: Shared(family, writer, mode=registry.spec.proxy_mode or DEFAULT_MODE)
-                             for family in registry.spec.ip_families}
+        mode = registry.spec.proxy_mode or DEFAULT_MODE
+        writer = ThreadPoolExecutor(WRITERS.get(mode, 1), "kube-proxy")
+        cleaner = ThreadPoolExecutor(1, "kube-proxy-udp")
+        _shared[registry] = {family: Shared(family, writer, cleaner, mode=mode) for family in registry.spec.ip_families}
     return _shared[registry]
 
 
@@ -120,7 +123,13 @@ class FamilyProxy:
         known, self.written = self.written, None
         begun = clock()
         self.begun = self.begun or begun
-        await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._write, ruleset, known, serving)
+        run = asyncio.get_running_loop().run_in_executor
+        await run(self._shared.writer, self._write, ruleset, known)
+        # The kernel goes through the tracked flows of all netns for it, and who only comes along takes no flow from
+        # others. The next node's rules do not wait for that.
+        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
+               for key, addresses in serving.items()):
+            await run(self._shared.cleaner, self._tables.forget_udp, serving, self._shared.family)
         self.written, self._serving = ruleset, serving
         self.checked, self.begun = clock(), None
         self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + self.checked - begun
@@ -143,14 +152,10 @@ class FamilyProxy:
             self._compiled = rows, view, self._shared.compile(rows, view, cache=self._shared.cache)
         return self._compiled[2]
 
-    def _write(self, ruleset: AnyRuleset, known: AnyRuleset | None, serving: Serving) -> None:
+    def _write(self, ruleset: AnyRuleset, known: AnyRuleset | None) -> None:
         right = (known is None or known == ruleset) and self._tables.matches(ruleset)
         if not right:
             self._tables.replace(ruleset)
-        # The look at tracked flows takes time on a busy node, and who only comes along takes no flow from others.
-        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
-               for key, addresses in serving.items()):
-            self._tables.forget_udp(serving, self._shared.family)
 
     def _node_view(self) -> NodeView:
         manifest, family = self._registry.find("nodes", self._node) or {}, self._shared.family

@@ -16,15 +16,20 @@ from netlab.netfilter import rule_counts
 from netlab.proxy.health import TO_BE_DELETED, HealthCheck, ProxyState, health_checks
 
 MIN_INTERVAL = 0.03  # seconds from write to write, unless the settings say another
+BURST_SHARE, BURST_LIMIT = 2.0, 1.0  # in a burst: so many times what the last write took, at most so many seconds
 
 
 class KubeProxy(Controller):
     """Writes the node's rules at the first change, then at most every 30 ms; repairs them when somebody else wrote.
 
+    When changes come faster than rules can be written it waits longer, and writes many at once: whoever makes a
+    thousand Services gets the processor, and whoever changes one is not kept waiting.
+
     What it wrote stays when it stops, and a new one leaves tables alone that are right already.
     """
 
     resources = ("services", "endpointslices", "nodes")
+    longest_rest = 0.0  # it knows better
 
     def __init__(self, registry: Registry, *, node: str, tables: Tables, serve: Serve | None = None) -> None:
         super().__init__(registry)
@@ -32,7 +37,7 @@ class KubeProxy(Controller):
         self.node = node
         self._families = [FamilyProxy(registry, shared, node=node, tables=tables)
                           for shared in shared_of(registry).values()]
-        self._last = 0.0
+        self._next = 0.0
         self._updated: datetime | None = None
         families = registry.spec.ip_families
         self._status = ProxyStatus(serve, node=node, state=self._state, families=families) if serve else None
@@ -41,13 +46,15 @@ class KubeProxy(Controller):
     async def reconcile(self) -> float | None:
         """Compiles, compares, writes: one family after the other."""
         clock = asyncio.get_running_loop().time
-        least = self.registry.spec.proxy.min_sync_period
-        pause = self._last + (MIN_INTERVAL if least is None else least) - clock()
+        pause = self._next - clock()
         if pause > 0:
             await asyncio.sleep(pause)
+        begun, revision = clock(), self.store.revision_of(*self.resources)
         written = [await proxy.sync(clock) for proxy in self._families]
         if any(written):
-            self._last, self._updated = clock(), self.registry.clock()
+            self._updated = self.registry.clock()
+            burst = self.store.revision_of(*self.resources) > revision
+            self._next = clock() + self.interval(clock() - begun, burst=burst)
         self._tell_health()
         return max(0.0, min(proxy.checked for proxy in self._families) + self.registry.spec.proxy.sync_period - clock())
 
@@ -57,6 +64,13 @@ class KubeProxy(Controller):
             await proxy.close()
         if self._status:
             self._status.close()
+
+    def interval(self, took: float, *, burst: bool) -> float:
+        """Seconds until the next write, after one that took so long; `burst` when more has changed meanwhile."""
+        least = self.registry.spec.proxy.min_sync_period
+        if least is not None:
+            return least
+        return min(max(MIN_INTERVAL, BURST_SHARE * took), BURST_LIMIT) if burst else MIN_INTERVAL
 
     async def cleanup(self) -> None:
         """Takes the node's rules away, as `kube-proxy --cleanup` does; it must not run."""

@@ -14,7 +14,7 @@ from netlab.controllers.kubelet.doors import PodHandle, Runtime
 from netlab.controllers.kubelet.launching import PATH
 from netlab.controllers.kubelet.threads import blocking
 from netlab.controllers.runtime import Controller
-from netlab.dns.zone import host_lines
+from netlab.dns.zone_file import ROOT, host_lines
 from netlab.kernel import bin_directory
 from netlab.kernel.pod_spec import Mount, Process, Sandbox
 from netlab.model.errors import LabError
@@ -23,8 +23,22 @@ from netlab.model.internet import RESOLVER, Internet, OutsideHost
 from netlab.topology import names
 
 PERIOD = 1.0  # seconds from look to look
-SERVER = "netlab.server.zone_dns:main"
-ZONE = "/etc/internet.zone"  # as the DNS server sees it
+SERVER = "netlab.server.dns:main"
+FILES = "/etc/coredns"  # as the DNS server sees them
+# It answers for the root, so for every name, and as a resolver does that has asked somebody else.
+COREFILE = """.:53 {
+    errors
+    log
+    header {
+        response set ra
+        response clear aa
+    }
+    file /etc/coredns/internet.zone {
+        reload 0
+    }
+    loadbalance
+}
+"""
 PROGRAM = "main"
 
 
@@ -126,9 +140,13 @@ class OutsideWorld(Controller):
 
     def _resolver(self, directory: Path) -> _Program:
         lines = [line for host in self._internet.hosts for line in host_lines(host.names, host.addresses)]
-        path = directory / "internet.zone"
-        _write(path, "".join(f"{line}\n" for line in [*lines, *map(str, self._internet.records)]))
-        return _Program(("coredns", ZONE), SERVER, mounts=(Mount(str(path), ZONE),))
+        place = directory / "coredns"
+        place.mkdir(exist_ok=True)
+        place.chmod(0o755)
+        text = "".join(f"{line}\n" for line in [ROOT, *lines, *map(str, self._internet.records)])
+        _write(place / "internet.zone", text)
+        _write(place / "Corefile", COREFILE)
+        return _Program(("coredns", "-conf", f"{FILES}/Corefile"), SERVER, mounts=(Mount(str(place), FILES),))
 
 
 def _write(path: Path, text: str) -> None:

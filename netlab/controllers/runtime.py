@@ -23,6 +23,7 @@ class Controller:
 
     name: str
     resources: tuple[str, ...]
+    longest_rest = REST
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -57,8 +58,8 @@ class Controller:
     async def run(self) -> None:
         """Reconciles until cancelled.
 
-        After a reconcile that took long it rests as long (up to REST): a burst of writes is then seen as one, and
-        the other tasks of the loop get half of the time. In a small lab this is far below a millisecond.
+        After a reconcile that took long it rests as long (up to `longest_rest`): a burst of writes is then seen as
+        one, and the other tasks of the loop get half of the time. In a small lab this is far below a millisecond.
         """
         failures = 0
         known = self.resources
@@ -83,7 +84,7 @@ class Controller:
                     end = self.store.subscribe(known, self._wake.set)
                     self._wake.set()
                 self.on_progress()
-                await asyncio.sleep(BACKOFF[0] if failures else min(time.monotonic() - started, REST))
+                await asyncio.sleep(BACKOFF[0] if failures else min(time.monotonic() - started, self.longest_rest))
                 try:
                     async with asyncio.timeout(delay):  # wait_for of Python 3.11 can lose a cancellation
                         await self._wake.wait()

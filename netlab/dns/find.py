@@ -14,6 +14,7 @@ from netlab.dns.names import (
     SchemaVersion,
     ServiceName,
     Zones,
+    known_address,
     parse_address,
     reverse_address,
     shape,
@@ -102,7 +103,7 @@ def _of_service(asked: ServiceName, service: Service, lookup: Lookup) -> list[Ta
         return None
     labels = (service.key.name, service.key.namespace, "svc")
     matching = [port for port in service.ports or (_ANY,) if _matches(asked, port)]
-    return [Target(parse_address(ip), port.number or None, labels) for port in matching for ip in service.cluster_ips
+    return [Target(known_address(ip), port.number or None, labels) for port in matching for ip in service.cluster_ips
             ] if matching else None
 
 
@@ -111,13 +112,17 @@ _ANY = Port("", "", 0)  # what a Service or slice without ports has: it matches 
 
 def _endpoints(asked: ServiceName, lookup: Lookup) -> Iterator[Target]:
     key = Key(asked.namespace, asked.service)
+    # Most endpoints are not the one that is asked for, which their addresses say without their labels being made.
+    dotted = "" if lookup.zones.endpoint_pod_names else asked.endpoint.replace("-", ".")
     for part in lookup.view.slices_of.get(key, ()) if lookup.zones.endpoints else ():
         ports = [port for port in part.ports or (_ANY,) if _matches(asked, port)]
         for address, hostname in part.endpoints:
+            if dotted and not hostname and address != dotted and ":" not in address:
+                continue
             label = _label(part, address, hostname, lookup.zones)
             if asked.endpoint in ("", label.lower()):
                 for port in ports:
-                    yield Target(parse_address(address), port.number or None, (label, key.name, key.namespace, "svc"))
+                    yield Target(known_address(address), port.number or None, (label, key.name, key.namespace, "svc"))
 
 
 def _matches(asked: ServiceName, port: Port) -> bool:

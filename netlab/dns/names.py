@@ -192,6 +192,11 @@ def parse_address(text: str) -> IPAddress | None:
         return None
 
 
+def known_address(text: str) -> IPAddress:
+    """The address of a text that is known to be one in its usual form; many times faster than finding that out."""
+    return IPv6Address(text) if ":" in text else IPv4Address(int.from_bytes(bytes(map(int, text.split("."))), "big"))
+
+
 def reverse_address(name: Name) -> IPAddress | None:
     """The address of a whole name under in-addr.arpa or ip6.arpa."""
     family, bits, numbers = _reverse_labels(name)

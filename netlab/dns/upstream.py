@@ -46,7 +46,7 @@ def parse(data: bytes, request: Request) -> Answer | None:
     if asked.qtype != request.type or _name(asked.qname).lower() != request.question.name.lower():
         return None
     try:
-        answers, authority, additional = (tuple(_record(rr) for rr in part if rr.rtype != OPT and rr.rclass == IN)
+        answers, authority, additional = (tuple(record(rr) for rr in part if rr.rtype != OPT and rr.rclass == IN)
                                           for part in (message.rr, message.auth, message.ar))
     except (ValueError, TypeError, AttributeError):
         return None
@@ -65,7 +65,8 @@ def _name(label: DNSLabel) -> Name:
     return Name(part.decode("latin-1") for part in label.label)
 
 
-def _record(rr: RR) -> Record:
+def record(rr: RR) -> Record:
+    """A record as the server keeps it; type and data as they came where it knows no more of the type."""
     name, kind, rd = _name(rr.rname), str(QTYPE.get(rr.rtype)), rr.rdata
     match kind:
         case "A":

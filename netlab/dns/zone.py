@@ -1,103 +1,94 @@
-"""Answers from a zone's records: names, aliases followed, `*` for what is below a name (RFC 1034, RFC 4592).
-
-It is the zone of the root, so every name has an answer: what is not in it does not exist.
-"""
+"""Answers from a zone's records: names, aliases followed, `*` for what is below a name (RFC 1034, RFC 4592)."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from netlab.dns.answer import Answer, Question
-from netlab.dns.names import IPAddress, Name, parse_address
+from netlab.dns.names import Name
 from netlab.dns.records import MAX_LINKS, Record
 
-TTL = 300  # seconds, of addresses
-# As the root's servers say it; the serial is any number.
-SOA = Record(Name(), "SOA", 86400, (Name.of("a.root-servers.net"), Name.of("nstld.verisign-grs.com"), 1, 1800, 900,
-                                    604800, 86400))
-_NAMED = ("CNAME", "NS", "PTR", "SRV")  # types whose last field is a name
+
+class ZoneError(ValueError):
+    """The records are no zone that can be served."""
 
 
 @dataclass(frozen=True)
 class Zone:
-    """Records by the lower-case name. `names` are all that exist, those above the records' names too."""
+    """Records by the lower-case name. `names` are all that exist, those between the origin and a record too."""
 
+    origin: Name
+    soa: Record
     records: dict[Name, tuple[Record, ...]] = field(default_factory=dict)
     names: frozenset[Name] = frozenset()
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Zone:
-        """The zone of those records."""
+    def of(cls, origin: Name, records: Iterable[Record]) -> Zone:
+        """The zone of those records. ZoneError without an SOA record, and for parts that others answer for."""
+        origin = origin.lower()
         by_name: dict[Name, tuple[Record, ...]] = {}
         for record in dict.fromkeys(records):
             name = record.name.lower()
+            if not name.within(origin):
+                raise ZoneError(f"{record.name} is out of the zone {origin}")
+            if record.type == "NS" and name != origin:
+                raise ZoneError(f"NS records below the zone's origin, as of {record.name}, are not available in a lab")
             by_name[name] = (*by_name.get(name, ()), record)
-        return cls(by_name, frozenset(Name(name[start:]) for name in by_name for start in range(len(name) + 1)))
+        soa = next((record for record in by_name.get(origin, ()) if record.type == "SOA"), None)
+        if soa is None:
+            raise ZoneError(f"has no SOA record for origin {origin}")
+        for name, held in by_name.items():
+            if len(held) > 1 and any(record.type == "CNAME" for record in held):
+                raise ZoneError(f"{name} has a CNAME and other records")
+        size = len(origin)
+        names = {Name(name[start:]) for name in by_name for start in range(len(name) - size + 1)}
+        return cls(origin, soa, by_name, frozenset(names))
 
-    @classmethod
-    def parse(cls, text: str) -> Zone:
-        """The zone of lines `NAME TTL TYPE DATA`; ValueError names one that is none."""
-        return cls.of(map(_read, filter(None, map(str.strip, text.splitlines()))))
+    def answer(self, question: Question) -> tuple[Answer, Name | None]:
+        """(the answer, the name outside of the zone that an alias leads to, whose records are missing in it).
 
-    def answer(self, question: Question) -> Answer:
-        """The whole answer, aliases followed to their end; the code is that of the last name (RFC 6604)."""
+        The code is that of the last name (RFC 6604).
+        """
         found: list[Record] = []
         name = question.name
         for _ in range(MAX_LINKS):
             records = self._at(name)
             if records is None:
-                return Answer("NXDOMAIN", tuple(found), (SOA,), authoritative=False)
+                return Answer("NXDOMAIN", tuple(found), (self._negative(),)), None
             alias = next((record for record in records if record.type == "CNAME"), None)
-            if alias is None or question.type in ("CNAME", "ANY"):
-                matching = [record for record in records if question.type in (record.type, "ANY")]
-                found += matching
-                return Answer(answer=tuple(found), authority=() if matching else (SOA,), authoritative=False)
+            if alias is None or question.type == "CNAME":
+                matching = [record for record in records if record.type == question.type]
+                servers = tuple(record for record in self.records[self.origin] if record.type == "NS")
+                authority = servers if matching and matching[0] not in servers else ()
+                return Answer(answer=(*found, *matching), authority=authority if matching else (self._negative(),),
+                              additional=self._additional(matching)), None
             found.append(alias)
             target = alias.data[0]
             assert isinstance(target, Name)
+            if not target.within(self.origin):
+                return Answer(answer=tuple(found)), target
             name = target
-        return Answer("SERVFAIL", authoritative=False)
+        return Answer("SERVFAIL", authoritative=False), None
+
+    def _negative(self) -> Record:
+        """The SOA as negative answers have it (RFC 2308 section 3)."""
+        return replace(self.soa, ttl=min(self.soa.ttl, int(str(self.soa.data[-1]))))
+
+    def _additional(self, records: Iterable[Record]) -> tuple[Record, ...]:
+        """The addresses in the zone of the hosts that SRV records name."""
+        targets = dict.fromkeys(record.data[-1] for record in records if record.type == "SRV")
+        return tuple(one for target in targets if isinstance(target, Name)
+                     for one in self.records.get(target.lower(), ()) if one.type in ("A", "AAAA"))
 
     def _at(self, name: Name) -> tuple[Record, ...] | None:
         """The records of a name in the case of the question; None when there is no such name."""
         key = name.lower()
-        if key in self.names:
-            found = self.records.get(key, ())
-        else:
-            above = next(Name(key[start:]) for start in range(len(key) + 1) if Name(key[start:]) in self.names or
-                         start == len(key))
-            star = self.records.get(Name(("*",)) + above)
-            if star is None:
+        held = self.records.get(key, ())
+        if key not in self.names:
+            above = next(Name(key[start:]) for start in range(len(key) + 1) if Name(key[start:]) in self.names)
+            found = self.records.get(Name(("*",)) + above)
+            if found is None:
                 return None
-            found = star
-        return tuple(replace(record, name=name) for record in found)
-
-
-def reverse_name(address: IPAddress) -> Name:
-    """The name under in-addr.arpa or ip6.arpa."""
-    return Name.of(address.reverse_pointer)
-
-
-def host_lines(names: Iterable[str], addresses: Iterable[IPAddress]) -> list[str]:
-    """The zone's lines of a host: its addresses, and back from them to the first name that stands for itself only."""
-    plain = [name for name in names if not name.startswith("*.")]
-    lines = []
-    for address in addresses:
-        lines += [f"{name} {TTL} {'A' if address.version == 4 else 'AAAA'} {address}" for name in names]
-        lines += [f"{reverse_name(address)} {TTL} PTR {plain[0]}"] if plain else []
-    return lines
-
-
-def _read(line: str) -> Record:
-    try:
-        name, ttl, kind, *data = shlex.split(line)
-        fields: tuple[str | int | Name, ...] = tuple(data)
-        if kind in _NAMED:
-            fields = (*map(int, data[:-1]), Name.of(data[-1]))
-        if not data or (kind in ("A", "AAAA") and parse_address(data[0]) is None):
-            raise ValueError("no data")
-        return Record(Name.of(name), kind, int(ttl), fields)
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"not a record of a zone: {line!r} ({error})") from None
+            held = found
+        return tuple(replace(record, name=name) for record in held)

@@ -6,9 +6,11 @@ changed anything, and a look costs a tenth of a millisecond instead of a list of
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -26,7 +28,8 @@ from netlab.netfilter.parse import NotUnderstood
 INSTALL = "apt-get install nftables"
 STALE = 1.0  # seconds after which a chain that nothing leads to any more is deleted: older kernels are slow to notice
 UNKNOWN = -1
-NETLINK_NETFILTER, GETGEN, REQUEST = 12, 10 << 8 | 16, 1
+NETLINK = socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 12  # NETLINK_NETFILTER
+GETGEN, REQUEST = 10 << 8 | 16, 1
 
 
 class NftTables:
@@ -34,17 +37,21 @@ class NftTables:
 
     def __init__(self, netns: str) -> None:
         self.netns = netns
+        self._lock = threading.Lock()
+        self._through: tuple[int, socket.socket] | None = None
         self._held: dict[str, NftTable | None] = {}  # by family, as the kernel has them, emptied chains included
         self._generation = UNKNOWN
         self._emptied: dict[tuple[str, str], float] = {}
 
     def replace(self, ruleset: NftRuleset) -> None:
         """Makes our tables what the ruleset says: one transaction, with just what differs. Others are left alone."""
-        netns.visit(self.netns, partial(self._replace, ruleset))
+        with self._lock:
+            netns.visit(self.netns, partial(self._replace, ruleset))
 
     def matches(self, ruleset: NftRuleset) -> bool:
         """Whether the kernel holds exactly that; chains that were emptied a moment ago do not count."""
-        netns.visit(self.netns, partial(self._look, ruleset))
+        with self._lock:
+            netns.visit(self.netns, partial(self._look, ruleset))
         return not self._due(ruleset) and all(self._without_emptied(table.family) == table for table in ruleset.tables)
 
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
@@ -52,18 +59,24 @@ class NftTables:
         netns.visit(self.netns, lambda: conntrack.delete_udp(serving, family=family))
 
     def close(self) -> None:
-        """Nothing to end: rules work by themselves."""
+        """Closes what it keeps open; rules work by themselves."""
+        with self._lock:
+            self._hang_up()
+
+    def __del__(self) -> None:
+        self._hang_up()
 
     def remove(self, ruleset: NftRuleset) -> None:
         """Deletes our tables; they may be gone already."""
         text = "".join(f"add table {table.family} {table.name}\ndelete table {table.family} {table.name}\n"
                        for table in ruleset.tables)
-        netns.visit(self.netns, lambda: run(["-f", "-"], text))
-        self._held, self._generation, self._emptied = {}, UNKNOWN, {}
+        with self._lock:
+            netns.visit(self.netns, lambda: run(["-f", "-"], text))
+            self._held, self._generation, self._emptied = {}, UNKNOWN, {}
 
     def _look(self, ruleset: NftRuleset) -> None:
         """Reads the tables, unless nothing has changed since we last knew them."""
-        now = generation()
+        now = generation(self._netlink())
         if now != self._generation:
             self._held, self._emptied = {}, {}
         for table in ruleset.tables:
@@ -91,9 +104,9 @@ class NftTables:
             except LabError:  # it was not as we thought
                 self._held, self._emptied = {}, {}
                 run(["-f", "-"], "".join(changes(None, table) for table in ruleset.tables))
-                before = generation() - 1
+                before = generation(self._netlink()) - 1
         self._take_over(ruleset, due)
-        if generation() == before + bool(text):  # else somebody came between
+        if generation(self._netlink()) == before + bool(text):  # else somebody came between
             self._generation = before + bool(text)
 
     def _by_batch(self, ruleset: NftRuleset, due: list[tuple[str, str]]) -> bool:
@@ -104,14 +117,30 @@ class NftTables:
             return False
         before, self._generation = self._generation, UNKNOWN
         try:
-            done = nftables_batch.send(old, table, stale=[name for _, name in due])
+            done = nftables_batch.send(old, table, through=self._netlink(), stale=[name for _, name in due])
         except OSError:  # nft says more about it
             done = False
         if done:
             self._take_over(ruleset, due)
-        if generation() == before + done:
+        if generation(self._netlink()) == before + done:
             self._generation = before + done
         return done
+
+    def _netlink(self) -> socket.socket:
+        """A socket to nftables in this thread's netns, kept.
+
+        To close one after a transaction takes until the kernel has freed what went: 10 ms and more.
+        """
+        here = os.stat("/proc/thread-self/ns/net").st_ino
+        if self._through is None or self._through[0] != here:  # another netns may have got the name
+            self._hang_up()
+            self._through = here, socket.socket(*NETLINK)
+        return self._through[1]
+
+    def _hang_up(self) -> None:
+        if self._through is not None:
+            self._through[1].close()
+        self._through = None
 
     def _take_over(self, ruleset: NftRuleset, deleted: Collection[tuple[str, str]]) -> None:
         now = time.monotonic()
@@ -145,11 +174,10 @@ def _listed(table: NftTable) -> NftTable | None:
         return None
 
 
-def generation() -> int:
+def generation(through: socket.socket) -> int:
     """How many transactions this netns's nftables have seen (nft_gen in linux/netfilter/nf_tables.h)."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as handle:
-        handle.send(struct.pack("=IHHIIBBH", 20, GETGEN, REQUEST, 1, 0, socket.AF_UNSPEC, 0, 0))
-        answer = handle.recv(4096)
+    through.send(struct.pack("=IHHIIBBH", 20, GETGEN, REQUEST, 1, 0, socket.AF_UNSPEC, 0, 0))
+    answer = through.recv(4096)
     kind = struct.unpack_from("=H", answer, 4)[0]
     if kind == 2:  # NLMSG_ERROR
         raise LabError("the kernel has no nftables", hint="modprobe nf_tables", exit_code=3)

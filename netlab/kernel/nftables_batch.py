@@ -41,8 +41,8 @@ class LeftToNft(Exception):
     """The change has something that only nft knows how to say."""
 
 
-def send(old: NftTable, new: NftTable, *, stale: Iterable[str] = ()) -> bool:
-    """Makes the old table the new one in one transaction, in this thread's netns; False when nft must do it."""
+def send(old: NftTable, new: NftTable, *, through: socket.socket, stale: Iterable[str] = ()) -> bool:
+    """Makes the old table the new one in one transaction, through a netlink socket; False when nft must do it."""
     try:
         written = messages(old, new, stale=stale)
     except LeftToNft:
@@ -51,10 +51,9 @@ def send(old: NftTable, new: NftTable, *, stale: Iterable[str] = ()) -> bool:
         return False
     ends = [_message(kind, 0, socket.AF_UNSPEC, b"", resource=SUBSYSTEM) for kind in (BEGIN, END)]
     data = ends[0] + b"".join(written) + ends[1]
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as handle:
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(len(data) * 2, 1 << 18))
-        handle.send(data)
-        answer = handle.recv(1 << 16)  # of the last message, or of the first that failed
+    through.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(len(data) * 2, 1 << 18))
+    through.send(data)
+    answer = through.recv(1 << 16)  # of the last message, or of the first that failed
     kind, code = struct.unpack_from("=H", answer, 4)[0], -struct.unpack_from("=i", answer, 16)[0]
     if kind == 2 and code:
         raise OSError(code, f"nftables: {os.strerror(code)}")

@@ -23,6 +23,9 @@ MATCHES = {  # what the lab's rules use: a rule for each, in the table in which 
     "conntrack": ("filter", "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),
     "REJECT": ("filter", "-p tcp -m tcp -j REJECT --reject-with icmp-port-unreachable"),
 }
+_IPVS_RULE = {"ipvs": ("filter", "-m ipvs --vaddr 192.0.2.1 --vproto tcp --vport 80 -j DROP")}
+_SET_RULES = {"set": ("nat", "-m set --match-set netlab-probe-0 dst -j RETURN"),
+              "physdev": ("nat", "-m physdev ! --physdev-is-in -j RETURN")}
 _NFT = """add table FAMILY netlab-probe { comment "probe" ; }
 add map FAMILY netlab-probe m { type ADDRESS . inet_proto . inet_service : verdict ; }
 add set FAMILY netlab-probe s { type ADDRESS ; size 65535 ; flags dynamic,timeout ; timeout 3h ; }
@@ -101,7 +104,7 @@ def _ipvs() -> list[Lack]:
     for what, modules, function in (
             ("IPVS", "ip_vs ip_vs_rr xt_ipvs", _virtual_servers), ("IPVS: dummy links", "dummy", _dummy),
             ("IPVS: ipset", "ip_set ip_set_hash_ip ip_set_hash_ipport ip_set_hash_ipportip ip_set_hash_ipportnet "
-             "ip_set_bitmap_port xt_set", _sets)):
+             "ip_set_bitmap_port xt_set xt_physdev", _sets)):
         if why := in_child(function):
             found.append(Lack(what, why, f"load the modules on the machine: modprobe -a {modules}; or choose another "
                                          "proxyMode: iptables, nftables or userspace"))
@@ -112,6 +115,7 @@ def _virtual_servers() -> None:
     netns.unshare(netns.CLONE_NEWNET)
     if not os.path.exists("/proc/self/net/ip_vs"):
         raise OSError("the kernel has no IP virtual server (ip_vs)")
+    _load(_IPVS_RULE)
 
 
 def _dummy() -> None:
@@ -128,6 +132,12 @@ def _sets() -> None:
     netns.unshare(netns.CLONE_NEWNET)
     types = (BITMAP_PORT, HASH_IP, HASH_IP_PORT, HASH_IP_PORT_IP, HASH_IP_PORT_NET)
     ip_sets.keep([IpSet(f"netlab-probe-{number}", kind) for number, kind in enumerate(types)])
+    _load(_SET_RULES)
+
+
+def _load(texts: Mapping[str, tuple[str, str]]) -> None:
+    if restore := legacy("iptables-restore"):  # else that is told already
+        load_rules(restore, list(texts), texts=texts)
 
 
 def try_rules(restore: str, rules: list[str], *, tables: tuple[str, ...] = (),

@@ -184,16 +184,22 @@ class Lab:
                 os.close(file)
 
     def rules(self, node: str) -> str:
-        """What `iptables-save` prints in that node, without counters and comment lines; then `ip6tables-save` so."""
+        """What `iptables-save` prints in that node, without counters and comment lines; then `ip6tables-save` so.
+
+        In the nftables mode: kube-proxy's tables as `nft --stateless list table` prints them.
+        """
         import re
 
         lines: list[str] = []
         for family, program in (("IPv4", "iptables-save"), ("IPv6", "ip6tables-save")):
             if family not in self.spec.ip_families:
                 continue
-            code, out, error = self.run(node, [program])
+            argv = [program]
+            if self.spec.proxy_mode == "nftables":
+                argv = ["nft", "--stateless", "list", "table", "ip" if family == "IPv4" else "ip6", "kube-proxy"]
+            code, out, error = self.run(node, argv)
             if code:
-                raise LabError(f"{program} in {node}: {error.decode(errors='replace').strip()}", exit_code=5)
+                raise LabError(f"{' '.join(argv)} in {node}: {error.decode(errors='replace').strip()}", exit_code=5)
             lines += (line for line in out.decode().splitlines() if not line.startswith("#"))
         return re.sub(r"\[\d+:\d+\]", "[0:0]", "\n".join(lines) + "\n")
 

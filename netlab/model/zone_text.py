@@ -83,6 +83,8 @@ def _data(kind: str, words: list[str]) -> tuple[str | int, ...] | str:
     if kind == "TXT":
         if any(len(word.encode()) > 255 for word in words):
             return "a text has at most 255 bytes"
+        if not all(" " <= character <= "~" and character not in '"\\' for word in words for character in word):
+            return "a text has printable ASCII characters only, and neither quotation marks nor backslashes"
         return tuple(words)
     *numbers, target = words
     target = target.removesuffix(".").lower()

@@ -36,8 +36,7 @@ LAUNCHERS = {**REDIS_BUILTINS, "nginx": NGINX_BUILTIN, "httpd": "netlab.workload
 """Programs that shell scripts in pods and nodes find on their PATH where the machine has none of that name."""
 
 PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workloads.pause", "netlab.workloads.redis",
-           "netlab.workloads.redis_cli", "netlab.workloads.interactive", "netlab.workloads.nginx", "netlab.server.dns",
-           "netlab.server.zone_dns")
+           "netlab.workloads.redis_cli", "netlab.workloads.interactive", "netlab.workloads.nginx", "netlab.server.dns")
 """Modules that the lab init loads once: what most pods run starts in a fork without importing anything."""
 
 # curlimages/curl: a first word that is no program is an argument of curl.

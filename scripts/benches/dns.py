@@ -40,6 +40,27 @@ LAB = "nltbench-dns"
 SERVER, CLIENT = pod_netns(LAB, "default", "server"), pod_netns(LAB, "default", "client")
 RATE = 10_000  # queries/s at which latency is taken
 OURS = "import sys\nfrom netlab.server.dns import main\nsys.exit(main(sys.argv[1:]))"
+KUBEADM = """.:53 {
+    errors
+    health {
+        lameduck 5s
+    }
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+        pods insecure
+        fallthrough in-addr.arpa ip6.arpa
+        ttl 30
+    }
+    prometheus :9153
+    cache 30 {
+        disable success cluster.local
+        disable denial cluster.local
+    }
+    loop
+    reload
+    loadbalance
+}
+"""
 PACKAGES = {"dnsmasq": "dnsmasq-base", "unbound": "unbound", "coredns": "coredns, from its releases"}
 
 
@@ -91,9 +112,11 @@ def commands(directory: Path, address: str) -> dict[str, list[str]]:
         f" do-daemonize: no\n num-threads: 1\n access-control: 0.0.0.0/0 allow\n local-zone: \"{zone}.\" static\n"
         " use-syslog: no\n logfile: /dev/null\n module-config: \"iterator\"\n so-rcvbuf: 4m\n"
         + "".join(f" local-data: \"{name}. 30 IN A {ip}\"\n" for ip, name in map(str.split, hosts().splitlines())))
+    (directory / "kubeadm").write_text(KUBEADM)
     (directory / "Corefile").write_text(f".:53 {{\n hosts {directory}/hosts {{\n ttl 30\n no_reverse\n }}\n}}\n")
     return {
-        "netlab": [sys.executable, "-c", OURS, "--api-socket", str(directory / "api.sock"), "--lameduck=0"],
+        "netlab": [sys.executable, "-c", OURS, "--api-socket", str(directory / "api.sock"), "-conf",
+                   str(directory / "kubeadm")],
         "dnsmasq": ["dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", f"--addn-hosts={directory}/hosts",
                     f"--local=/{zone}/", "--local-ttl=30", "--user=root", "--log-facility=/dev/null", "--pid-file="],
         "unbound": ["unbound", "-d", "-c", str(directory / "unbound.conf")],

@@ -3,9 +3,10 @@
     PYTHONPATH=. python scripts/benches/proxy.py [SERVICESxENDPOINTS ...] [--mode MODE] [--runs N] [--nodes N]
 
 The peer in the same run is the program that takes the same rules as text, as a whole process: `iptables-legacy-restore`
-for the iptables mode. Ours and theirs come in turn, each into a fresh netns. "cold" is all of it for the first time in
-a process; "warm" is another set of as many Services in a process that has written rules before, as a lab's daemon has.
-Rows with a target end in "ok" or "MISSED"; one that is missed makes the exit code 1. Needs root.
+for the iptables mode, `nft -f -` for the nftables mode (which uses that program itself, but for small changes). Ours
+and theirs come in turn, each into a fresh netns. "cold" is all of it for the first time in a process; "warm" is another
+set of as many Services in a process that has written rules before, as a lab's daemon has. Rows with a target end in
+"ok" or "MISSED"; one that is missed makes the exit code 1. Needs root.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ class Bench:
 def bench(mode: Mode, services: int, endpoints: int, *, runs: int, nodes: int) -> bool:
     """Prints the figures of one size; whether the targets were met."""
     found = Bench(mode, services, endpoints, nodes)
-    lines = sum(line.startswith("-A") or "add rule" in line for line in found.text.splitlines())
+    lines = sum(line.startswith("-A") or " rule " in line for line in found.text.splitlines())
     print(f"{mode.name}, {services}x{endpoints}: {lines:,} rules, {runs} runs, ms")
     for _ in range(runs):
         found.run()

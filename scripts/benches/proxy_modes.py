@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 from netlab.kernel import iptables as kernel_iptables
 from netlab.kernel import netns
 from netlab.kernel.iptables import NodeTables
+from netlab.kernel.nftables import NftTables
 from netlab.netfilter import render
-from netlab.proxy import iptables, iptables_shape
+from netlab.netfilter.nft_changes import changes
+from netlab.netfilter.nft_render import render_nft
+from netlab.proxy import iptables, iptables_shape, nftables
 from netlab.proxy.backends import Backend
 from netlab.proxy.frontends import CLUSTER_IP, Frontend, Portal
 from netlab.proxy.snapshot import NodeView, Proxied
@@ -69,11 +72,18 @@ def _restore_change(before: Any, after: Any) -> str:
                     *(f"-X {name}\n" for name in sorted(gone)), "COMMIT\n"])
 
 
+def _nft_change(before: Any, after: Any) -> str:
+    return "".join(changes(old, new) for old, new in zip(before.tables, after.tables, strict=True))
+
+
 def _forget_iptables() -> None:
     iptables_shape._samples.clear()
     kernel_iptables._taken.clear()
 
 
 RESTORE = "iptables-legacy-restore"
+NFT = ("nft", "-f", "-")
 MODES = {"iptables": Mode("iptables", iptables.compile, iptables.Cache, NodeTables, render, _restore_change,
-                          (RESTORE,), (RESTORE, "--noflush"), _forget_iptables, 100.0)}
+                          (RESTORE,), (RESTORE, "--noflush"), _forget_iptables, 100.0),
+         "nftables": Mode("nftables", nftables.compile, nftables.Cache, NftTables, render_nft, _nft_change, NFT, NFT,
+                          lambda: None, 20.0)}

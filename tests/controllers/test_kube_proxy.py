@@ -123,6 +123,20 @@ def test_a_burst_is_written_once_or_twice_and_completely():
     play(story, *proxies)
 
 
+@pytest.mark.parametrize(("settings", "took", "burst", "expected"), [
+    ({}, 0.001, False, 0.03),
+    ({}, 0.5, False, 0.03),  # who changes one Service now and then never waits for long
+    ({}, 0.001, True, 0.03),
+    ({}, 0.1, True, 0.2),
+    ({}, 3.0, True, 1.0),
+    ({"iptables": {"minSyncPeriod": "2s"}}, 0.1, True, 2.0),
+])
+def test_writes_keep_a_distance_and_in_a_burst_one_that_grows_with_their_cost(settings, took, burst, expected):
+    registry = Registry(Store(), LabSpec(nodes=("n1",), kube_proxy=settings))
+    proxy = KubeProxy(registry, node="n1", tables=Tables())
+    assert proxy.interval(took, burst=burst) == pytest.approx(expected)
+
+
 def test_a_change_without_meaning_for_rules_is_not_written():
     registry, tables, proxies = lab("n1")
     put(registry, "services", WEB)

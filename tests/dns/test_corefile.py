@@ -64,8 +64,8 @@ def test_inline_hosts_and_their_options():
     (".:53 {\n errors\n foo\n}\n", f"{C}:3 - Error during parsing: Unknown directive 'foo'"),
     (".:53 {\n errors\n", f"{C}:2 - Error during parsing: Unexpected EOF"),
     (". {\n acl\n}", f"{C}:2 - Error during parsing: the plugin 'acl' is not available in a lab; available are cache, "
-                     "errors, forward, health, hosts, kubernetes, loadbalance, log, loop, prometheus, ready, reload, "
-                     "rewrite"),
+                     "errors, file, forward, header, health, hosts, kubernetes, loadbalance, log, loop, prometheus, "
+                     "ready, reload, rewrite"),
     (". {\n errors\n errors\n}", "plugin/errors: this plugin can only be used once per Server Block"),
     (". {\n}\n. {\n}", "cannot serve dns://.:53 - it is already defined"),
     (". {\n import gone\n}", f"{C}:2 - Error during parsing: File to import not found: gone"),

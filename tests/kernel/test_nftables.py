@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -46,7 +47,11 @@ def tables():
 
 
 def transactions():
-    return netns.visit(NAME, nftables.generation)
+    def ask():
+        with socket.socket(*nftables.NETLINK) as through:
+            return nftables.generation(through)
+
+    return netns.visit(NAME, ask)
 
 
 EVERYTHING = compiled(flows.SERVICES)

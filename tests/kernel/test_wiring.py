@@ -52,8 +52,9 @@ def settled_links(netns_name):
     return [{key: value for key, value in link.items() if key != "operstate"} for link in ip(netns_name, "addr")]
 
 
-def pings(netns_name, address, *, limit="1"):
-    return subprocess.run(["ip", "netns", "exec", netns_name, "ping", "-c", "1", "-W", limit, address],
+def pings(netns_name, address):
+    """Whether one of some packets in two seconds is answered: the first may meet a link that is not yet active."""
+    return subprocess.run(["ip", "netns", "exec", netns_name, "ping", "-c", "1", "-i", "0.1", "-w", "2", address],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
 

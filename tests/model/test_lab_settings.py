@@ -101,6 +101,16 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
     ({"kubeProxy": {"nodePortAddresses": ["172.18.0.0"]}},
      'spec.kubeProxy.nodePortAddresses[0]: Invalid value: "172.18.0.0": must be a valid CIDR block '
      "(e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"),
+    ({"proxyMode": "ipvs", "kubeProxy": {"ipvs": {"scheduler": "random"}}},
+     'spec.kubeProxy.ipvs.scheduler: Invalid value: "random": must be in [rr wrr lc wlc lblc lblcr sh dh sed nq mh ], '
+     "blank means the default algorithm method (currently rr)"),
+    ({"kubeProxy": {"ipvs": {"excludeCIDRs": ["10.0.0.1"]}}},
+     'spec.kubeProxy.ipvs.excludeCIDRs[0]: Invalid value: "10.0.0.1": must be a valid CIDR block '
+     "(e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"),
+    ({"kubeProxy": {"ipvs": {"udpTimeout": 5}}},
+     'spec.kubeProxy.ipvs.udpTimeout: Invalid value: 5: must be a duration such as "30s"'),
+    ({"kubeProxy": {"conntrack": {"maxPerCore": -1}}},
+     "spec.kubeProxy.conntrack.maxPerCore: Invalid value: -1: must be greater than or equal to 0"),
     ({"ipFamilies": ["IPv4", "IPv4"]}, 'spec.ipFamilies: Invalid value: ["IPv4","IPv4"]: must be ["IPv4"], ["IPv6"], '
                                        '["IPv4", "IPv6"] or ["IPv6", "IPv4"]'),
     ({"ipFamilies": ["IPv4", "IPv6"], "podCIDR": "10.1.0.0/16,10.2.0.0/16"},

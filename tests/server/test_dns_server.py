@@ -97,7 +97,7 @@ class FakeApi:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
-        with client, client.makefile("rb") as lines:
+        with contextlib.suppress(OSError), client, client.makefile("rb") as lines:  # who asks may end at any moment
             while first := lines.readline():
                 while lines.readline() not in (b"\r\n", b""):
                     pass
@@ -110,8 +110,7 @@ class FakeApi:
                     self.lists += 1
                     body = json.dumps({"metadata": {"resourceVersion": str(self.revision)},
                                        "items": list(self.objects[resource].values())}).encode()
-                with contextlib.suppress(OSError):  # the server under test may have gone
-                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     def _watch(self, client, resource):
         events = queue.Queue()
@@ -213,7 +212,10 @@ class Server:
                 self.said += os.read(self.process.stdout.fileno(), 65536)
             return text.encode() in self.said
 
-        until(said, f"the log says {text!r}: {self.said}", 20)
+        try:
+            until(said, f"the log says {text!r}", 20)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says:\n{self.said.decode()}") from None
 
     def udp(self, data, limit=5.0):
         with socket.socket(type=socket.SOCK_DGRAM) as client:

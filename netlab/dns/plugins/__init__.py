@@ -5,7 +5,9 @@ from __future__ import annotations
 from netlab.dns.plugins import (
     cache,
     endpoints,
+    file,
     forward,
+    header,
     hosts,
     kubernetes,
     loadbalance,
@@ -26,8 +28,10 @@ SETUPS: dict[str, Setup] = {
     "loadbalance": loadbalance.setup,
     "cache": cache.setup,
     "rewrite": rewrite.setup,
+    "header": header.setup,
     "hosts": hosts.setup,
     "kubernetes": kubernetes.setup,
+    "file": file.setup,
     "loop": loop.setup,
     "forward": forward.setup,
 }
@@ -35,7 +39,7 @@ SETUPS: dict[str, Setup] = {
 
 ELSEWHERE = frozenset((
     "acl", "any", "auto", "autopath", "azure", "bind", "bufsize", "cancel", "chaos", "clouddns", "debug", "dns64",
-    "dnssec", "dnstap", "erratic", "etcd", "file", "geoip", "grpc", "header", "https", "k8s_external", "local",
+    "dnssec", "dnstap", "erratic", "etcd", "geoip", "grpc", "https", "k8s_external", "local",
     "metadata", "minimal", "multisocket", "nomad", "nsid", "on", "pprof", "quic", "root", "route53", "secondary",
     "sign", "template", "timeouts", "tls", "trace", "transfer", "tsig", "view", "whoami",
 ))
