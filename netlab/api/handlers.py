@@ -19,6 +19,7 @@ from netlab.api import (
     reviews,
     routes,
     scale,
+    typed,
 )
 from netlab.api.decode import decode
 from netlab.api.delete_options import DeleteOptions
@@ -210,7 +211,10 @@ class Api:
         managed_fields.check_options(manager, apply=True, force=force)
         if route.subresource not in ("", "status"):
             raise unsupported_media_type([kind for kind in TYPES if kind != APPLY])
-        manifest, warnings = self._decode(request, route.kind, parse_yaml(request.body))
+        body = parse_yaml(request.body)
+        if isinstance(body, dict):
+            typed.check(route.kind, body, name=route.name, namespace=route.namespace or "")
+        manifest, warnings = self._decode(request, route.kind, body)
         self._place(manifest, route)
         key, space = route.kind.key, route.namespace or ""
         if not request.user.is_master and self.registry.find(key, route.name, space) is None:

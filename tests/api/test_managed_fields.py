@@ -168,3 +168,22 @@ def test_writes_of_controllers_keep_the_entries(api):
     made = apply(api, "one", config(a="1"))[1]
     new = api.registry.patch("configmaps", "a", {"data": {"b": "2"}}, namespace="default")
     assert new["metadata"]["managedFields"] == made["metadata"]["managedFields"]
+
+
+@pytest.mark.parametrize(("spec", "text"), [
+    ({"replicas": "three"}, ".spec.replicas: expected numeric (int or float), got string"),
+    ({"paused": 1}, ".spec.paused: expected boolean, got &{1}"),
+    ({"selector": []}, ".spec.selector: expected map, got &{[]}"),
+    ({"template": {"spec": {"containers": {"a": "b"}}}},
+     ".spec.template.spec.containers: expected list, got &{map[a:b]}"),
+    ({"template": {"spec": {"containers": [{"name": "c", "env": [{"name": "A", "value": 1}]}]}}},
+     '.spec.template.spec.containers[name="c"].env[name="A"].value: expected string, got &value.valueUnstructured'
+     "{Value:1}"),
+    ({"zap": 1, "strategy": {"zip": 1}},
+     "errors:\n  .spec.zap: field not declared in schema\n  .spec.strategy.zip: field not declared in schema"),
+])
+def test_a_configuration_that_does_not_fit_the_schema_is_refused(api, spec, text):
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    code, status = apply(api, "one", body, path="/apis/apps/v1/namespaces/default/deployments/web")
+    assert (code, status["message"]) == (
+        400, f"failed to create typed patch object (default/web; apps/v1, Kind=Deployment): {text}")
