@@ -18,11 +18,13 @@ from netlab.controllers.garbage_collector import GarbageCollector
 from netlab.controllers.jobs import Jobs
 from netlab.controllers.kubernetes_service import KubernetesService
 from netlab.controllers.namespaces import Namespaces
+from netlab.controllers.node_lifecycle import NodeLifecycle
 from netlab.controllers.replicasets import ReplicaSets, ReplicationControllers
 from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
 from netlab.controllers.statefulsets import StatefulSets
+from netlab.controllers.taint_eviction import TaintEviction
 from netlab.controllers.volume_claims import VolumeClaims
 
 
@@ -39,6 +41,7 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
         Deployments(registry), ReplicaSets(registry), ReplicationControllers(registry), StatefulSets(registry),
         DaemonSets(registry),
         CronJobs(registry), Jobs(registry), Scheduler(registry), ResourceQuotas(registry),
+        NodeLifecycle(registry), TaintEviction(registry),
         Disruptions(registry), Autoscalers(registry), VolumeClaims(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
     ]

@@ -55,6 +55,10 @@ def add_launchers(directory: Path, entries: Mapping[str, str]) -> None:
                 "sys.exit(main(sys.argv[1:]))")
         place.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -s -E -P -c {shlex.quote(code)} \"$@\"\n")
         place.chmod(0o755)
+    for name in ("python", "python3"):  # images have both, Debian the second only; pods see system programs only
+        place = directory / name
+        if not any(os.path.exists(f"{path}/{name}") for path in SYSTEM_PATH.split(":")) and not place.is_symlink():
+            place.symlink_to(os.path.realpath(sys.executable))
 
 
 def make_alternatives(directory: Path) -> Path | None:

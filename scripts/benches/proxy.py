@@ -116,6 +116,7 @@ class Bench:
             cache, tables = self.mode.cache(), self.mode.tables(place)
             ruleset = self.compile(cache)
             tables.replace(ruleset)
+            assert tables.matches(ruleset)
             gc.collect()
             found = tracemalloc.take_snapshot()
             tracemalloc.stop()

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from netlab.kernel import iptables as kernel_iptables
 from netlab.kernel import netns
-from netlab.kernel.iptables import NodeTables
 from netlab.kernel.nftables import NftTables
+from netlab.kernel.shared_tables import SharedTables
 from netlab.netfilter import render
 from netlab.netfilter.nft_changes import changes
 from netlab.netfilter.nft_render import render_nft
@@ -83,7 +83,7 @@ def _forget_iptables() -> None:
 
 RESTORE = "iptables-legacy-restore"
 NFT = ("nft", "-f", "-")
-MODES = {"iptables": Mode("iptables", iptables.compile, iptables.Cache, NodeTables, render, _restore_change,
+MODES = {"iptables": Mode("iptables", iptables.compile, iptables.Cache, SharedTables, render, _restore_change,
                           (RESTORE,), (RESTORE, "--noflush"), _forget_iptables, 100.0),
          "nftables": Mode("nftables", nftables.compile, nftables.Cache, NftTables, render_nft, _nft_change, NFT, NFT,
                           lambda: None, 20.0)}

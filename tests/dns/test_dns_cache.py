@@ -104,6 +104,7 @@ def test_after_a_change_every_answer_is_as_without_a_cache(object_, gone):
         assert got == sorted(str(rr) for rr in fresh.rr + fresh.auth), text
 
 
+@pytest.mark.slow
 def test_random_changes_and_questions_never_show_an_old_answer():
     dice = random.Random(20240521)
     made, names = responder(namespace("a"), namespace("b")), ("x", "y", "z")
@@ -158,6 +159,7 @@ def test_the_id_and_nothing_else_differs():
     assert made.udp(request(f"web.default.{Z} A", 0xBEEF))[:2] == b"\xbe\xef"
 
 
+@pytest.mark.slow
 def test_a_flood_of_random_names_neither_empties_nor_grows_it(monkeypatch):
     monkeypatch.setattr(module, "FRESH", 500)
     made = responder()

@@ -9,10 +9,12 @@ import pytest
 
 from netlab.kernel import netns, nftables, nftables_batch
 from netlab.kernel.nftables import NftTables
+from netlab.model.family import IPV4, IPV6
 from netlab.netfilter import render
 from netlab.proxy import MODES
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.proxy import flows
+from tests.proxy.families import TABLES, six
 from tests.proxy.manifests import endpoint_slice, service
 from tests.proxy.worked import WORKED
 
@@ -57,9 +59,16 @@ def transactions():
 EVERYTHING = compiled(flows.SERVICES)
 
 
+def worked(name, family):
+    objects = (([], []) if name is None else WORKED[name])
+    rows = Snapshots(family).take(*(objects if family == IPV4 else six(objects)))
+    return MODES["nftables"](rows, TABLES[family].view("n1"))
+
+
+@pytest.mark.parametrize("family", [IPV4, IPV6])
 @pytest.mark.parametrize("name", WORKED)
-def test_nft_lists_what_we_render(tables, name):
-    ruleset = compiled(*WORKED[name])
+def test_nft_lists_what_we_render(tables, name, family):
+    ruleset = worked(name, family)
     tables.replace(ruleset)
     assert listed() == render(ruleset)
 
@@ -91,9 +100,10 @@ def test_a_change_is_one_transaction_with_what_changed(tables, monkeypatch):
     assert NftTables(NAME).matches(changed)
 
 
+@pytest.mark.parametrize("family", [IPV4, IPV6])
 @pytest.mark.parametrize("name", WORKED)
-def test_a_small_change_gives_what_nft_would_have_made(tables, name):
-    ruleset, nothing = compiled(*WORKED[name]), compiled([])
+def test_a_small_change_gives_what_nft_would_have_made(tables, name, family):
+    ruleset, nothing = worked(name, family), worked(None, family)
     for wanted in (nothing, ruleset, nothing, ruleset):
         tables.replace(wanted)
         assert tables.matches(wanted)

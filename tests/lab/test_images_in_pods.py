@@ -29,6 +29,7 @@ PODS = {  # name: (image, args, environment, port)
     "netexec": (AGNHOST, ["netexec", "--tls-cert-file=/localhost.crt", "--tls-private-key-file=/localhost.key"], [],
                 8080),
     "redis": ("redis:7", [], [], 6379),
+    "snake": ("python:3.12-alpine", ["python", "-m", "http.server", "8000"], [], 8000),
 }
 ANSWERS = [
     ("http://hello/", "Hello, world!\nVersion: 2.0.0\nHostname: hello\n"), ("http://echo/", "hi there\n"),
@@ -38,7 +39,7 @@ ANSWERS = [
     ("http://page/", "<h1>Welcome to nginx!</h1>"), ("http://page/nosuch", "<center><h1>404 Not Found</h1></center>"),
     ("http://coffee/", "Pod: coffee\n"), ("http://named/", "named"), ("http://files/etc/hostname", "files\n"),
     ("http://ealen/x?y=1", '"originalUrl":"/x?y=1"'), ("http://porter/", "plain"), ("https://porter/", "secret"),
-    ("https://netexec:8080/hostname", "netexec"),
+    ("https://netexec:8080/hostname", "netexec"), ("http://snake/etc/hostname", "snake\n"),
 ]
 
 

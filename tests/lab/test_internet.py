@@ -11,7 +11,7 @@ from netlab.topology import names
 from tests.lab.in_lab import NO_ROUTE, InLab
 from tests.lab.traffic import Answer
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="a lab needs root")]
 EXTERNAL = "203.0.113.7"
 INTERNET = {
     "hosts": [{"name": "shop", "names": ["shop.example.com", "pool.example.com"]},
@@ -109,3 +109,42 @@ def test_the_world_outlives_the_daemon_and_is_adopted(lab):
     Lab.up(lab.spec)
     lab.lab.settled(30)
     assert inits(lab) == before
+
+
+@pytest.fixture(scope="module")
+def dual():
+    made = InLab("internet6", ipFamilies=["IPv6", "IPv4"], loadBalancer={"addresses": ["172.18.255.200"]},
+                 internet={"hosts": [{"name": "shop", "names": ["shop.example.com"]}],
+                           "routes": [{"to": "2001:db8:aa::7", "via": "worker"}]})
+    try:
+        made.apply("""
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {nodeName: worker, containers: [{name: c, image: netlab/echo, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: LoadBalancer
+  ipFamilyPolicy: PreferDualStack
+  externalTrafficPolicy: Local
+  externalIPs: ["2001:db8:aa::7"]
+  selector: {app: web}
+  ports: [{port: 80}]
+""")
+        yield made
+    finally:
+        made.lab.down()
+
+
+@pytest.mark.parametrize(("who", "url", "seen_as"), [
+    ("client", "-6 http://shop.example.com/", "[fc00:f853:ccd:e793::5]:"),
+    ("web", "-6 http://shop.example.com/", "[fc00:f853:ccd:e793::3]:"),
+    ("web", "-4 http://shop.example.com/", "172.18.0.3:"),
+    ("shop", "http://172.18.255.200/", "198.51.100.10:"),
+    ("shop", "-g http://[2001:db8:aa::7]/", "[2001:db8:51:100::a]:"),
+])
+def test_both_families_lead_out_and_in_and_a_load_balancer_keeps_the_outer_address(dual, who, url, seen_as):
+    dual.until(lambda: f"Client: {seen_as}" in dual.run(who, f"curl -s -m 3 {url}")[1], f"{who} is seen as {seen_as}")

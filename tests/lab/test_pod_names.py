@@ -1,10 +1,12 @@
 """What pods find in resolv.conf, /etc/hosts and as their hostname, in a lab whose nodes have a DNS server."""
 
+import os
+
 import pytest
 
 from tests.lab.in_lab import InLab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.geteuid() != 0, reason="a lab needs root")]
 UPSTREAM = "198.51.100.2"
 TOOLS = {"name": "c", "image": "busybox", "command": ["sleep", "infinity"]}
 CLUSTER = "search default.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
 GOOD = "apiVersion: netlab/v1\nkind: Scenario\nmetadata: {name: web}\nsteps:\n- wait: settled\n"
 
 

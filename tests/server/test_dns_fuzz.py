@@ -16,6 +16,7 @@ import pytest
 from dnslib import EDNS0, QTYPE, DNSHeader, DNSQuestion, DNSRecord, EDNSOption
 from test_dns_server import WEB, FakeApi, Server, namespace, question, service, slice_of, until
 
+pytestmark = pytest.mark.slow
 COUNT = int(os.environ.get("NETLAB_FUZZ", "3000"))
 GROWTH = 40 << 10  # KB of memory; what is kept of answers is bounded by about 30 MB
 ODD = (

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from dnslib import DNSHeader, DNSQuestion, DNSRecord
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = {"/api/v1/namespaces": "namespaces", "/api/v1/services": "services",
          "/apis/discovery.k8s.io/v1/endpointslices": "endpointslices"}
@@ -205,15 +206,15 @@ class Server:
                                    metrics=self.metrics_port, extra=extra))
         new.rename(self.corefile)
 
-    def until_said(self, text):
-        """Waits for a line in the log that has the text."""
+    def until_said(self, *texts):
+        """Waits for a line in the log that has one of the texts."""
         def said():
             if select.select([self.process.stdout], [], [], 0)[0]:
                 self.said += os.read(self.process.stdout.fileno(), 65536)
-            return text.encode() in self.said
+            return any(text.encode() in self.said for text in texts)
 
         try:
-            until(said, f"the log says {text!r}", 20)
+            until(said, f"the log says {texts}", 20)
         except AssertionError as error:
             raise AssertionError(f"{error}; it says:\n{self.said.decode()}") from None
 

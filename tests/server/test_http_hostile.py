@@ -11,6 +11,7 @@ import pytest
 from tests.server.hostile import broken_of, request_of
 from tests.server.test_http import Running, eventually
 
+pytestmark = pytest.mark.slow
 EXPECTED = (501, 503)  # no logs or streams are here, no backend of a proxied Service
 CODE = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
