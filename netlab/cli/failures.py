@@ -73,7 +73,8 @@ def interrupted(error: Exception) -> int:
         sys.stderr.write("error: the lab's API did not answer in time\ntry: netlab status\n")
         return TIME_LIMIT
     if isinstance(error, PermissionError):
-        sys.stderr.write(f"error: {error}\ntry: sudo netlab ...\n")
+        what = f"no access to {error.filename}" if error.filename else str(error)
+        sys.stderr.write(f"error: {what}\ntry: sudo netlab ...\n")
         return 3
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         sys.stderr.write(f"error: {error.filename or 'the output'} cannot be written: {error.strerror}\n")

@@ -31,6 +31,7 @@ REDIS_BUILTINS = {"redis-server": "netlab.workloads.redis:main", "redis-cli": "n
 """The same, of the machines that have no such program."""
 
 NGINX_BUILTIN = "netlab.workloads.nginx:main"
+NGINX_IMAGES = ("nginx", "nginx-slim", "nginxhttps")  # the last two are those of Kubernetes' own tutorials
 LAUNCHERS = {**REDIS_BUILTINS, "nginx": NGINX_BUILTIN, "httpd": "netlab.workloads.httpd:main_busybox",
              "httpd-foreground": "netlab.workloads.httpd:main", "agnhost": AGNHOST}
 """Programs that shell scripts in pods and nodes find on their PATH where the machine has none of that name."""
@@ -109,8 +110,8 @@ def _nginx(which: Which) -> tuple[Image, ...]:
             Image("hello-frontend", ("nginx",), (), NGINX_BUILTIN, ports=(80,), directories=(
                 ("/etc/nginx/conf.d", (("frontend.conf", HELLO_FRONTEND),)),)))
     if which("nginx"):
-        return (*ours, Image("nginx", ("sh", "-c", NGINX), ports=(80,), directories=pages))
-    return (*ours, _web("nginx", 80, "nginx", "nginx", directories=pages))
+        return (*ours, *(Image(name, ("sh", "-c", NGINX), ports=(80,), directories=pages) for name in NGINX_IMAGES))
+    return (*ours, *(_web(name, 80, "nginx", "nginx", directories=pages) for name in NGINX_IMAGES))
 
 
 def _redis(which: Which) -> Image:
@@ -134,9 +135,9 @@ def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, .
         Image("coredns", ("/coredns",), (), DNS, mounts=((view, "/run/netlab/view"),)),
         *_demos(), *_nginx(which),
         Image("curl", ("sh", "-c", CURL, "curl"), ("curl",), requires=("curl",)),
-        *(_shell(name) for name in ("busybox", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
+        *(_shell(name) for name in ("busybox", "busyboxplus", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
         *(_shell(name, "bash") for name in ("debian", "ubuntu", "fedora", "centos", "bash", "netshoot")),
-        _shell("python", "python3"),
+        _shell("python", "python3"), Image("perl", (), ("perl",), requires=("perl",)),
         _redis(which),
     )
 

@@ -40,6 +40,8 @@ ECHO, AGNHOST = "netlab.workloads.echo:main", "netlab.workloads.agnhost:main"
 
 @pytest.mark.parametrize(("image", "entry", "argv"), [
     ("nginx:1.25", "netlab.workloads.nginx:main", ("nginx", "--default-port=80")),
+    ("registry.k8s.io/nginx-slim:0.24", "netlab.workloads.nginx:main", ("nginx", "--default-port=80")),
+    ("bprashanth/nginxhttps:1.0", "netlab.workloads.nginx:main", ("nginx", "--default-port=80")),
     ("nginxinc/nginx-unprivileged", "netlab.workloads.nginx:main", ("nginx", "--default-port=8080")),
     ("docker.io/library/httpd", "netlab.workloads.httpd:main", ("httpd-foreground", "--default-port=80")),
     ("redis:alpine", "netlab.workloads.redis:main", ("redis-server",)),
@@ -59,6 +61,7 @@ ECHO, AGNHOST = "netlab.workloads.echo:main", "netlab.workloads.agnhost:main"
     ("registry.k8s.io/e2e-test-images/agnhost:2.39", AGNHOST, ("/agnhost", "pause")),
     ("registry.k8s.io/pause:3.9", "netlab.workloads.pause:main", ("/pause",)),
     ("registry.k8s.io/coredns/coredns:v1.12.0", "netlab.server.dns:main", ("/coredns",)),
+    ("radial/busyboxplus:curl", "", ("sh",)),
     ("busybox", "", ("sh",)), ("nicolaka/netshoot", "", ("bash",)), ("python:3", "", ("python3",)),
 ])
 def test_what_runs_for_an_image_without_a_command(image, entry, argv):
@@ -96,6 +99,7 @@ def test_an_echo_server_listens_on_the_declared_ports_where_its_image_is_ours():
 @pytest.mark.parametrize(("image", "programs", "text"), [
     ("mysql:8", ALL, r"no entry of the image catalogue matches 'mysql'.*images: \[\{name: mysql"),
     ("curlimages/curl", {"sh"}, "'curl'"),
+    ("perl:5", {"sh"}, "'perl'"),
 ])
 def test_an_image_that_cannot_be_had_says_what_to_do(image, programs, text):
     with pytest.raises(MissingImage, match=text):
