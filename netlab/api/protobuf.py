@@ -24,7 +24,8 @@ MAGIC = b"k8s\0"
 VERSIONED = {("autoscaling/v1", "HorizontalPodAutoscaler"): "v1.HorizontalPodAutoscaler"}
 KEPT_ZEROS = ("replicas", "terminationGracePeriodSeconds", "revisionHistoryLimit", "automountServiceAccountToken",
               "parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "successfulJobsHistoryLimit",
-              "failedJobsHistoryLimit", "suspend", "startingDeadlineSeconds")
+              "failedJobsHistoryLimit", "suspend", "startingDeadlineSeconds", "runAsUser", "runAsGroup", "fsGroup",
+              "runAsNonRoot", "privileged", "readOnlyRootFilesystem", "allowPrivilegeEscalation")
 
 NUMBERS = """
 ObjectMeta: 1 name, 2 generateName, 3 namespace, 5 uid, 6 resourceVersion, 8 creationTimestamp, 11 labels,

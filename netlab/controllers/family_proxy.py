@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from netlab.api.registry import Registry
+from netlab.kernel.collector import without_collector
 from netlab.model import meta
 from netlab.model.family import family_of
 from netlab.model.meta import Manifest
@@ -149,7 +150,8 @@ class FamilyProxy:
     def _compile(self) -> AnyRuleset:
         rows, view = self._shared.rows(self._registry), self._node_view()
         if self._compiled is None or self._compiled[0] is not rows or self._compiled[1] != view:
-            self._compiled = rows, view, self._shared.compile(rows, view, cache=self._shared.cache)
+            with without_collector():
+                self._compiled = rows, view, self._shared.compile(rows, view, cache=self._shared.cache)
         return self._compiled[2]
 
     def _write(self, ruleset: AnyRuleset, known: AnyRuleset | None) -> None:

@@ -1,23 +1,23 @@
 """A netns's iptables or ip6tables (the legacy tables), read and written whole.
 
-libiptc takes packed rules and writes a table in one commit. Where it has done so once, later tables are handed to the
-kernel in the same layout without it: then only changed Services are packed, and nothing of the old table is read. If
-the kernel refuses how rules are packed, the program iptables-legacy-restore writes them. What is in the tables beside
-these rules is lost; `shared_tables` keeps it.
+libiptc takes packed rules and writes a table in one commit: so are small tables written for the first time, as when a
+lab starts. Later tables, and large ones, are handed to the kernel in the same layout without it: then only changed
+Services are packed, and nothing of the old table is read. What the kernel does not take so libiptc writes. If it
+refuses how rules are packed, the program iptables-legacy-restore writes them. What is in the tables beside these rules
+is lost; `shared_tables` keeps it.
 """
 
 from __future__ import annotations
 
 import errno
-import gc
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from netlab.kernel import conntrack, iptables_binding, iptables_raw
 from netlab.kernel import netns as netnses
+from netlab.kernel.collector import without_collector
 from netlab.kernel.iptables_binding import LOCK_LIMIT, binding, failure, locked
 from netlab.kernel.iptables_raw import holds
 from netlab.kernel.iptables_table import PROGRAMS, PackedTable, packed_table
@@ -29,19 +29,8 @@ from netlab.netfilter.ruleset import table as empty_table
 
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
 _taken: set[tuple[str, str]] = set()  # family and name of the tables that libiptc has written: they have our layout
+SMALL = 2000  # entries of a table that libiptc writes first
 _refused = False  # whether this kernel took other revisions of extensions than ours
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """What is made here lives long, and there is much of it: to look for garbage meanwhile is in vain."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class NodeTables:
@@ -52,7 +41,7 @@ class NodeTables:
 
     def replace(self, ruleset: Ruleset) -> None:
         """Makes the tables of the ruleset, for its family, exactly what it says, filter first; others stay."""
-        with _without_collector():
+        with without_collector():
             for table in ruleset.tables:
                 packed_table(table)
 
@@ -66,7 +55,7 @@ class NodeTables:
         """Whether the kernel holds exactly these tables, counters aside."""
         if _refused:
             return self.save(ruleset.family) == render(ruleset)
-        with _without_collector():
+        with without_collector():
             # Filter first, as in replace: the kernel makes a table when it is asked for, and lists the newest first.
             tables = [packed_table(table) for table in reversed(ruleset.tables)]
             return netnses.visit(self.netns, lambda: all(map(holds, tables)))
@@ -114,7 +103,8 @@ def _write(table: Table) -> None:
     if not _refused:
         try:
             with locked():
-                if not ((packed.family, packed.name) in _taken and _put(packed)):
+                known = (packed.family, packed.name) in _taken or packed.entries > SMALL
+                if not (known and _put(packed)):
                     _commit(packed)
             _taken.add((packed.family, packed.name))
             return

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 from netlab.kernel.iptables_pack import Layout
@@ -39,8 +38,8 @@ class Strand(NamedTuple):
     def rules(self) -> list[bytes]:
         """The rules one by one, as libiptc takes them."""
         falls = {key for key, _ in self.falls}
-        data = b"".join([_NOTHING if item in falls else item for item in self.items] if falls else self.items)
-        found = [data[end - size:end] for size, end in zip(self.sizes, accumulate(self.sizes), strict=True)]
+        items = iter([_NOTHING if item in falls else item for item in self.items] if falls else self.items)
+        found = [item if len(item) == size else item + next(items) for size, item in zip(self.sizes, items)]  # noqa: B905
         return found[self.head:len(found) - self.foot]
 
 

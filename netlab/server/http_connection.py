@@ -18,14 +18,12 @@ import httptools
 
 from netlab.api import routes
 from netlab.api.request import BODY_LIMIT, Request, too_large
-from netlab.api.response import LogRequest, ProxyRequest, Response, StreamRequest, error_response
+from netlab.api.response import ProxyRequest, Response, error_response
 from netlab.api.routes import no_such_method
 from netlab.api.users import ADMIN
-from netlab.api.watch import Watch
-from netlab.model.errors import ApiError, bad_request, forbidden_request, internal_error
+from netlab.model.errors import ApiError, bad_request, forbidden_request
 from netlab.server.http_writer import Writer
-from netlab.server.proxy_answer import pass_on
-from netlab.server.streams import Takeover, hand_over
+from netlab.server.long_answers import LongAnswers
 from netlab.server.transports import abort
 from netlab.server.upload import Upload
 
@@ -37,7 +35,6 @@ HEAD_LIMIT = 64 * 1024  # bytes of request line and headers
 QUEUE_LIMIT = 64  # requests that wait on one connection for a watch or the like to end
 SO_SNDBUFFORCE = 32  # socket(7); the socket module has no name for it
 SEND_BUFFER = 512 * 1024  # bytes: a long list goes to the kernel in one piece
-Waiting = Watch | LogRequest | StreamRequest | ProxyRequest
 STRANGER_SECONDS = 30.0  # that a connection may last until it has shown a credential
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -61,6 +58,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._upload: Upload | None = None
         self._after_upgrade = bytearray()
+        self._answers = LongAnswers(server, self._out, self._after_upgrade, self._given_away)
         self._refused = self._upgrading = False
         self._new_message()
 
@@ -145,6 +143,9 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
         return self._task
 
+    def _given_away(self) -> None:
+        self._server.connections.discard(self)
+
     def _is_known(self) -> None:
         if self._stranger:
             self._stranger.cancel()
@@ -221,7 +222,8 @@ class Connection(asyncio.Protocol):
         if isinstance(answer, ProxyRequest) and self._out.transport:
             self._server.requests += 1
             self._upload = Upload(self._out.transport, None if "transfer-encoding" in self._headers else length)
-            self._start(self._pass_on(request, answer, keep=self._parser.should_keep_alive(), upload=self._upload))
+            self._start(self._answers.pass_on(request, answer, keep=self._parser.should_keep_alive(),
+                                              upload=self._upload))
 
     def _request(self, body: bytes = b"") -> Request:
         method, target = self._parser.get_method().decode("latin-1"), self._target.decode("latin-1")
@@ -250,7 +252,7 @@ class Connection(asyncio.Protocol):
                     continue
             else:
                 answer = None
-            self._start(self._run(request, answer, keep=keep))
+            self._start(self._answers.run(request, answer, keep=keep))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.get_running_loop().create_task(work)
@@ -263,69 +265,6 @@ class Connection(asyncio.Protocol):
             if self._out.transport:
                 abort(self._out.transport)
         self._next()
-
-    async def _run(self, request: Request, answer: Waiting | None, *, keep: bool) -> None:
-        if isinstance(answer, Watch):
-            await self._out.watch(answer, keep=keep)
-        elif isinstance(answer, LogRequest):
-            if self._server.logs is None:
-                self._out.respond(error_response(ApiError(501, "NotImplemented", "this server has no logs")), keep=keep)
-            else:
-                await self._out.text(self._server.logs(answer), keep=keep)
-        elif isinstance(answer, StreamRequest):
-            await self._upgrade(request, answer)
-        elif isinstance(answer, ProxyRequest):
-            await self._pass_on(request, answer, keep=keep)
-        else:
-            self._out.respond(await self._extra(request), keep=keep)
-
-    async def _extra(self, request: Request) -> Response:
-        if request.read_only:
-            return error_response(forbidden_request(request.path, "", "this socket is read-only"))
-        try:
-            self._server.api.authorize(request)
-            return await self._server.extra_routes[request.path](request)
-        except ApiError as error:
-            return error_response(error)
-        except Exception as error:
-            self._server.api.on_bug(error)
-            return error_response(internal_error(f"{type(error).__name__}: {error}"))
-
-    # What a connection becomes
-
-    async def _upgrade(self, request: Request, wanted: StreamRequest) -> None:
-        try:
-            if self._server.streams is None:
-                raise ApiError(501, "NotImplemented", "this server has no streams")
-            found = self._server.streams.open(request, wanted)
-        except ApiError as error:
-            found = error_response(error)
-        if isinstance(found, Response):
-            self._out.respond(found, keep=False)
-        else:
-            await self._hand_over(found)
-
-    async def _pass_on(self, request: Request, wanted: ProxyRequest, *, keep: bool,
-                       upload: Upload | None = None) -> None:
-        try:
-            takeover = await pass_on(self._server.proxy, self._out, request, wanted, keep=keep, upload=upload)
-            if takeover:
-                await self._hand_over(takeover)
-        finally:
-            if upload and not upload.ended and self._out.transport:
-                self._out.transport.close()  # the answer came before all was asked: the rest is nobody's
-
-    async def _hand_over(self, takeover: Takeover) -> None:
-        transport = self._out.transport
-        if transport is None:
-            return
-        already = bytes(self._after_upgrade)
-        self._after_upgrade.clear()
-        try:
-            await hand_over(transport, takeover, already)
-        finally:
-            self._out.transport = None
-            self._server.connections.discard(self)
 
     def _refuse(self, error: ApiError) -> None:
         """The last answer: what follows on the connection cannot be understood or is not wanted."""

@@ -6,13 +6,14 @@ The peer in the same run is the program that takes the same rules as text, as a 
 for the iptables mode, `nft -f -` for the nftables mode (which uses that program itself, but for small changes). Ours
 and theirs come in turn, each into a fresh netns. "cold" is all of it for the first time in a process; "warm" is another
 set of as many Services in a process that has written rules before, as a lab's daemon has. Rows with a target end in
-"ok" or "MISSED"; one that is missed makes the exit code 1. Needs root.
+"ok" or "MISSED" by the clock; one that is missed makes the exit code 1. Needs root.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,9 +21,10 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from netlab.kernel import iptables_binding
+from netlab.kernel.collector import without_collector
 from scripts.benches.proxy_follow import follow
 from scripts.benches.proxy_modes import MODES, Mode, changed, node, rows, run_peer
 
@@ -41,12 +43,23 @@ def fresh(number: int = 0) -> Iterator[str]:
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
-def timed(function: Callable[[], object]) -> float:
-    """Milliseconds that it takes."""
+class Took(NamedTuple):
+    """Milliseconds by the clock, and of processor time, programs that were started included."""
+
+    clock: float
+    processor: float
+
+
+def timed(function: Callable[[], object]) -> Took:
+    """What it takes."""
     gc.collect()
-    start = time.perf_counter()
+    start, before = time.perf_counter(), time.process_time()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     function()
-    return (time.perf_counter() - start) * 1000
+    clock = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    children = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    return Took(clock * 1000, (time.process_time() - before + children) * 1000)
 
 
 class Bench:
@@ -59,15 +72,16 @@ class Bench:
         self.after = (*self.rows[:half], changed(self.rows[half]), *self.rows[half + 1:])
         held, after = (mode.compile(some, node("n0")) for some in (self.rows, self.after))
         self.text, self.change = mode.text(held), mode.change(held, after)
-        self.times: dict[str, list[float]] = {}
+        self.times: dict[str, list[Took]] = {}
 
     def compile(self, cache: Any, some: Any = None, name: str = "n0") -> Any:
         """A node's rules."""
-        return self.mode.compile(some or self.rows, node(name), cache=cache)
+        with without_collector():  # as kube-proxy does
+            return self.mode.compile(some or self.rows, node(name), cache=cache)
 
-    def note(self, key: str, milliseconds: float) -> None:
+    def note(self, key: str, took: Took) -> None:
         """Keeps a figure."""
-        self.times.setdefault(key, []).append(milliseconds)
+        self.times.setdefault(key, []).append(took)
 
     def run(self) -> None:
         """Every figure once."""
@@ -104,7 +118,7 @@ class Bench:
                 tables = self.mode.tables(place)
                 took.append(timed(lambda n=number, to=tables: to.replace(self.compile(cache, name=f"n{n}"))))
                 assert tables.matches(self.compile(cache, name=f"n{number}"))
-        self.note("nodes", sum(took))
+        self.note("nodes", Took(*map(sum, zip(*took, strict=True))))
         for one in took[1:]:
             self.note("further", one)
 
@@ -124,7 +138,7 @@ class Bench:
 
     def report(self) -> bool:
         """Prints the figures; whether all targets were met."""
-        best = {key: min(values) for key, values in self.times.items()}
+        best = {key: Took(*map(min, zip(*values, strict=True))) for key, values in self.times.items()}
         theirs, change = self.mode.peer[0], " ".join(self.mode.peer_change)
         good = True
         for key, label, against, share, peer in (
@@ -136,12 +150,15 @@ class Bench:
                 ("nodes", f"{self.nodes} nodes, cold", "peer", 0.5 * self.nodes + 0.5, theirs),
                 ("change", "one Service changed", "peer change", 1.0, change),
                 ("unchanged", "no-op sync", "", 0.0, ""), ("look", "compare with the kernel", "", 0.0, "")):
-            text = f"  {label:42} best {best[key]:8.2f}  median {statistics.median(self.times[key]):8.2f}"
+            middle = statistics.median(took.clock for took in self.times[key])
+            text = f"  {label:42} best {best[key].clock:8.2f}  median {middle:8.2f}" \
+                f"  processor {best[key].processor:8.2f}"
             if against:
-                ratio = best[key] / best[against]
+                ratio = best[key].clock / best[against].clock
                 judged = "" if self.mode.budget < 100 else "  ok" if ratio <= share else "  MISSED"
                 good = good and not judged.endswith("MISSED")
-                text += f"   {ratio:5.2f} x {peer} (at most {share:g}){judged}"
+                busy = best[key].processor / best[against].processor
+                text += f"   {ratio:5.2f} x {peer} (at most {share:g}; of processor time {busy:.2f}){judged}"
             print(text, flush=True)
         size, objects = self.kept()
         print(f"  kept: {size / 1e6:.1f} MB in {objects:,} objects")

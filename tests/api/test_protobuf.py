@@ -68,6 +68,22 @@ OTHER = message((1, "x"), (2, "TCP"), (3, 81), (4, message((1, 0), (2, 8081), (3
          "containers": [{"name": "c", "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
                          "readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 5}}],
          "ephemeralContainers": [{"name": "d", "stdin": True, "targetContainerName": "c"}]}}),
+    (body("v1", "Pod", message((1, message((1, "p"))), (2, message(
+        (2, message((1, "c"), (15, message((1, message((1, "NET_ADMIN"))), (2, 0), (4, 0), (6, 1))))),
+        (14, message((3, 0), (4, 7), (4, 8), (7, message((1, "net.ipv4.ip_forward"), (2, "1"))))),
+        (18, message((3, message((1, message((1, message((1, message((1, "app"), (2, "web"))))), (3, "zone"))))))),
+        (32, message((1, "cpu"), (2, message((1, "250m"))))),
+        (33, message((1, 1), (2, "zone"), (3, "DoNotSchedule"), (5, 2))))))),
+     {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+         "containers": [{"name": "c", "securityContext": {"capabilities": {"add": ["NET_ADMIN"]}, "privileged": False,
+                                                          "runAsUser": 0, "readOnlyRootFilesystem": True}}],
+         "securityContext": {"runAsNonRoot": False, "supplementalGroups": [7, 8],
+                             "sysctls": [{"name": "net.ipv4.ip_forward", "value": "1"}]},
+         "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+             {"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": "zone"}]}},
+         "overhead": {"cpu": "250m"},
+         "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule",
+                                        "minDomains": 2}]}}),
     (body("authorization.k8s.io/v1", "SelfSubjectAccessReview",
           message((1, b""), (2, message((1, message((2, "get"), (5, "pods"), (6, "log"))))))),
      {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {},

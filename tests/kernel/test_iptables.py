@@ -213,6 +213,21 @@ def test_a_further_node_gets_the_same_table_at_once(tables, second, monkeypatch)
     assert not tables.matches(rules)
 
 
+@pytest.mark.parametrize(("small", "committed"), [(2000, True), (10, False)])
+def test_libiptc_writes_the_first_table_unless_it_is_large(tables, monkeypatch, small, committed):
+    monkeypatch.setattr(iptables, "_taken", set())
+    monkeypatch.setattr(iptables, "SMALL", small)
+    commits, commit = [], iptables._commit
+    monkeypatch.setattr(iptables, "_commit", lambda table: (commits.append(table.name), commit(table)))
+    rules = example("clusterip-3")
+    tables.replace(rules)
+    assert ("nat" in commits) is committed
+    assert tables.save() == render(rules)
+    tables.replace(example("nodeport-2"))
+    assert commits.count("nat") == committed
+    assert tables.save() == render(example("nodeport-2"))
+
+
 def test_a_table_that_cannot_be_put_at_once_is_written_rule_by_rule(tables, second, monkeypatch):
     rules = example("clusterip-3")
     tables.replace(rules)
