@@ -74,19 +74,14 @@ def find(lookup: Lookup) -> list[Target] | None:
     if asked is None or isinstance(asked, SchemaVersion):
         return None
     if isinstance(asked, NameServer):
-        return [Target(address=address) for _, address in name_servers(lookup)]
+        return [Target(address, 0, ("ns", "dns")) for _, address in name_servers(lookup)]
     if isinstance(asked, NamespaceName):
-        return [] if lookup.exposed(asked.namespace) and not _without_pods(lookup) else None
+        without = lookup.zones.pods == "disabled" and asked.kind == "pod"
+        return [] if lookup.exposed(asked.namespace) and not without else None
     if isinstance(asked, PodName):
         exists = _pod_exists(asked, lookup)
         return [Target(str(asked.address), 0, (asked.label, asked.namespace, "pod"))] if exists else None
-    return None if _without_pods(lookup) else []
-
-
-def _without_pods(lookup: Lookup) -> bool:
-    """Whether the name is under `pod` and there are to be no such names."""
-    labels = lookup.name[:len(lookup.name) - len(lookup.zones.domain)]
-    return lookup.zones.pods == "disabled" and bool(labels) and labels[-1].lower() == "pod"
+    return []
 
 
 def _pod_exists(asked: PodName, lookup: Lookup) -> bool:
@@ -98,7 +93,8 @@ def _pod_exists(asked: PodName, lookup: Lookup) -> bool:
 def _of_service(asked: ServiceName, service: Service, lookup: Lookup) -> list[Target] | None:
     if service.external_name is not None:
         alias = Name.of(service.external_name)
-        return None if asked.endpoint or not alias or parse_address(service.external_name) else [Target(alias=alias)]
+        below = asked.endpoint or asked.port or asked.protocol  # an alias has neither endpoints nor ports
+        return None if below or not alias or parse_address(service.external_name) else [Target(alias=alias)]
     if service.headless or asked.endpoint:
         return list(_endpoints(asked, lookup)) or None
     if not lookup.zones.empty_services and not any(part.endpoints for part in lookup.view.slices_of.get(

@@ -119,9 +119,10 @@ class Apex:
 
 @dataclass(frozen=True)
 class NamespaceName:
-    """`N.svc` or `N.pod`."""
+    """`N.svc` or `N.pod`; `kind` says which."""
 
     namespace: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def shape(name: Name, domain: Name) -> Shape | None:
         return None
     namespace = labels.pop()
     if not labels:
-        return NamespaceName(namespace)
+        return NamespaceName(namespace, kind)
     first = labels.pop()
     if len(labels) > 2:
         return None
