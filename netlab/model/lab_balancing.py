@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from netlab.model.errors import FieldError, duplicate, invalid, not_supported
+from netlab.model.errors import FieldError, duplicate, invalid, not_supported, unknown_field
 from netlab.model.lab_spec import Balancing
 
 PATH = "spec.loadBalancer"
@@ -26,8 +26,7 @@ def read_balancing(value: Any, node_cidr: IPv4Network, taken: Sequence[IPv4Addre
         return None, []
     if not isinstance(value, Mapping):
         return None, [invalid(PATH, value, "must be an object, such as {addresses: [172.18.255.200-172.18.255.250]}")]
-    errors = [FieldError(f"{PATH}.{key}", "FieldValueInvalid", f'unknown field "{key}"; there are {", ".join(_KEYS)}')
-              for key in value if key not in _KEYS]
+    errors = [unknown_field(PATH, key, _KEYS) for key in value if key not in _KEYS]
     mode = value.get("ipMode", "VIP")
     if mode not in MODES:
         errors.append(not_supported(f"{PATH}.ipMode", mode, MODES))
