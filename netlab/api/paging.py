@@ -12,6 +12,7 @@ import json
 from bisect import bisect_right
 from dataclasses import dataclass
 
+from netlab.api import go_json
 from netlab.api.request import Request
 from netlab.api.watch import View
 from netlab.model.errors import ApiError, bad_request
@@ -134,7 +135,11 @@ def _parsed(token: str) -> tuple[int, tuple[str, str]]:
         revision, start = found["rv"], found["start"]
         if found["v"] != "meta.k8s.io/v1" or type(revision) is not int or revision == 0 or type(start) is not str:
             raise ValueError("unknown form")
-    except (ValueError, KeyError, TypeError, binascii.Error, RecursionError) as error:
-        raise bad_request(f"continue key is not valid: {error}") from error
+    except binascii.Error:
+        raise bad_request("continue key is not valid: illegal base64 data") from None
+    except ValueError as error:
+        raise bad_request(f"continue key is not valid: {go_json.problem(error)}") from None
+    except (KeyError, TypeError, RecursionError):
+        raise bad_request("continue key is not valid: unknown form") from None
     space, _, name = start.rstrip("\0").rpartition("/")
     return revision, (space, name)

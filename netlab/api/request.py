@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from netlab.api import protobuf
+from netlab.api import go_json, protobuf
 from netlab.api.decode import Doubled
 from netlab.api.patch import APPLY, TYPES
 from netlab.api.users import ADMIN, User
@@ -110,7 +110,7 @@ def parse_json(body: bytes) -> Any:
         raise bad_request("the object provided is unrecognized: it is nested too deeply") from None
     except ValueError as error:
         raise bad_request(f"the object provided is unrecognized (must be of type Object): couldn't get version/kind; "
-                          f"json parse error: {error}") from None
+                          f"json parse error: {go_json.problem(error)}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 from netlab.model import names
@@ -129,17 +129,16 @@ class _Reader:
 
     def load_balancer(self, nodes: tuple[str, ...], ranges: Sequence[Ranges]) -> Balancing | None:
         given = self._given.get("loadBalancer")
-        network = next((each.node for each in ranges if isinstance(each.node, IPv4Network)), None)
         if given is None:
             return None
-        if network is None:
-            self._wrong("spec.loadBalancer", given, "needs a lab with IPv4: its addresses are of that family")
-            return None
-        if network.num_addresses < len(nodes) + 6:
+        small = [each.node for each in ranges if each.node.num_addresses < len(nodes) + 6]
+        for network in small:
             self._wrong("spec.nodeCIDR", str(network), "too small for a load balancer and its addresses")
+        if small:
             return None
-        others = 4 if self._given.get("internet") is None else 5
-        value, errors = read_balancing(given, network, [network[number] for number in range(2, others + len(nodes))])
+        others = 2 if self._given.get("internet") is None else 3  # client and load balancer, router
+        value, errors = read_balancing(given, {
+            each.node: [each.host_ip(number) for number in range(len(nodes) + others)] for each in ranges})
         self.errors += errors
         return value
 

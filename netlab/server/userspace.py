@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from netlab.kernel import sockets
-from netlab.kernel.iptables import NodeTables
+from netlab.kernel.shared_tables import SharedTables
 from netlab.model.family import IPV4
 from netlab.netfilter import Ruleset
 from netlab.proxy.backends import Backend
@@ -31,7 +31,7 @@ class UserspaceTables:
 
     def __init__(self, netns: str) -> None:
         self.netns = netns
-        self._tables = NodeTables(netns)
+        self._tables = SharedTables(netns)
         self._ports: dict[tuple[str, str], _Port] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -60,9 +60,9 @@ class UserspaceTables:
             and self._tables.matches(self._rules(dataplane))
 
     def remove(self, dataplane: Userspace) -> None:
-        """Empties the tables; closes the listeners."""
+        """Takes our rules out of the tables; closes the listeners."""
         self.close()
-        self._tables.remove(Ruleset(dataplane.tables))
+        self._tables.remove(Ruleset(dataplane.tables, dataplane.family))
 
     def close(self) -> None:
         """Ends all listeners and connections; the rules stay."""

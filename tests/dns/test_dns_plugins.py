@@ -99,6 +99,8 @@ def test_stale_answers_serve_when_nothing_better_is_to_be_had():
     (["pods insecure"], "10-9-9-9.default.pod.cluster.local. A", "10.9.9.9"),
     (["pods disabled"], "10-9-9-9.default.pod.cluster.local. A", "NXDOMAIN"),
     ([], "10-9-9-9.default.pod.cluster.local. A", "NXDOMAIN"),
+    (["pods disabled"], "default.pod.cluster.local. A", "NXDOMAIN"),
+    (["pods disabled"], "pod.cluster.local. A", "NOERROR"),
     (["pods verified"], "10-9-9-9.default.pod.cluster.local. A", "NXDOMAIN"),
     (["pods verified"], "10-244-1-5.default.pod.cluster.local. A", "10.244.1.5"),
     (["pods verified"], "10-244-1-5.shop.pod.cluster.local. A", "NXDOMAIN"),
@@ -111,6 +113,7 @@ def test_stale_answers_serve_when_nothing_better_is_to_be_had():
     ([], f"db.default.{Z} A", "10.244.1.5"),
     (["endpoint_pod_names"], f"db-x7.db.default.{Z} A", "10.244.1.5"),
     (["endpoint_pod_names"], f"10-244-1-5.db.default.{Z} A", "NXDOMAIN"),
+    (["endpoint_pod_names"], f"10-244-1-6.db.default.{Z} A", "10.244.1.6"),  # its pod's name is too long for a label
     (["ignore empty_service"], f"idle.default.{Z} A", "NXDOMAIN"),
     (["ignore empty_service"], f"web.default.{Z} A", "10.96.0.5"),
     ([], f"idle.default.{Z} A", "10.96.0.6"),
@@ -120,8 +123,9 @@ def test_stale_answers_serve_when_nothing_better_is_to_be_had():
     ([], "1.2.0.192.in-addr.arpa. PTR", "asked"),
 ])
 def test_options_of_kubernetes(options, question, expected):
-    db = endpoints("db", "10.244.1.5")
-    db[1]["endpoints"][0]["targetRef"] = {"kind": "Pod", "name": "db-x7"}
+    db = endpoints("db", "10.244.1.5", "10.244.1.6")
+    for endpoint, pod in zip(db[1]["endpoints"], ("db-x7", 64 * "x"), strict=True):
+        endpoint["targetRef"] = {"kind": "Pod", "name": pod}
     ask = Asker(made(kubernetes(*options)), *WEB, namespace("shop"), service("cart", "10.96.0.8", in_="shop"),
                 service("idle", "10.96.0.6"), service("db", "None"), db,
                 upstream=lambda effect: Answer("NXDOMAIN", error="asked"))
