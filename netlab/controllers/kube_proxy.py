@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import datetime
+from itertools import chain
 
 from netlab.api.registry import Registry
 from netlab.controllers.events import EventRecorder
@@ -89,12 +90,8 @@ class KubeProxy(Controller):
                     f"{check.port}: {text}")
 
     def _health_checks(self) -> tuple[HealthCheck, ...]:
-        """A Service of both families counts the endpoints of the cluster's first."""
-        found: dict[int, HealthCheck] = {}
-        for proxy in self._families:
-            for check in health_checks(proxy.rows(), node=self.node):
-                found.setdefault(check.port, check)
-        return tuple(found.values())
+        """Of Services of either family, each once."""
+        return health_checks(chain.from_iterable(proxy.rows() for proxy in self._families), node=self.node)
 
     def _state(self) -> ProxyState:
         node = self.registry.find("nodes", self.node)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from ipaddress import IPv4Address
+from collections.abc import Collection, Sequence
 
 from netlab.model import addresses
 from netlab.model.errors import LabError
+from netlab.model.family import family_of
 from netlab.model.lab_spec import Balancing
 
 
@@ -18,12 +18,32 @@ def in_pool(balancing: Balancing, text: str) -> bool:
     """Whether the pool has that address."""
     if not addresses.is_ip(text):
         return False
-    address = addresses.parse(text)
-    return isinstance(address, IPv4Address) and any(first <= address <= last for first, last in balancing.ranges)
+    number = int(addresses.parse(text))
+    return any(int(first) <= number <= int(last) for first, last in balancing.of(family_of(text)))
 
 
-def give(balancing: Balancing, taken: Collection[str], *, wanted: str = "", present: str = "") -> str:
-    """An address that nobody has: the one that the Service asks for, else the one it has, else the first free one.
+def give_each(balancing: Balancing, taken: Collection[str], *, families: Sequence[str], wanted: str = "",
+              present: Sequence[str] = (), partly: bool = False) -> tuple[str, ...]:
+    """An address of each family, as `give` chooses it; `wanted` is of one of them.
+
+    `partly` leaves out families of which the pool has nothing, unless that is all of them.
+    """
+    if wanted and addresses.is_ip(wanted) and family_of(wanted) not in families:
+        raise NoAddress(f"requested address {wanted} is {family_of(wanted)}, and the service has "
+                        f"{' and '.join(families)} only")
+    found = []
+    for family in families if not partly else [one for one in families if one in balancing.families] or families:
+        if family not in balancing.families:
+            raise NoAddress(f"the pool {describe(balancing)} has no {family} addresses")
+        found.append(give(balancing, taken, family=family,
+                          wanted=wanted if not addresses.is_ip(wanted) or family_of(wanted) == family else "",
+                          present=next((one for one in present if family_of(one) == family), "")))
+    return tuple(found)
+
+
+def give(balancing: Balancing, taken: Collection[str], *, family: str, wanted: str = "", present: str = "") -> str:
+    """An address that nobody has: the one that the Service asks for, else the one it has, else the family's first free
+    one.
 
     `taken` are those of other Services. NoAddress says why there is none.
     """
@@ -36,14 +56,15 @@ def give(balancing: Balancing, taken: Collection[str], *, wanted: str = "", pres
         return text
     if present and present not in taken and in_pool(balancing, present):
         return present
-    for first, last in balancing.ranges:
-        for number in range(int(first), int(last) + 1):
-            text = str(IPv4Address(number))
+    for first, last in balancing.of(family):
+        for number in range(int(last) - int(first) + 1):
+            text = str(first + number)
             if text not in taken:
                 return text
-    raise NoAddress(f"no address left in the pool {describe(balancing)}")
+    raise NoAddress(f"no address left in the pool {describe(balancing, family)}")
 
 
-def describe(balancing: Balancing) -> str:
-    """The pool's ranges as text."""
-    return ", ".join(f"{first}-{last}" if first != last else str(first) for first, last in balancing.ranges)
+def describe(balancing: Balancing, family: str = "") -> str:
+    """The pool's ranges as text, or those of a family."""
+    ranges = balancing.of(family) if family else balancing.ranges
+    return ", ".join(f"{first}-{last}" if first != last else str(first) for first, last in ranges)

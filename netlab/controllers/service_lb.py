@@ -1,19 +1,21 @@
 """The service controller with the lab's own load balancer as its cloud (upstream: cloud-provider's service controller).
 
-It gives each LoadBalancer Service an address, has the load balancer forward it, and says so in the Service's status.
+It gives each LoadBalancer Service an address of each of its families, has the load balancer forward them, and says so
+in the Service's status.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from netlab.api.registry import Registry
 from netlab.controllers.events import EventRecorder
 from netlab.controllers.lb_changes import changes
 from netlab.controllers.lb_health import HealthChecks, Probe
-from netlab.controllers.lb_pool import NoAddress, give
-from netlab.controllers.lb_targets import balanced, check_port, usable_nodes
+from netlab.controllers.lb_pool import NoAddress, give_each
+from netlab.controllers.lb_targets import balanced, places, usable_nodes
 from netlab.controllers.per_object import Name
 from netlab.controllers.runtime import Controller
 from netlab.model import meta
@@ -36,8 +38,8 @@ LEAST_RETRY, MOST_RETRY = 5.0, 300.0  # seconds after which a failure is told ag
 class Host(Protocol):
     """The load balancer itself. The methods block."""
 
-    def keep(self, ruleset: Ruleset, addresses: frozenset[str]) -> None:
-        """Makes its rules and addresses these, if they are not."""
+    def keep(self, rulesets: Sequence[Ruleset], addresses: frozenset[str]) -> None:
+        """Makes its rules of each family and its addresses these, if they are not."""
 
 
 class ServiceLoadBalancers(Controller):
@@ -52,12 +54,12 @@ class ServiceLoadBalancers(Controller):
         self._host = host
         self._health = HealthChecks(probe, self.wake)
         self._recorder = EventRecorder(registry, "service-controller")
-        self._given: dict[Name, str] = {}
+        self._given: dict[Name, tuple[str, ...]] = {}
         self._seen: dict[Name, Manifest] = {}
         self._failed: dict[Name, tuple[str, float, float]] = {}
         self._revision = -1
         self._first = True
-        self._held: tuple[Ruleset, frozenset[str]] | None = None
+        self._held: tuple[tuple[Ruleset, ...], frozenset[str]] | None = None
         self._checked = 0.0
 
     @property
@@ -98,8 +100,8 @@ class ServiceLoadBalancers(Controller):
 
     def _begin(self, services: dict[Name, Manifest], now: float) -> list[Name]:
         """Gives addresses, those that Services have already first; the Services that have one now."""
-        has = {key: _present(service) or self._given.get(key, "") for key, service in services.items()}
-        taken = {address: key for key, address in has.items() if address} | {a: k for k, a in self._given.items()}
+        has = {key: _present(service) or self._given.get(key, ()) for key, service in services.items()}
+        taken = {one: key for held in (has, self._given) for key, addresses in held.items() for one in addresses}
         found = []
         for key in sorted(services, key=lambda key: (not has[key], key)):
             service = services[key]
@@ -107,22 +109,23 @@ class ServiceLoadBalancers(Controller):
             for reason, message in changes(before, service) if before else ():
                 self._recorder.event(service, "Normal", reason, message)
             self._seen[key] = service
-            if taken.get(has[key]) == key:
-                del taken[has[key]]
+            for one in has[key]:
+                if taken.get(one) == key:
+                    del taken[one]
+            spec = meta.spec(service)
             try:
-                if IPV4 not in meta.spec(service).get("ipFamilies", [IPV4]):
-                    raise NoAddress("the pool has IPv4 addresses only, and the service is not reached by IPv4")
-                address = give(self._balancing, taken, wanted=meta.spec(service).get("loadBalancerIP") or "",
-                               present=has[key])
+                addresses = give_each(self._balancing, taken, families=spec.get("ipFamilies") or [IPV4],
+                                      wanted=spec.get("loadBalancerIP") or "", present=has[key],
+                                      partly=spec.get("ipFamilyPolicy") == "PreferDualStack")
             except NoAddress as error:
                 self._fail(key, service, str(error), now)
                 continue
             self._failed.pop(key, None)
-            if address != _present(service) or FINALIZER not in _finalizers(service):
+            if addresses != _present(service) or FINALIZER not in _finalizers(service):
                 self._recorder.event(service, "Normal", "EnsuringLoadBalancer", "Ensuring load balancer")
                 self._write(key, finalizer=True)
-            self._given[key] = address
-            taken[address] = key
+            self._given[key] = addresses
+            taken |= dict.fromkeys(addresses, key)
             found.append(key)
         return found
 
@@ -149,7 +152,8 @@ class ServiceLoadBalancers(Controller):
             manifest = self.registry.find("services", key[1], key[0])
             if manifest is not None:
                 services.append((parse_service(manifest), self._given[key]))
-        await self._health.want({(address, check_port(service)) for service, _ in services for _, address in nodes})
+        await self._health.want({place for service, addresses in services
+                                 for place in places(service, addresses, nodes)})
         if self._first:  # the nodes' proxies may start just now, too; what is forwarded must not stop for that
             await self._health.heard(GRACE)
             self._first = False
@@ -159,11 +163,13 @@ class ServiceLoadBalancers(Controller):
         self._revision = revision
         slices = self._slices() if any(not port.node_port for s, _ in services for port in s.ports) else {}
         ports: list[Balanced] = []
-        for service, address in services:
-            ports += balanced(service, address, nodes, slices.get((service.namespace, service.name), []),
-                              self._health.healthy)
-        rules = compile_balancer(ports, masquerade=self._balancing.ip_mode == "Proxy")
-        wanted = rules, frozenset(self._given.values())
+        for service, addresses in services:
+            behind = slices.get((service.namespace, service.name), [])
+            for address in addresses:
+                ports += balanced(service, address, nodes, behind, self._health.healthy)
+        rules = tuple(compile_balancer(ports, masquerade=self._balancing.ip_mode == "Proxy", family=family)
+                      for family in self._balancing.families)
+        wanted = rules, frozenset(one for addresses in self._given.values() for one in addresses)
         if wanted != self._held or now >= self._checked + SYNC_PERIOD:
             self._held = None
             await asyncio.to_thread(self._host.keep, *wanted)
@@ -180,13 +186,13 @@ class ServiceLoadBalancers(Controller):
         return found
 
     def _tell(self, key: Name) -> None:
-        """Writes the address into the status, if it is not there."""
+        """Writes the addresses into the status, in the order of the Service's families, if they are not there."""
         service = self.registry.find("services", key[1], key[0])
         if service is None or not _is_ours(service):
             return
-        entry = {"ip": self._given[key], "ipMode": self._balancing.ip_mode}
-        if _ingress(service) != [entry]:
-            self._write_status(service, [entry])
+        entries = [{"ip": address, "ipMode": self._balancing.ip_mode} for address in self._given[key]]
+        if _ingress(service) != entries:
+            self._write_status(service, entries)
             self._recorder.event(service, "Normal", "EnsuredLoadBalancer", "Ensured load balancer")
 
     def _write_status(self, service: Manifest, ingress: list[dict[str, Any]]) -> None:
@@ -228,5 +234,5 @@ def _ingress(service: Manifest) -> list[dict[str, Any]]:
     return list((meta.status(service).get("loadBalancer") or {}).get("ingress") or ())
 
 
-def _present(service: Manifest) -> str:
-    return next((str(item["ip"]) for item in _ingress(service) if item.get("ip")), "")
+def _present(service: Manifest) -> tuple[str, ...]:
+    return tuple(str(item["ip"]) for item in _ingress(service) if item.get("ip"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netlab.dns.depends import tags
 from netlab.dns.find import Lookup
@@ -11,16 +11,14 @@ from netlab.dns.records import Record, records, soa
 from netlab.dns.view import DnsView, Tag
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked for. `type` as dig prints it (`A`, `TYPE64`); the class is IN."""
 
     name: Name
     type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The code (`NOERROR`, `NXDOMAIN`, ...) and the sections of a response.
 
     `keep`: it is the same until the view changes. `shuffled`: its addresses are to come in another order each time.
@@ -47,13 +45,12 @@ BY = "kubernetes"
 
 def answer(question: Question, view: DnsView, zones: Zones) -> Answer | None:
     """The answer from what the view knows; None for names in no zone."""
-    zone = zones.of(question.name)
-    if zone is None:
+    lookup = Lookup.of(question.name, view, zones)
+    if lookup is None:
         return None
     if question.type in ("AXFR", "IXFR"):
         return Answer("REFUSED", authoritative=False, by=BY)
-    lookup = Lookup(question.name, zone, view, zones)
-    found, depends = records(question.type, lookup), tags(question.name, question.type, view, zones)
+    found, depends = records(question.type, lookup), tags(question.type, lookup)
     if found is None:
         return Answer("NXDOMAIN" if view.synced else "SERVFAIL", authority=(soa(lookup),), tags=depends, by=BY)
     if not found.answer:

@@ -1,19 +1,24 @@
 """Responses as bytes by the bytes of their requests, forgotten exactly when what they were made from changes.
 
 A request's key is everything but its ID, so a response always fits: its flags, its EDNS size, its name's case. Most
-keys are asked for once and never again (random names, odd options): what is new stands in a small waiting room, and
-only what is asked for again moves to where it stays. A flood empties the waiting room, not the rest.
+keys are asked for once and never again (random names, odd options): of what is new only a fingerprint is noted, and
+a response is kept when its key comes again. So a flood costs nothing, and empties nothing.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
+from itertools import islice
 
 from netlab.dns.packing import Packed
 from netlab.dns.view import Tag
 
-FRESH, KEPT = 8_192, 32_768  # entries
-FRESH_BYTES, KEPT_BYTES = 4 << 20, 24 << 20
+KEPT = 32_768  # entries
+KEPT_BYTES = 24 << 20
+NOTED = 1 << 16  # fingerprints, each in one place, where a later one replaces it
+BATCH = 64  # entries that are looked at together when there is no room: others wait meanwhile
+LOOKS = 8  # batches, until some go although all are asked for
 MAX_KEY = 300  # bytes: a name of full length with its OPT record
 OVERHEAD = 600  # bytes of an entry besides its messages, roughly
 SCAN = 1_000  # tags: when more are touched at once, forgetting everything is cheaper
@@ -22,7 +27,7 @@ SCAN = 1_000  # tags: when more are touched at once, forgetting everything is ch
 class Entry:
     """A response without its ID: `wire`, or, when that is None, what `current` makes anew each time."""
 
-    __slots__ = ("_packed", "_serial", "_turn", "caseless", "hits", "kind", "size", "tags", "wire")
+    __slots__ = ("_packed", "_serial", "_turn", "caseless", "hits", "kind", "seen", "size", "tags", "wire")
 
     def __init__(self, packed: Packed, tags: frozenset[Tag] | None, *, caseless: bool = False,
                  kind: object = None) -> None:
@@ -34,6 +39,7 @@ class Entry:
         self.caseless = caseless  # it fits a name in any case
         self.kind = kind  # the caller's; says what was answered
         self.hits = 0
+        self.seen = 0  # hits when it was last looked at to make room
         self.size = len(packed.head) + len(packed.ring) + len(packed.tail) + OVERHEAD
 
     def current(self, serial: int) -> bytes:
@@ -50,49 +56,57 @@ class Entry:
 
 
 class WireCache:
-    """Entries by key. One thread may call `get` while others, each alone, change it."""
+    """Entries by key. One thread may read `kept` while others, each alone, change it."""
 
     def __init__(self) -> None:
         self.kept: dict[bytes, Entry] = {}
-        self._fresh: dict[bytes, Entry] = {}
+        self._noted = array("q", bytes(8 * NOTED))
         self._keys: dict[Tag, set[bytes]] = {}
-        self._bytes = [0, 0]  # of kept, of fresh
+        self._bytes = 0
         self._anything: set[bytes] = set()  # keys of answers that any change may change
         self._lost: dict[object, int] = {}  # hits of entries that are forgotten, by kind
 
     def __len__(self) -> int:
-        return len(self.kept) + len(self._fresh)
+        return len(self.kept)
 
-    def get(self, key: bytes) -> Entry | None:
-        """The entry. Whoever must not wait looks into `kept` first: what is found here moves there."""
-        entry = self.kept.get(key)
-        if entry is None:
-            entry = self._fresh.pop(key, None)
-            if entry is not None:
-                self._bytes[1] -= entry.size
-                if len(self.kept) >= KEPT or self._bytes[0] + entry.size > KEPT_BYTES:
-                    self._drop(list(self.kept)[:len(self.kept) // 4 + 1])  # those that stand there longest
-                self.kept[key] = entry
-                self._bytes[0] += entry.size
-        return entry
+    def wanted(self, key: bytes) -> bool:
+        """Whether the key came before, as far as that is known; it is noted. From any thread."""
+        fingerprint = hash(key)  # another in each process, so that nobody can choose what replaces what
+        place = fingerprint & NOTED - 1
+        if self._noted[place] == fingerprint:
+            return len(key) <= MAX_KEY
+        self._noted[place] = fingerprint
+        return False
 
     def put(self, key: bytes, entry: Entry) -> None:
-        """A new entry."""
-        if len(key) > MAX_KEY or key in self.kept:
-            return
-        if len(self._fresh) >= FRESH or self._bytes[1] + entry.size > FRESH_BYTES:
-            self._drop(list(self._fresh))
-        if self._bytes[1] + entry.size > FRESH_BYTES:
-            return
-        self._drop([key] if key in self._fresh else [])
-        self._fresh[key] = entry
-        self._bytes[1] += entry.size
+        """A new entry; what is asked for least makes room for it."""
+        self._drop([key] if key in self.kept else [])
+        while self.kept and (len(self.kept) >= KEPT or self._bytes + entry.size > KEPT_BYTES):
+            self._make_room()
+        self.kept[key] = entry
+        self._bytes += entry.size
         if entry.tags is None:
             self._anything.add(key)
         named = {space for space, name in entry.tags or () if name}
         for tag in entry.tags or ():
             if tag[1] or tag[0] not in named:  # a Namespace finds the answers of its Services by their tags
                 self._keys.setdefault(tag, set()).add(key)
+
+    def _make_room(self) -> None:
+        """Of those that stand there longest, the ones that were not asked for lately go; the others stay once more."""
+        for _ in range(LOOKS):
+            idle = []
+            for key in list(islice(self.kept, BATCH)):
+                entry = self.kept[key]
+                if entry.hits == entry.seen:
+                    idle.append(key)
+                else:
+                    entry.seen = entry.hits
+                    self.kept[key] = self.kept.pop(key)  # the last from now on
+            if idle:
+                self._drop(idle)
+                return
+        self._drop(list(islice(self.kept, BATCH)))
 
     def forget(self, touched: frozenset[Tag] | None) -> None:
         """Forgets what depends on one of the tags; everything when they are None."""
@@ -107,25 +121,23 @@ class WireCache:
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._drop([*self.kept, *self._fresh])
+        self._drop(list(self.kept))
 
     def hits(self) -> dict[object, int]:
         """How often entries of each kind answered since the last call; those without a kind are not counted."""
         found, self._lost = self._lost, {}
-        for entry in [*self.kept.values(), *self._fresh.values()]:
+        for entry in self.kept.values():
             if entry.hits and entry.kind is not None:
                 found[entry.kind] = found.get(entry.kind, 0) + entry.hits
-                entry.hits = 0
+                entry.hits = entry.seen = 0
         return found
 
     def _drop(self, keys: Iterable[bytes]) -> None:
         for key in keys:
             entry = self.kept.pop(key, None)
-            place = 0 if entry else 1
-            entry = entry or self._fresh.pop(key, None)
             if entry is None:
                 continue
-            self._bytes[place] -= entry.size
+            self._bytes -= entry.size
             self._anything.discard(key)
             for tag in entry.tags or ():
                 if tag in self._keys:

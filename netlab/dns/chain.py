@@ -8,8 +8,7 @@ plugins neither know sockets nor wait.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from netlab.dns.answer import Answer, Question
 from netlab.dns.view import DnsView
@@ -29,8 +28,7 @@ class Effect:
         return answer
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A question and what it is answered with. `now` is in seconds; `size` the client's EDNS size, 0 without."""
 
     question: Question
@@ -49,7 +47,7 @@ class Request:
         """The whole server's answer to another question."""
         if self.depth >= MAX_DEPTH:
             return Answer("SERVFAIL", authoritative=False, error="too many names lead to another")
-        return await self.resolve(replace(self, question=question, type=type, depth=self.depth + 1))
+        return await self.resolve(self._replace(question=question, type=type, depth=self.depth + 1))
 
 
 class Plugin:

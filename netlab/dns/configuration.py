@@ -31,6 +31,11 @@ class Server:
     def __str__(self) -> str:
         return f"{self.zone}:{self.port}"
 
+    @cached_property
+    def labels(self) -> tuple[str, str]:
+        """Its address and zone, as metrics name them."""
+        return f"dns://:{self.port}", str(self.zone)
+
     def get(self, kind: type[P]) -> P | None:
         """Its plugin of this kind."""
         return self._kinds.get(kind)  # type: ignore[return-value]

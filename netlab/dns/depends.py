@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
+from netlab.dns.find import Lookup
 from netlab.dns.names import Name, NameServer, NamespaceName, PodName, ServiceName, Zones, reverse_address, shape
 from netlab.dns.view import DnsView, Key, Tag
 
 MAX_LINKS = 16  # more than any answer follows
 
 
-def tags(name: Name, type: str, view: DnsView, zones: Zones) -> frozenset[Tag]:
+def tags(type: str, lookup: Lookup) -> frozenset[Tag]:
     """The tags of what the view holds, and of what it would hold if the name were there."""
+    view, zones = lookup.view, lookup.zones
     if type == "NS":
         return _name_servers(view, zones)
-    if not name.within(zones.domain):
-        address = reverse_address(name)
+    if lookup.is_reverse:
+        address = reverse_address(lookup.name)
         return frozenset([("", str(address))] if address else ())
-    found: set[Tag] = set()
+    found: list[Tag] = []
+    asked = lookup.asked
     for _ in range(MAX_LINKS):
-        asked = shape(name, zones.domain)
-        if isinstance(asked, NameServer):
-            return _name_servers(view, zones) | found
-        if isinstance(asked, NamespaceName | PodName):
-            found.add((asked.namespace, ""))
-        if isinstance(asked, PodName) and asked.address:
-            found.add((asked.namespace, str(asked.address)))
         if not isinstance(asked, ServiceName):
             break
         key = Key(asked.namespace, asked.service)
-        found |= {(key.namespace, ""), key}
+        found += ((key.namespace, ""), key)
         service = view.services.get(key)
         if service is None or not service.external_name:
             break
         name = Name.of(service.external_name)
         if not name.within(zones.domain):
             break
+        asked = shape(name, zones.domain)
+    if isinstance(asked, NameServer):
+        return _name_servers(view, zones).union(found)
+    if isinstance(asked, NamespaceName | PodName):
+        found.append((asked.namespace, ""))
+    if isinstance(asked, PodName) and asked.address:
+        found.append((asked.namespace, str(asked.address)))
     return frozenset(found)
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netlab.dns.names import (
-    IPAddress,
     Name,
     NameServer,
     NamespaceName,
     PodName,
     SchemaVersion,
     ServiceName,
+    Shape,
     Zones,
-    known_address,
     parse_address,
     reverse_address,
     shape,
@@ -22,24 +21,29 @@ from netlab.dns.names import (
 from netlab.dns.view import DnsView, Key, Port, Service, Slice
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(NamedTuple):
     """A name and everything that it is answered from. `zone` is the name's zone in the case of the question."""
 
     name: Name
     zone: Name
     view: DnsView
     zones: Zones
+    is_reverse: bool  # the name belongs to an address range, not to the cluster domain
+    asked: Shape | None  # what it speaks of in the cluster domain; None when no such name can exist there
+
+    @classmethod
+    def of(cls, name: Name, view: DnsView, zones: Zones) -> Lookup | None:
+        """The lookup of a name in one of the zones; None outside of all."""
+        zone = zones.of(name)
+        if zone is None:
+            return None
+        in_domain = name.within(zones.domain)
+        return cls(name, zone, view, zones, not in_domain, shape(name, zones.domain) if in_domain else None)
 
     @property
     def at_apex(self) -> bool:
         """Whether the name is its zone's own."""
         return len(self.name) == len(self.zone)
-
-    @property
-    def is_reverse(self) -> bool:
-        """Whether the name belongs to an address range, not to the cluster domain."""
-        return not self.name.within(self.zones.domain)
 
     def exposed(self, namespace: str) -> bool:
         """Whether the namespace exists and is one of those that are answered for."""
@@ -50,11 +54,10 @@ class Lookup:
         return not self.zones.namespaces or namespace in self.zones.namespaces
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """One thing that a name leads to: an address (with `port` if it has one, and its own name), or `alias`."""
 
-    address: IPAddress | None = None
+    address: str = ""
     port: int | None = None
     labels: tuple[str, ...] = ()  # its own name, without the zone
     alias: Name | None = None
@@ -64,26 +67,21 @@ def find(lookup: Lookup) -> list[Target] | None:
     """What the name leads to. Empty: the name is there without addresses; None: there is no such name."""
     if lookup.is_reverse:
         return [] if lookup.at_apex else None  # an address's name has PTR records only, and those are found otherwise
-    asked, view = shape(lookup.name, lookup.zones.domain), lookup.view
-    if asked is None or isinstance(asked, SchemaVersion):
-        return None
-    if isinstance(asked, NameServer):
-        return [Target(address=address) for _, address in name_servers(lookup)]
-    if isinstance(asked, NamespaceName):
-        return [] if lookup.exposed(asked.namespace) and not _without_pods(lookup) else None
-    if isinstance(asked, PodName):
-        exists = _pod_exists(asked, lookup)
-        return [Target(asked.address, 0, (asked.label, asked.namespace, "pod"))] if exists else None
+    asked, view = lookup.asked, lookup.view
     if isinstance(asked, ServiceName):
         service = view.services.get(Key(asked.namespace, asked.service))
         return _of_service(asked, service, lookup) if service and lookup.exposed(asked.namespace) else None
-    return None if _without_pods(lookup) else []
-
-
-def _without_pods(lookup: Lookup) -> bool:
-    """Whether the name is under `pod` and there are to be no such names."""
-    labels = lookup.name[:len(lookup.name) - len(lookup.zones.domain)]
-    return lookup.zones.pods == "disabled" and bool(labels) and labels[-1].lower() == "pod"
+    if asked is None or isinstance(asked, SchemaVersion):
+        return None
+    if isinstance(asked, NameServer):
+        return [Target(address, 0, ("ns", "dns")) for _, address in name_servers(lookup)]
+    if isinstance(asked, NamespaceName):
+        without = lookup.zones.pods == "disabled" and asked.kind == "pod"
+        return [] if lookup.exposed(asked.namespace) and not without else None
+    if isinstance(asked, PodName):
+        exists = _pod_exists(asked, lookup)
+        return [Target(str(asked.address), 0, (asked.label, asked.namespace, "pod"))] if exists else None
+    return []
 
 
 def _pod_exists(asked: PodName, lookup: Lookup) -> bool:
@@ -95,7 +93,8 @@ def _pod_exists(asked: PodName, lookup: Lookup) -> bool:
 def _of_service(asked: ServiceName, service: Service, lookup: Lookup) -> list[Target] | None:
     if service.external_name is not None:
         alias = Name.of(service.external_name)
-        return None if asked.endpoint or not alias or parse_address(service.external_name) else [Target(alias=alias)]
+        below = asked.endpoint or asked.port or asked.protocol  # an alias has neither endpoints nor ports
+        return None if below or not alias or parse_address(service.external_name) else [Target(alias=alias)]
     if service.headless or asked.endpoint:
         return list(_endpoints(asked, lookup)) or None
     if not lookup.zones.empty_services and not any(part.endpoints for part in lookup.view.slices_of.get(
@@ -103,7 +102,7 @@ def _of_service(asked: ServiceName, service: Service, lookup: Lookup) -> list[Ta
         return None
     labels = (service.key.name, service.key.namespace, "svc")
     matching = [port for port in service.ports or (_ANY,) if _matches(asked, port)]
-    return [Target(known_address(ip), port.number or None, labels) for port in matching for ip in service.cluster_ips
+    return [Target(ip, port.number or None, labels) for port in matching for ip in service.cluster_ips
             ] if matching else None
 
 
@@ -122,7 +121,7 @@ def _endpoints(asked: ServiceName, lookup: Lookup) -> Iterator[Target]:
             label = _label(part, address, hostname, lookup.zones)
             if asked.endpoint in ("", label.lower()):
                 for port in ports:
-                    yield Target(known_address(address), port.number or None, (label, key.name, key.namespace, "svc"))
+                    yield Target(address, port.number or None, (label, key.name, key.namespace, "svc"))
 
 
 def _matches(asked: ServiceName, port: Port) -> bool:
@@ -159,17 +158,17 @@ def reverse_names(lookup: Lookup) -> list[Name]:
     return list(dict.fromkeys(names))
 
 
-def name_servers(lookup: Lookup) -> list[tuple[Name, IPAddress]]:
+def name_servers(lookup: Lookup) -> list[tuple[Name, str]]:
     """The Services that have this server as an endpoint, with their addresses; else `ns.dns` at its own address."""
     view, found = lookup.view, []
     for ip in lookup.zones.local:
-        for key in view.by_endpoint_ip.get(ip, ()):
+        for key in view.by_endpoint_ip.get(ip, ()) if lookup.zones.endpoints else ():
             service = view.services.get(key)
             name = Name((key.name, key.namespace, "svc")) + lookup.zone
             if service and service.headless:
                 found += [(Name(target.labels) + lookup.zone, target.address)
                           for target in _endpoints(ServiceName(key.namespace, key.name), lookup)]
             elif service:
-                found += [(name, parse_address(ip)) for ip in service.cluster_ips[:1]]
-    own = [(Name(("ns", "dns")) + lookup.zone, parse_address(ip)) for ip in lookup.zones.local]
-    return [(name, address) for name, address in dict.fromkeys(found or own) if address]
+                found += [(name, ip) for ip in service.cluster_ips[:1]]
+    own = [(Name(("ns", "dns")) + lookup.zone, ip) for ip in lookup.zones.local]
+    return list(dict.fromkeys(found or own))

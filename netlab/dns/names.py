@@ -8,8 +8,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import NamedTuple
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -38,9 +39,9 @@ class Name(tuple[str, ...]):
 
     def within(self, other: Name) -> bool:
         """Whether the name is `other` or below it; the case does not matter."""
-        if len(self) < len(other):
-            return False
-        end = self[len(self) - len(other):]
+        if not other:
+            return True
+        end = self[-len(other):]  # the whole name when it is the shorter one
         return end == other or tuple(map(str.lower, end)) == tuple(map(str.lower, other))
 
     def __add__(self, other: object) -> Name:
@@ -69,16 +70,21 @@ class Zones:
 
     def of(self, name: Name) -> Name | None:
         """The zone that the name is in, in the name's own case; None outside of all."""
-        zone = longest(name, (self.domain, *self.reverse))
+        zone = longest(name, self.all)
         return None if zone is None else Name(name[len(name) - len(zone):])
+
+    @cached_property
+    def all(self) -> tuple[Name, ...]:
+        """The zones."""
+        return self.domain, *self.reverse
 
 
 def longest(name: Name, zones: Iterable[Name]) -> Name | None:
     """The zone that the name is most closely in; None outside of all."""
-    found = None
+    found, size = None, -1
     for zone in zones:
-        if (found is None or len(zone) > len(found)) and name.within(zone):
-            found = zone
+        if len(zone) > size and name.within(zone):
+            found, size = zone, len(zone)
     return found
 
 
@@ -113,9 +119,10 @@ class Apex:
 
 @dataclass(frozen=True)
 class NamespaceName:
-    """`N.svc` or `N.pod`."""
+    """`N.svc` or `N.pod`; `kind` says which."""
 
     namespace: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -127,8 +134,7 @@ class PodName:
     address: IPAddress | None
 
 
-@dataclass(frozen=True)
-class ServiceName:
+class ServiceName(NamedTuple):
     """`S.N.svc`, `E.S.N.svc` or `_port._protocol.S.N.svc`; an empty port or protocol matches all."""
 
     namespace: str
@@ -155,6 +161,8 @@ Shape = Apex | NamespaceName | PodName | ServiceName | NameServer | SchemaVersio
 def shape(name: Name, domain: Name) -> Shape | None:
     """What a name in the cluster domain speaks of, in lower case; None when no such name can exist."""
     labels = [label.lower() for label in name[:len(name) - len(domain)]]
+    if len(labels) in (3, 4) and labels[-1] == "svc":
+        return ServiceName(labels[-2], labels[-3], endpoint=labels[0] if len(labels) == 4 else "")
     if labels in ([], ["svc"], ["pod"]):
         return Apex()
     if labels == ["ns", "dns"]:
@@ -166,16 +174,14 @@ def shape(name: Name, domain: Name) -> Shape | None:
         return None
     namespace = labels.pop()
     if not labels:
-        return NamespaceName(namespace)
+        return NamespaceName(namespace, kind)
     first = labels.pop()
     if len(labels) > 2:
         return None
     if kind == "pod":
         return PodName(namespace, first, _pod_address(first))
-    if len(labels) == 2:
-        port, protocol = (label.removeprefix("_") for label in labels)
-        return ServiceName(namespace, first, port=port, protocol=protocol)
-    return ServiceName(namespace, first, endpoint=labels[0] if labels else "")
+    port, protocol = (label.removeprefix("_") for label in labels)
+    return ServiceName(namespace, first, port=port, protocol=protocol)
 
 
 def _pod_address(label: str) -> IPAddress | None:
@@ -190,11 +196,6 @@ def parse_address(text: str) -> IPAddress | None:
         return None if "%" in text else ipaddress.ip_address(text)
     except ValueError:
         return None
-
-
-def known_address(text: str) -> IPAddress:
-    """The address of a text that is known to be one in its usual form; many times faster than finding that out."""
-    return IPv6Address(text) if ":" in text else IPv4Address(int.from_bytes(bytes(map(int, text.split("."))), "big"))
 
 
 def reverse_address(name: Name) -> IPAddress | None:

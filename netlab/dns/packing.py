@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 from netlab.dns.names import Name
@@ -16,8 +17,10 @@ from netlab.dns.records import Record
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "TXT": 16, "AAAA": 28, "SRV": 33}
 POINTER, REACH = 0xC000, 0x3FFF  # a pointer to an earlier name has 14 bits
 IN = 1
+_TWO_BYTES = struct.Struct("!H")
+_TIMES = struct.Struct("!IIIII")  # of an SOA: serial, refresh, retry, expire, minimum
 _FIXED = struct.Struct("!HHIH")  # type, class, TTL, length of the data
-_WIDTH = {"A": 4, "AAAA": 16}
+WIDTH = {"A": 4, "AAAA": 16}  # bytes of the records that take turns in being the first
 
 
 @dataclass(slots=True)
@@ -54,32 +57,48 @@ class Writer:
     def __init__(self, start: bytes) -> None:
         self.out = bytearray(start)
         self._offsets: dict[tuple[str, ...], int] = {}
+        self._named: tuple[Name, int] | None = None  # a name and where it is, whose parts have no offsets yet
 
-    def question(self, name: Name, type: int, klass: int) -> None:
-        """The question section."""
-        self.name(name)
-        self.out += struct.pack("!HH", type, klass)
+    def question(self, name: Name, octets: bytes) -> None:
+        """The question section, before all else. Most answers are of its whole name, and never look for its parts."""
+        self._offsets[name] = len(self.out)
+        self._named = name, len(self.out)
+        self.out += octets
+
+    def _at(self, name: tuple[str, ...]) -> int | None:
+        """Where the name was written; None when it was not."""
+        at = self._offsets.get(name)
+        if at is None and self._named:
+            whole, here = self._named
+            self._named = None
+            for index, label in enumerate(whole):
+                self._offsets.setdefault(whole[index:], here)
+                here += 1 + len(label)
+            at = self._offsets.get(name)
+        return at
 
     def name(self, name: tuple[str, ...], *, compress: bool = True) -> None:
         """A name; without `compress` it is written out, yet later ones may point to it (RFC 2782)."""
-        out, offsets = self.out, self._offsets
-        rest = tuple(name)
-        while rest:
-            at = offsets.get(rest)
+        out = self.out
+        for index, label in enumerate(name):
+            rest = name[index:] if index else name
+            at = self._at(rest)
             if at is None:
                 if len(out) <= REACH:
-                    offsets[rest] = len(out)
+                    self._offsets[rest] = len(out)
             elif compress:
-                out += (POINTER | at).to_bytes(2, "big")
+                out += _TWO_BYTES.pack(POINTER | at)
                 return
-            label = rest[0].encode("latin-1")
-            out.append(len(label))
-            out += label
-            rest = rest[1:]
+            octets = label.encode("latin-1")
+            out.append(len(octets))
+            out += octets
         out.append(0)
 
     def record(self, record: Record) -> None:
         """One record."""
+        if record.type == "SOA" and record.name and (at := self._at(record.name)) is not None:
+            self.out += _soa_record(record, at)
+            return
         self.name(record.name)
         start = len(self.out)
         number = TYPES.get(record.type)
@@ -89,18 +108,41 @@ class Writer:
         else:
             self.out += _FIXED.pack(number, IN, record.ttl, 0)
             _DATA[record.type](self, record.data)
-        struct.pack_into("!H", self.out, start + 8, len(self.out) - start - _FIXED.size)
+        _TWO_BYTES.pack_into(self.out, start + 8, len(self.out) - start - _FIXED.size)
 
     def same_owner(self, records: Sequence[Record]) -> bytes | None:
         """The records of one name, type and TTL when that name was written before; None when they cannot be alike."""
         first = records[0]
-        at = self._offsets.get(tuple(first.name))
+        at = self._at(first.name)
         if at is None or any(r.type != first.type or (r.name is not first.name and r.name != first.name)
                              for r in records):
             return None
         kind = first.type
-        start = (POINTER | at).to_bytes(2, "big") + _FIXED.pack(TYPES[kind], IN, first.ttl, _WIDTH[kind])
+        start = (POINTER | at).to_bytes(2, "big") + _FIXED.pack(TYPES[kind], IN, first.ttl, WIDTH[kind])
         return b"".join([start + address_bytes(str(record.data[0])) for record in records])
+
+
+def question_bytes(name: Name, type: int, klass: int = IN) -> bytes:
+    """A question section."""
+    writer = Writer(b"")
+    writer.name(name)
+    return bytes(writer.out) + struct.pack("!HH", type, klass)
+
+
+@lru_cache(1024)
+def _soa_record(record: Record, at: int) -> bytes:
+    """An SOA record whose zone was written before: every negative answer ends with one, mostly the same."""
+    server, mailbox, *times = record.data
+    data = b"".join((_below(server, record.name, at), _below(mailbox, record.name, at), _TIMES.pack(*times)))
+    head = _FIXED.pack(TYPES["SOA"], IN, record.ttl, len(data))
+    return _TWO_BYTES.pack(POINTER | at) + head + data
+
+
+def _below(name: str | int | Name | bytes, zone: Name, at: int) -> bytes:
+    writer = Writer(b"")
+    writer._offsets[zone] = at
+    writer.name(name)  # type: ignore[arg-type]
+    return bytes(writer.out)
 
 
 def address_bytes(text: str) -> bytes:
@@ -120,7 +162,7 @@ def _soa(writer: Writer, data: tuple[str | int | Name | bytes, ...]) -> None:
     server, mailbox, *times = data
     writer.name(server)  # type: ignore[arg-type]
     writer.name(mailbox)  # type: ignore[arg-type]
-    writer.out += struct.pack("!IIIII", *times)
+    writer.out += _TIMES.pack(*times)
 
 
 def _srv(writer: Writer, data: tuple[str | int | Name | bytes, ...]) -> None:
@@ -139,11 +181,6 @@ _DATA: dict[str, Callable[[Writer, tuple[str | int | Name | bytes, ...]], None]]
     "A": _address, "AAAA": _address, "CNAME": _one_name, "NS": _one_name, "PTR": _one_name,
     "SOA": _soa, "SRV": _srv, "TXT": _txt,
 }
-
-
-def is_address(record: Record) -> bool:
-    """Whether it is one of the records that take turns in being the first."""
-    return record.type in _WIDTH
 
 
 def fitting(writer: Writer, records: Iterable[Record], room: int) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from netlab.dns.find import Lookup, find, name_servers, reverse_names
-from netlab.dns.names import IPAddress, Name, NameServer, SchemaVersion, shape
+from netlab.dns.names import Name, NameServer, SchemaVersion
 
 SCHEMA_VERSION = "1.1.0"
 SCHEMA_TTL = 28800  # seconds
@@ -14,8 +15,7 @@ SOA_TTL = 300  # seconds, at most
 MAX_LINKS = 10  # CNAMEs in one answer
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A resource record; prints as a line of a zone file. `data` has the fields of its type in order.
 
     Of types that this server has no records of, it is the type's number and the data as bytes, without compression.
@@ -34,8 +34,7 @@ class Record:
         return f"{self.name} {self.ttl} IN {self.type} {data}"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The records of a name; none at all when it is there but has none of the type."""
 
     answer: tuple[Record, ...] = ()
@@ -44,13 +43,17 @@ class Found:
 
 def soa(lookup: Lookup) -> Record:
     """The zone's SOA, as the authority section of negative answers has it too."""
-    names = (Name(("ns", "dns")) + lookup.zone, Name(("hostmaster",)) + lookup.zone)
-    return Record(lookup.zone, "SOA", min(lookup.zones.ttl, SOA_TTL),
-                  (*names, lookup.view.serial, 7200, 1800, 86400, lookup.zones.ttl))
+    return _soa_of(lookup.zone, lookup.view.serial, lookup.zones.ttl)
 
 
-def _address(name: Name, address: IPAddress, ttl: int) -> Record:
-    return Record(name, "A" if address.version == 4 else "AAAA", ttl, (str(address),))
+@lru_cache(64)
+def _soa_of(zone: Name, serial: int, ttl: int) -> Record:
+    names = (Name(("ns", "dns")) + zone, Name(("hostmaster",)) + zone)
+    return Record(zone, "SOA", min(ttl, SOA_TTL), (*names, serial, 7200, 1800, 86400, ttl))
+
+
+def _address(name: Name, address: str, ttl: int) -> Record:
+    return Record(name, "AAAA" if ":" in address else "A", ttl, (address,))
 
 
 def _unique(records: Iterable[Record]) -> tuple[Record, ...]:
@@ -73,7 +76,7 @@ def _resolved(lookup: Lookup, version: int, chain: tuple[Name, ...] = ()) -> Fou
     for target in targets:
         if target.alias is not None:
             records += _follow(lookup, target.alias, version, chain)
-        elif target.address and target.address.version == version:
+        elif target.address and (6 if ":" in target.address else 4) == version:
             records.append(_address(lookup.name, target.address, lookup.zones.ttl))
     return Found(_unique(records))
 
@@ -90,7 +93,8 @@ def _follow(lookup: Lookup, alias: Name, version: int, chain: tuple[Name, ...]) 
     domain = lookup.zones.domain
     if not alias.within(domain):
         return (link,)
-    behind = _resolved(replace(lookup, name=alias, zone=Name(alias[-len(domain):])), version, (*chain, here))
+    there = Lookup.of(alias, lookup.view, lookup.zones)
+    behind = _resolved(there, version, (*chain, here)) if there else None
     return (link, *behind.answer) if behind and behind.answer else ()
 
 
@@ -135,11 +139,10 @@ def _ns(lookup: Lookup) -> Found | None:
 
 
 def _txt(lookup: Lookup) -> Found | None:
-    asked = None if lookup.is_reverse else shape(lookup.name, lookup.zones.domain)
-    if isinstance(asked, SchemaVersion):
+    if isinstance(lookup.asked, SchemaVersion):
         return Found((Record(lookup.name, "TXT", SCHEMA_TTL, (SCHEMA_VERSION,)),))
     # As CoreDNS has it: a name without records of another type (a namespace, the zone) is no name for TXT.
-    return Found() if not isinstance(asked, NameServer) and find(lookup) else None
+    return Found() if not isinstance(lookup.asked, NameServer) and find(lookup) else None
 
 
 def _exists(lookup: Lookup) -> Found | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,6 +20,10 @@ class Shards(Mapping[K, V]):
 
     def __getitem__(self, key: K) -> V:
         return self.parts[hash(key) & COUNT - 1][key]
+
+    def get(self, key: K, default: Any = None) -> Any:
+        """The value, else the default; Mapping's own way costs an exception for what is not there."""
+        return self.parts[hash(key) & COUNT - 1].get(key, default)
 
     def __contains__(self, key: object) -> bool:
         return key in self.parts[hash(key) & COUNT - 1]

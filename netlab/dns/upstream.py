@@ -11,7 +11,7 @@ from dnslib.label import DNSBuffer, DNSLabel
 from netlab.dns.answer import Answer
 from netlab.dns.chain import Request
 from netlab.dns.names import Name
-from netlab.dns.packing import Writer
+from netlab.dns.packing import question_bytes
 from netlab.dns.records import Record
 from netlab.dns.wire import CD, DO, HEADER, OPT, QR, RD
 
@@ -22,10 +22,9 @@ IN = 1
 def question(request: Request, ident: int) -> bytes:
     """The message that asks for it."""
     flags = (RD if request.recursion_desired else 0) | (CD if request.checking_disabled else 0)
-    writer = Writer(HEADER.pack(ident, flags, 1, 0, 0, 1 if request.size else 0))
-    writer.question(request.question.name, request.type, IN)
+    head = HEADER.pack(ident, flags, 1, 0, 0, 1 if request.size else 0)
     opt = _OPT.pack(0, OPT, request.size, DO if request.dnssec_ok else 0, 0) if request.size else b""
-    return bytes(writer.out) + opt
+    return head + question_bytes(request.question.name, request.type) + opt
 
 
 def is_response(data: bytes, ident: int) -> bool:

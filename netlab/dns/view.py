@@ -16,6 +16,7 @@ from netlab.model.meta import Manifest
 
 RESOURCES = ("namespaces", "services", "endpointslices")
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+MAX_LABEL = 63  # of a name's label; an object's name may be longer
 
 
 class Key(NamedTuple):
@@ -133,8 +134,9 @@ def _slice(key: Key, manifest: Manifest) -> Slice:
             addresses = _addresses(endpoint.get("addresses") or ())
             endpoints += [(address, hostname) for address in addresses]
             target = endpoint.get("targetRef") or {}
-            if not hostname and target.get("kind") == "Pod":
-                pods += [(address, str(target.get("name") or "")) for address in addresses]
+            pod = str(target.get("name") or "")
+            if not hostname and target.get("kind") == "Pod" and len(pod) <= MAX_LABEL:
+                pods += [(address, pod) for address in addresses]
     return Slice(key, service, endpoints=tuple(endpoints), ports=_ports(manifest.get("ports")), pod_names=tuple(pods))
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 
 from dnslib import OPCODE, QTYPE, RCODE, RR
-from dnslib.dns import CLASS
 from dnslib.label import DNSBuffer
 
 from netlab.dns.answer import Answer, Question
 from netlab.dns.names import Name
-from netlab.dns.packing import Packed, Writer, fitting, is_address
+from netlab.dns.packing import IN, WIDTH, Packed, Writer, fitting, question_bytes
 from netlab.dns.view import Tag
 
 UDP_SIZE = 512  # what every client takes
@@ -22,11 +22,11 @@ DO = 0x8000  # of the OPT record's flags
 OPT = 41
 ECHOED = (3, 9, 10, 11, 12)  # options that come back: NSID, EXPIRE, COOKIE, TCP keepalive, padding
 _OPT = struct.Struct("!BHHIH")  # root, OPT, the client's size, upper bits of the code with version and flags, length
+_KIND = struct.Struct("!HH")  # type and class of a question
 BADVERS = 16  # not in the header's four bits: the upper ones are in the OPT record
 
 
-@dataclass(frozen=True, slots=True)
-class Edns:
+class Edns(NamedTuple):
     """What the client's OPT record says."""
 
     size: int
@@ -35,8 +35,7 @@ class Edns:
     options: bytes = b""  # those that come back
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A request. `refusal` is the code that it gets whatever the view says, "" when it is to be answered."""
 
     id: int
@@ -46,11 +45,10 @@ class Query:
     klass: int = 0
     edns: Edns | None = None
     refusal: str = ""
-    plain: bool = False  # of the shape that resolvers send: one question, at most an OPT record without options
+    plain: bytes = b""  # the question as it came, of the usual shape: no other, at most an OPT record without options
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A response that may be sent in `turns` orders of its addresses: `make(turn)` is the message.
 
     It is the same for all requests with the same bytes after the ID, as long as what it was made from is;
@@ -88,28 +86,29 @@ def parse(data: bytes) -> Query | None:
             return plain
     query = Query(ident, flags)
     if flags & OPCODE_MASK != OPCODE.QUERY << 11:
-        return replace(query, refusal="NOTIMP")
+        return query._replace(refusal="NOTIMP")
     if questions != 1 or answers > 1 or authorities > 1 or additionals > 2:
-        return replace(query, refusal="FORMERR")
+        return query._replace(refusal="FORMERR")
     try:
         return _parse_sections(query, data, others=answers + authorities, additionals=additionals)
     except Exception:  # whatever dnslib stumbles over, the message is at fault
-        return replace(query, refusal="FORMERR")
+        return query._replace(refusal="FORMERR")
 
 
 def _plain(data: bytes, ident: int, flags: int, additionals: int) -> Query | None:
     """The request when it has the usual shape and not a byte more."""
-    at, labels = HEADER.size, []
+    at, labels, text = HEADER.size, [], data.decode("latin-1")
     try:
         while length := data[at]:
             if length > 63:
                 return None
-            labels.append(data[at + 1:at + 1 + length].decode("latin-1"))
-            at += 1 + length
+            end = at + 1 + length
+            labels.append(text[at + 1:end])
+            at = end
         rest, edns = len(data) - at - 5, None
         if at > 265 or additionals > 1 or rest != additionals * _OPT.size:
             return None
-        kind, klass = struct.unpack_from("!HH", data, at + 1)
+        kind, klass = _KIND.unpack_from(data, at + 1)
         if additionals:
             root, type_, size, bits, length = _OPT.unpack_from(data, at + 5)
             if root or type_ != OPT or length or bits >> 16:
@@ -118,9 +117,10 @@ def _plain(data: bytes, ident: int, flags: int, additionals: int) -> Query | Non
     except (IndexError, struct.error):
         return None
     return Query(ident, flags, Question(Name(labels), type_name(kind)), kind, klass, edns,
-                 "" if klass == CLASS.IN else "REFUSED", plain=True)
+                 "" if klass == IN else "REFUSED", data[HEADER.size:at + 5])
 
 
+@lru_cache(256)
 def type_name(kind: int) -> str:
     """A record type as dig prints it."""
     name: str = QTYPE.get(kind)
@@ -139,18 +139,18 @@ def _parse_sections(query: Query, data: bytes, *, others: int, additionals: int)
     label = buffer.decode_name()
     kind, klass = buffer.unpack("!HH")
     if len(label) > 253 or any(len(part) > 63 for part in label.label):
-        return replace(query, refusal="FORMERR")
+        return query._replace(refusal="FORMERR")
     for _ in range(others):
         RR.parse(buffer)
     extra = [RR.parse(buffer) for _ in range(additionals)]
     options = [rr for rr in extra if rr.rtype == QTYPE.OPT]
     if len(options) > 1:
-        return replace(query, refusal="FORMERR")
+        return query._replace(refusal="FORMERR")
     edns = _edns(options[0]) if options else None
     name = Name(part.decode("latin-1") for part in label.label)
-    refusal = "REFUSED" if klass != CLASS.IN else "BADVERS" if edns and edns.version else ""
-    return replace(query, question=Question(name, QTYPE.get(kind)), type=kind, klass=klass, edns=edns,
-                   refusal=refusal)
+    refusal = "REFUSED" if klass != IN else "BADVERS" if edns and edns.version else ""
+    return query._replace(question=Question(name, QTYPE.get(kind)), type=kind, klass=klass, edns=edns,
+                          refusal=refusal)
 
 
 def _edns(rr: RR) -> Edns:
@@ -162,12 +162,12 @@ def _edns(rr: RR) -> Edns:
 def response(query: Query, result: Answer, *, tcp: bool = False) -> Reply:
     """The response to a request."""
     limit = TCP_SIZE if tcp else max(UDP_SIZE, query.edns.size) if query.edns else UDP_SIZE
-    caseless = not any(record.type in _NAMED for part in (result.answer, result.additional) for record in part)
-    return Reply(pack(query, result, limit=limit), result.rcode, query.question, keep=query.plain and result.keep,
+    caseless = _NAMED.isdisjoint([record.type for record in result.answer + result.additional])
+    return Reply(pack(query, result, limit=limit), result.rcode, query.question, keep=bool(query.plain) and result.keep,
                  caseless=caseless, tags=result.tags)
 
 
-_NAMED = ("CNAME", "SRV", "NS", "SOA")  # their data may repeat part of the question's name, in its case
+_NAMED = frozenset(("CNAME", "SRV", "NS", "SOA"))  # their data may repeat part of the question's name, in its case
 
 
 def failure(data: bytes) -> bytes:
@@ -176,20 +176,26 @@ def failure(data: bytes) -> bytes:
     return HEADER.pack(ident, QR | flags & (OPCODE_MASK | RD | CD) | RCODE.SERVFAIL, 0, 0, 0, 0)
 
 
+_RCODES = {**{name: number for number, name in RCODE.forward.items()}, "BADVERS": BADVERS}
+
+
 def pack(query: Query, result: Answer, *, limit: int) -> Packed:
     """The message, of at most `limit` bytes, with its addresses after all other records of their section.
 
     What does not fit is left out from the end, and TC is set: nobody can know whether the client needs it.
     """
-    rcode = BADVERS if result.rcode == "BADVERS" else getattr(RCODE, result.rcode)
+    rcode = _RCODES[result.rcode]
     opt = _opt(query.edns, rcode >> 4) if query.edns else b""
     writer = Writer(bytes(HEADER.size))
     if query.question:
-        writer.question(query.question.name, query.type, query.klass)
+        writer.question(query.question.name, query.plain or question_bytes(query.question.name, query.type,
+                                                                                 query.klass))
     counts, packed, serial_at = [0, 0, 0], None, 0
     for section, records in enumerate((result.answer, result.authority, result.additional)):
-        others = [record for record in records if not is_address(record)]
-        addresses = [record for record in records if is_address(record)]
+        if not records:
+            continue
+        others = [record for record in records if record.type not in WIDTH]
+        addresses = [record for record in records if record.type in WIDTH]
         counts[section] = fitting(writer, others, limit - len(opt))
         if counts[section] < len(others):
             break
@@ -214,7 +220,8 @@ def pack(query: Query, result: Answer, *, limit: int) -> Packed:
     counts[2] += 1 if query.edns else 0
     head = HEADER.pack(query.id, flags, 1 if query.question else 0, *counts)
     if packed is None:
-        return Packed(head + bytes(writer.out[HEADER.size:]) + opt, serial_at=serial_at)
+        writer.out[:HEADER.size] = head
+        return Packed(bytes(writer.out + opt), serial_at=serial_at)
     packed.tail = bytes(writer.out[len(packed.head) + packed.shown:]) + opt
     packed.head = head + packed.head[HEADER.size:]
     return packed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from netlab.dns.answer import Answer, Question
 from netlab.dns.names import Name
@@ -73,7 +73,7 @@ class Zone:
 
     def _negative(self) -> Record:
         """The SOA as negative answers have it (RFC 2308 section 3)."""
-        return replace(self.soa, ttl=min(self.soa.ttl, int(str(self.soa.data[-1]))))
+        return self.soa._replace(ttl=min(self.soa.ttl, int(str(self.soa.data[-1]))))
 
     def _additional(self, records: Iterable[Record]) -> tuple[Record, ...]:
         """The addresses in the zone of the hosts that SRV records name."""
@@ -91,4 +91,4 @@ class Zone:
             if found is None:
                 return None
             held = found
-        return tuple(replace(record, name=name) for record in held)
+        return tuple(record._replace(name=name) for record in held)

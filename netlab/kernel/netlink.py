@@ -22,6 +22,7 @@ UP = 1
 NO_PREFIX_ROUTE = 0x200
 NO_DETECTION = 0x02  # IFA_F_NODAD
 PERMANENT = 0x80
+FOREVER = 0xFFFFFFFF  # seconds
 MAIN_TABLE, BOOT, UNICAST = 254, 3, 1  # what `ip route add` uses
 SCOPE_UNIVERSE, SCOPE_LINK, SCOPE_HOST = 0, 253, 254
 FAMILY = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}
@@ -108,8 +109,8 @@ class Channel:
         return link
 
     def addresses(self, index: int) -> set[tuple[str, int]]:
-        """The IPv4 addresses of the link with that index, with their prefix lengths."""
-        body = struct.pack("=BBBBI", FAMILY[4], 0, 0, 0, 0)  # ifaddrmsg
+        """The addresses of the link with that index, of both families, with their prefix lengths."""
+        body = struct.pack("=BBBBI", socket.AF_UNSPEC, 0, 0, 0, 0)  # ifaddrmsg
         self.socket.sendto(struct.pack("=IHHII", 16 + len(body), GETADDR, REQUEST | DUMP, 0, 0) + body, (0, 0))
         found: set[tuple[str, int]] = set()
         while True:
@@ -119,12 +120,14 @@ class Channel:
                     raise OSError(code, f"list of addresses: {os.strerror(code)}")
                 if kind == 3:  # NLMSG_DONE
                     return found
-                _, length, _, _, link = struct.unpack_from("=BBBBI", data)
+                family, length, _, _, link = struct.unpack_from("=BBBBI", data)
+                own = 2 if family == FAMILY[4] else 1  # IFA_LOCAL; IPv6 has no IFA_LOCAL but on links to one peer
+                size_of = 4 if family == FAMILY[4] else 16
                 at = 8
                 while link == index and at + 4 <= len(data):
                     size, attribute = struct.unpack_from("=HH", data, at)
-                    if attribute == 2:  # IFA_LOCAL
-                        found.add((socket.inet_ntoa(data[at + 4:at + 8]), length))
+                    if attribute == own:
+                        found.add((socket.inet_ntop(family, data[at + 4:at + 4 + size_of]), length))
                     at += size + 3 & ~3
 
     def netns_id(self, descriptor: int) -> int | None:
@@ -178,13 +181,16 @@ def address(address: Address, index: int) -> Message:
     return _encode("address", NEWADDR, CREATE | REPLACE, f"address {address.address} on {address.link}",
                    family=FAMILY[version], prefixlen=address.address.network.prefixlen, index=index, attrs=[
         ("IFA_LOCAL", text), ("IFA_ADDRESS", text),
-        *([("IFA_FLAGS", flags)] if flags else [])])
+        *([("IFA_FLAGS", flags)] if flags else []),
+        *([] if address.source or version == 4 else
+          [("IFA_CACHEINFO", {"ifa_preferred": 0, "ifa_valid": FOREVER})])])
 
 
 def delete_address(text: str, length: int, index: int) -> Message:
     """Takes an address away from a link."""
-    return _encode("address", DELADDR, 0, f"removal of address {text}/{length}", family=FAMILY[4], prefixlen=length,
-                   index=index, attrs=[("IFA_LOCAL", text), ("IFA_ADDRESS", text)])
+    return _encode("address", DELADDR, 0, f"removal of address {text}/{length}",
+                   family=FAMILY[6 if ":" in text else 4], prefixlen=length, index=index,
+                   attrs=[("IFA_LOCAL", text), ("IFA_ADDRESS", text)])
 
 
 def route(route: Route, index: int) -> Message:

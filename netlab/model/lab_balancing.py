@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_network
 from typing import Any
 
-from netlab.model.errors import FieldError, duplicate, invalid, not_supported
-from netlab.model.lab_spec import Balancing
+from netlab.model import addresses
+from netlab.model.errors import FieldError, duplicate, invalid, not_supported, unknown_field
+from netlab.model.lab_spec import Balancing, Pool
+from netlab.model.ranges import Address, Network, family_of
 
 PATH = "spec.loadBalancer"
 MODES = ["Proxy", "VIP"]
@@ -15,35 +17,34 @@ DEFAULT_COUNT = 50
 _KEYS = ("addresses", "ipMode")
 
 
-def read_balancing(value: Any, node_cidr: IPv4Network, taken: Sequence[IPv4Address]) \
+def read_balancing(value: Any, networks: Mapping[Network, Sequence[Address]]) \
         -> tuple[Balancing | None, list[FieldError]]:
     """(the settings, None without a load balancer; what is wrong with them).
 
-    `taken` are addresses of the nodes' network that hosts have; the pool lies in that network, as clients find it
-    there by ARP. Without `addresses` it is the network's last ones.
+    `networks` are the nodes', one of each family that the lab has, with the addresses that hosts have there. The pool
+    lies in them, as clients find it there by ARP and NDP. Without `addresses` it is the last ones of each network.
     """
     if value is None:
         return None, []
     if not isinstance(value, Mapping):
         return None, [invalid(PATH, value, "must be an object, such as {addresses: [172.18.255.200-172.18.255.250]}")]
-    errors = [FieldError(f"{PATH}.{key}", "FieldValueInvalid", f'unknown field "{key}"; there are {", ".join(_KEYS)}')
-              for key in value if key not in _KEYS]
+    errors = [unknown_field(PATH, key, _KEYS) for key in value if key not in _KEYS]
     mode = value.get("ipMode", "VIP")
     if mode not in MODES:
         errors.append(not_supported(f"{PATH}.ipMode", mode, MODES))
     given = value.get("addresses")
+    ranges: list[Pool] = []
     if given is None:
-        ranges = [_last(node_cidr, taken)]
+        ranges = [_last(network, taken) for network, taken in networks.items()]
     elif isinstance(given, list) and given:
-        ranges = []
         for index, text in enumerate(given):
             found = _range(text)
             if found is None:
                 errors.append(invalid(f"{PATH}.addresses[{index}]", text, "must be an address, a range such as "
                                       "172.18.255.200-172.18.255.250, or a CIDR"))
-            elif problem := _problem(found, node_cidr, taken):
+            elif problem := _problem(found, networks):
                 errors.append(invalid(f"{PATH}.addresses[{index}]", text, problem))
-            elif any(found[0] <= last and first <= found[1] for first, last in ranges):
+            elif any(_overlap(found, other) for other in ranges):
                 errors.append(duplicate(f"{PATH}.addresses[{index}]", text))
             else:
                 ranges.append(found)
@@ -52,29 +53,42 @@ def read_balancing(value: Any, node_cidr: IPv4Network, taken: Sequence[IPv4Addre
     return (None, errors) if errors else (Balancing(tuple(ranges), mode), [])
 
 
-def _last(node_cidr: IPv4Network, taken: Sequence[IPv4Address]) -> tuple[IPv4Address, IPv4Address]:
-    last = int(node_cidr.broadcast_address) - 1
-    first = max(last - DEFAULT_COUNT + 1, int(max(taken, default=node_cidr[1])) + 1)
-    return IPv4Address(min(first, last)), IPv4Address(last)
+def _last(network: Network, taken: Sequence[Address]) -> Pool:
+    last = int(network[-1]) - 1
+    first = max(last - DEFAULT_COUNT + 1, int(max(map(int, taken), default=int(network[1]))) + 1)
+    return _address(network, min(first, last)), _address(network, last)
 
 
-def _range(text: Any) -> tuple[IPv4Address, IPv4Address] | None:
+def _address(network: Network, number: int) -> Address:
+    return network[number - int(network[0])]
+
+
+def _range(text: Any) -> Pool | None:
     if not isinstance(text, str):
         return None
     try:
         if "/" in text:
-            network = IPv4Network(text)
+            network = ip_network(text)
             return network[0], network[-1]
         first, _, last = text.partition("-")
-        found = IPv4Address(first.strip()), IPv4Address((last or first).strip())
+        found = addresses.parse(first.strip()), addresses.parse((last or first).strip())
     except ValueError:
         return None
-    return found if found[0] <= found[1] else None
+    return found if found[0].version == found[1].version and int(found[0]) <= int(found[1]) else None
 
 
-def _problem(found: tuple[IPv4Address, IPv4Address], node_cidr: IPv4Network, taken: Sequence[IPv4Address]) -> str:
-    first, last = found
-    if first not in node_cidr or last not in node_cidr:
-        return f"must lie in nodeCIDR {node_cidr}, where clients find it"
-    used = [address for address in (node_cidr[0], node_cidr[1], *taken, node_cidr[-1]) if first <= address <= last]
+def _problem(found: Pool, networks: Mapping[Network, Sequence[Address]]) -> str:
+    family = family_of(found[0])
+    network = next((each for each in networks if family_of(each) == family), None)
+    if network is None:
+        return f"is {family}, and ipFamilies has {' and '.join(map(family_of, networks))} only"
+    if found[0] not in network or found[1] not in network:
+        return f"must lie in nodeCIDR {network}, where clients find it"
+    broadcast = (network[-1],) if network.version == 4 else ()
+    used = [address for address in (network[0], network[1], *networks[network], *broadcast)
+            if int(found[0]) <= int(address) <= int(found[1])]
     return f"{used[0]} is taken by the network itself, a node, the client or the load balancer" if used else ""
+
+
+def _overlap(one: Pool, other: Pool) -> bool:
+    return one[0].version == other[0].version and int(one[0]) <= int(other[1]) and int(other[0]) <= int(one[1])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 from netlab.model import names
-from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required
+from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required, unknown_field
 from netlab.model.images import read_images
 from netlab.model.internet import RESOLVER, ROUTER, Internet
 from netlab.model.lab_balancing import read_balancing
@@ -66,8 +66,7 @@ class _Reader:
             self._wrong("spec", spec, "must be an object")
         for key in self._given:
             if key not in _KEYS:
-                text = f'unknown field "{key}"{_guess(key)}'
-                self.errors.append(FieldError(f"spec.{key}", "FieldValueInvalid", text))
+                self.errors.append(unknown_field("spec", key, _KEYS))
 
     def _wrong(self, path: str, value: Any, detail: str) -> None:
         self.errors.append(invalid(path, _plain(value), detail))
@@ -114,7 +113,7 @@ class _Reader:
             path = f"spec.nodes[{index}]"
             for key in node:
                 if key not in ("name", "labels"):
-                    self._wrong(f"{path}.{key}", node[key], "unknown field; a node has a name and labels")
+                    self.errors.append(unknown_field(path, key, ("name", "labels")))
             labels = node.get("labels") or {}
             if not isinstance(labels, Mapping):
                 self._wrong(f"{path}.labels", labels, "must be an object")
@@ -130,17 +129,16 @@ class _Reader:
 
     def load_balancer(self, nodes: tuple[str, ...], ranges: Sequence[Ranges]) -> Balancing | None:
         given = self._given.get("loadBalancer")
-        network = next((each.node for each in ranges if isinstance(each.node, IPv4Network)), None)
         if given is None:
             return None
-        if network is None:
-            self._wrong("spec.loadBalancer", given, "needs a lab with IPv4: its addresses are of that family")
-            return None
-        if network.num_addresses < len(nodes) + 6:
+        small = [each.node for each in ranges if each.node.num_addresses < len(nodes) + 6]
+        for network in small:
             self._wrong("spec.nodeCIDR", str(network), "too small for a load balancer and its addresses")
+        if small:
             return None
-        others = 4 if self._given.get("internet") is None else 5
-        value, errors = read_balancing(given, network, [network[number] for number in range(2, others + len(nodes))])
+        others = 2 if self._given.get("internet") is None else 3  # client and load balancer, router
+        value, errors = read_balancing(given, {
+            each.node: [each.host_ip(number) for number in range(len(nodes) + others)] for each in ranges})
         self.errors += errors
         return value
 
@@ -237,10 +235,7 @@ class _Reader:
         said = given.get("mode") if isinstance(given, Mapping) else None
         if text and said and said != text:
             self._wrong("spec.kubeProxy.mode", said, f'differs from spec.proxyMode "{text}": say it once')
-        mode = text or (said if said in MODES else "")
-        if mode == "userspace" and self._given.get("ipFamilies", ["IPv4"]) != ["IPv4"]:
-            self._wrong("spec.proxyMode", mode, 'speaks IPv4 only: choose another, or ipFamilies ["IPv4"]')
-        return mode
+        return text or (said if said in MODES else "")
 
     def kube_proxy(self) -> Mapping[str, Any]:
         value = self._given.get("kubeProxy")
@@ -253,14 +248,6 @@ class _Reader:
         errors = read_images(value)[1]
         self.errors += errors
         return () if errors else tuple(value or ())
-
-
-def _guess(key: object) -> str:
-    from difflib import get_close_matches
-
-    lower = {name.lower(): name for name in _KEYS}
-    found = get_close_matches(str(key).lower(), lower, n=1)
-    return f', did you mean "{lower[found[0]]}"?' if found else f"; there are {', '.join(_KEYS)}"
 
 
 def _plain(value: Any) -> Any:

@@ -11,28 +11,38 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Any
 
-from netlab.model.family import IPV4
+from netlab.model.family import FAMILIES, IPV4
 from netlab.model.internet import Internet
 from netlab.model.proxy_settings import ProxySettings, read_proxy_settings
-from netlab.model.ranges import DEFAULTS, Address, Network, Ranges
+from netlab.model.ranges import DEFAULTS, Address, Network, Ranges, family_of
 
 DEFAULT_NAME = "netlab"
 DEFAULT_NODES = ("control-plane", "worker", "worker2")
 CLIENT = "client"
 LOAD_BALANCER = "load-balancer"
 FABRIC = "fabric"
+Pool = tuple[Address, Address]  # the first and the last address of a range
 
 
 @dataclass(frozen=True)
 class Balancing:
-    """The lab's load balancer: its addresses, as first and last ones of ranges, and how packets reach the nodes.
+    """The lab's load balancer: its addresses, as ranges of one family each, and how packets reach the nodes.
 
     `ip_mode` is what Services' status says (KEP-1860): VIP, clients of the cluster itself never get to the load
     balancer and outer clients keep their address; Proxy, all go through it, and nodes see its address.
     """
 
-    ranges: tuple[tuple[IPv4Address, IPv4Address], ...]
+    ranges: tuple[Pool, ...]
     ip_mode: str = "VIP"
+
+    def of(self, family: str) -> tuple[Pool, ...]:
+        """The ranges of a family."""
+        return tuple(pool for pool in self.ranges if family_of(pool[0]) == family)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families of which it has addresses."""
+        return tuple(family for family in FAMILIES if self.of(family))
 
     def to_manifest(self) -> dict[str, Any]:
         """As a lab file has it."""

@@ -10,7 +10,7 @@ from netlab.model.family import IPV4
 
 
 class Backend(NamedTuple):
-    """An address and port that answers. `ending` endpoints still serve, but are being deleted."""
+    """An address and port that answers. `ending` endpoints still serve, but are being deleted; `target` is the pod."""
 
     address: str
     port: int
@@ -18,6 +18,7 @@ class Backend(NamedTuple):
     ending: bool = False
     node: str = ""
     zones: frozenset[str] = frozenset()
+    target: str = ""
 
     @property
     def text(self) -> str:
@@ -60,7 +61,8 @@ def backends(slices: Iterable[EndpointSlice], *, port_name: str, protocol: str,
             for endpoint in part.endpoints:
                 if endpoint.addresses:
                     backend = Backend(endpoint.addresses[0], port.port, endpoint.ready,
-                                      endpoint.serving and endpoint.terminating, endpoint.node, endpoint.for_zones)
+                                      endpoint.serving and endpoint.terminating, endpoint.node, endpoint.for_zones,
+                                      endpoint.target)
                     found.setdefault(backend.text, backend)
     return tuple(found[key] for key in sorted(found))
 

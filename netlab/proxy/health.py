@@ -8,6 +8,7 @@ from datetime import datetime
 from json import dumps
 from typing import NamedTuple
 
+from netlab.model.family import IPV4, IPV6, family_of
 from netlab.proxy.snapshot import Proxied
 
 HEALTHZ_PORT, METRICS_PORT = 10256, 10249
@@ -52,16 +53,21 @@ class ProxyState:
 def health_checks(rows: Iterable[Proxied], *, node: str) -> tuple[HealthCheck, ...]:
     """One for each Service with a healthCheckNodePort, with its ready endpoints on the node, by port.
 
-    A pod that serves several ports counts once. Endpoints that are being deleted do not count, although they may
-    still get traffic: that is how a load balancer learns to go elsewhere (KEP-1669).
+    The rows may be of both families: a pod counts once that has endpoints of either one, at any number of ports. Where
+    endpoints do not name their pods, those of the family count that has more of them. Endpoints that are being deleted
+    do not count, although they may still get traffic: that is how a load balancer learns to go elsewhere (KEP-1669).
     """
-    found: dict[tuple[int, str, str], set[str]] = {}
+    found: dict[tuple[int, str, str], dict[str, set[str]]] = {}
     for row in rows:
         portal = row.portal
         if portal.health_check_node_port:
             key = portal.health_check_node_port, portal.namespace, portal.service
-            found.setdefault(key, set()).update(b.address for b in row.backends if b.ready and b.node == node)
-    return tuple(HealthCheck(*key, len(found[key])) for key in sorted(found))
+            groups = found.setdefault(key, {"pods": set(), IPV4: set(), IPV6: set()})
+            for one in row.backends:
+                if one.ready and one.node == node:
+                    groups["pods" if one.target else family_of(one.address)].add(one.target or one.address)
+    return tuple(HealthCheck(*key, len(groups["pods"]) + max(len(groups[IPV4]), len(groups[IPV6])))
+                 for key, groups in sorted(found.items()))
 
 
 def service_page(check: HealthCheck, *, healthy: bool) -> Page:

@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from netlab.model.family import EVERYTHING, IPV4, family_of, host_range, with_port
 from netlab.netfilter.part import Chain
 from netlab.netfilter.rule import (
     DROP,
     RETURN,
+    WHOLE_ADDRESS,
     Comment,
     Dnat,
     Jump,
@@ -55,12 +57,14 @@ class Balanced(NamedTuple):
     affinity_seconds: int = 0
 
 
-def compile_balancer(ports: Iterable[Balanced], *, masquerade: bool) -> Ruleset:
-    """All of the load balancer's rules; with `masquerade` nodes see it instead of its clients."""
+def compile_balancer(ports: Iterable[Balanced], *, masquerade: bool, family: str = IPV4) -> Ruleset:
+    """The load balancer's rules of a family, whose ports alone count; with `masquerade` nodes see it instead of its
+    clients.
+    """
     services: list[Rule] = []
     chains: list[Chain] = []
     firewall: list[Rule] = []
-    for row in sorted(ports):
+    for row in sorted(port for port in ports if family_of(port.address) == family):
         protocol = row.protocol.lower()
         if row.targets:
             found = _balance(row, protocol)
@@ -75,15 +79,16 @@ def compile_balancer(ports: Iterable[Balanced], *, masquerade: bool) -> Ruleset:
     nat = [Chain("PREROUTING", enter), Chain("OUTPUT", enter), Chain("POSTROUTING", leave if masquerade else ()),
            Chain(SERVICES, tuple(services)), *chains]
     guard = [Chain("INPUT", (Rule((Comment("source ranges"),), Jump(FIREWALL)),)), Chain(FIREWALL, tuple(firewall))]
-    return ruleset((table("nat", nat), table("filter", guard)))
+    return ruleset((table("nat", nat, family=family), table("filter", guard, family=family)), family=family)
 
 
 def _any(cidr: str) -> str:
-    return "" if cidr == "0.0.0.0/0" else cidr
+    return "" if cidr in EVERYTHING.values() else cidr
 
 
 def _to(row: Balanced, protocol: str, target: Jump, *, source: str = "") -> Rule:
-    return Rule((Comment(row.name), port_match(protocol, row.port)), target, source, f"{row.address}/32", protocol)
+    return Rule((Comment(row.name), port_match(protocol, row.port)), target, source, host_range(row.address),
+                protocol)
 
 
 def _balance(row: Balanced, protocol: str) -> list[Chain]:
@@ -94,12 +99,13 @@ def _balance(row: Balanced, protocol: str) -> list[Chain]:
     shared: list[Rule] = []
     ends: list[Chain] = []
     left = len(jumps)
+    mask = WHOLE_ADDRESS[family_of(row.address)]
     for target, jump in zip(row.targets, jumps, strict=True):
-        note = Comment(f"{row.name} -> {target.address}:{target.port}")
+        note = Comment(f"{row.name} -> {with_port(*target)}")
         remember: tuple[Match, ...] = ()
         if row.affinity_seconds:
-            sticky.append(Rule((note, Recent("rcheck", jump.chain, row.affinity_seconds, True)), jump))
-            remember = (Recent("set", jump.chain),)
+            sticky.append(Rule((note, Recent("rcheck", jump.chain, row.affinity_seconds, True, mask)), jump))
+            remember = (Recent("set", jump.chain, mask=mask),)
         shared.append(Rule((note, one_of(left)) if left > 1 else (note,), jump))
         left -= 1
         ends.append(Chain(jump.chain, (Rule((Comment(row.name), *remember, Ports(protocol)),

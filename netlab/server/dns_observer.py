@@ -23,6 +23,7 @@ from netlab.server.dns_log import Log as Output
 TYPES = frozenset(("A", "AAAA", "CNAME", "DNSKEY", "DS", "HTTPS", "MX", "NS", "NSEC", "NSEC3", "PTR", "RRSIG", "SOA",
                    "SRV", "SVCB", "TXT", "AXFR", "ANY", "IXFR"))
 VERSION = "1.12.0"  # of the CoreDNS whose behaviour this is
+MAX_UNCOUNTED = 1000  # kinds
 SERVER = ("server", "zone", "view")
 
 
@@ -55,6 +56,7 @@ class Observer:
         self._output = output
         self._lock = threading.Lock()
         self._began = time.time()
+        self._uncounted: dict[Kind, int] = {}  # questions, until somebody wants the numbers
         self._summed: dict[tuple[int, int], list[float]] = {}  # by rule of `errors`: when to say it, how many
         of = Family
         self.build = of("coredns_build_info", "A metric with a constant '1' value labeled by version, revision, and "
@@ -114,7 +116,7 @@ class Observer:
             self.version.set("sha512", digest, to=1)
             for server in configuration.servers:
                 for plugin in server.plugins:
-                    self.plugins.set(f"dns://:{server.port}", str(server.zone), "", plugin.name, to=1)
+                    self.plugins.set(*server.labels, "", plugin.name, to=1)
 
     def count(self, family: Family, *labels: str) -> None:
         """Counts one more."""
@@ -130,12 +132,15 @@ class Observer:
              tcp: bool, seconds: float) -> Kind:
         """A question was answered: counts it, and writes the lines that the server wants."""
         transport = "tcp" if tcp else "udp"
-        kind = Kind(f"dns://:{server.port}" if server else "dropped", str(server.zone) if server else "dropped",
-                    transport, "2" if ":" in client.address else "1", _type(query), result.rcode, result.by,
+        labels = server.labels if server else ("dropped", "dropped")
+        kind = Kind(*labels, transport, "2" if ":" in client.address else "1", _type(query), result.rcode, result.by,
                     bool(query.edns and query.edns.flags & DO), size, len(wire))
         if server and server.get(Prometheus):
             with self._lock:
-                self._count(kind, seconds, 1)
+                self._uncounted[kind] = self._uncounted.get(kind, 0) + 1
+                self.durations.observe(seconds, *labels, "")
+                if len(self._uncounted) > MAX_UNCOUNTED:
+                    self._count_all()
         if server and query.question and (log := server.get(Log)):
             line = log.line(query.question.name, Exchange(
                 client.address, client.port, query.id, str(query.question.name).lower(), query.question.type, "IN",
@@ -170,11 +175,15 @@ class Observer:
         timer.daemon = True
         timer.start()
 
-    def _count(self, kind: Kind, seconds: float, times: int) -> None:
+    def _count_all(self) -> None:
+        for kind, times in self._uncounted.items():
+            self._count(kind, times)
+        self._uncounted.clear()
+
+    def _count(self, kind: Kind, times: int) -> None:
         where = (kind.server, kind.zone, "")
         self.requests.add(*where, kind.transport, kind.family, kind.type, by=times)
         self.responses.add(*where, kind.rcode, kind.plugin, by=times)
-        self.durations.observe(seconds, *where, times=times)
         self.sizes.observe(kind.size, *where, kind.transport, times=times)
         self.response_sizes.observe(kind.response_size, *where, kind.transport, times=times)
         if kind.dnssec_ok:
@@ -182,16 +191,18 @@ class Observer:
 
     def page(self, configuration: Configuration, kept: Iterable[tuple[object, int, float]]) -> str:
         """The metrics. `kept` are the answers from bytes since the last time: (kind, how many, seconds of each)."""
-        caches = {(f"dns://:{server.port}", str(server.zone)): server.get(Cache) for server in configuration.servers}
+        caches = {server.labels: server.get(Cache) for server in configuration.servers}
         with self._lock:
+            self._count_all()
             for kind, times, seconds in kept:
                 if isinstance(kind, Kind):
-                    self._count(kind, seconds, times)
+                    self._count(kind, times)
+                    self.durations.observe(seconds, kind.server, kind.zone, "", times=times)
                     if cache := caches.get((kind.server, kind.zone)):
                         cache.misses[0] += times  # bytes are only kept of what this cache may not keep
             for server in configuration.servers:
                 if cache := server.get(Cache):
-                    self._cache(f"dns://:{server.port}", cache)
+                    self._cache(server.labels[0], cache)
             usage = resource.getrusage(resource.RUSAGE_SELF)
             self.cpu.set(to=usage.ru_utime + usage.ru_stime)
             self.memory.set(to=_resident())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
 from netlab.dns.answer import Answer
 from netlab.dns.cache import Entry, WireCache
@@ -63,8 +63,7 @@ class Knowledge:
             self.responders = tuple(each for each in self.responders if each is not responder)
 
 
-@dataclass
-class _Exchange:
+class _Exchange(NamedTuple):
     """A question on its way."""
 
     query: Query
@@ -93,7 +92,7 @@ class Responder:
         self._observer = observer
         self._do = do
         self._changing = threading.Lock()  # of view and cache together; held for microseconds
-        self._view, self._configuration = known.view, known.configuration
+        self._present = known.view, known.configuration  # replaced as one
         self._turn = count()
         self._kept = self.cache.kept
         known.add(self)
@@ -101,8 +100,8 @@ class Responder:
     def changed(self, *, everything: bool = False) -> None:
         """View or configuration is another: responses that this can make wrong are forgotten."""
         with self._changing:
-            self._view, self._configuration = self._known.view, self._known.configuration
-            self.cache.forget(None if everything else self._view.touched)
+            self._present = self._known.view, self._known.configuration
+            self.cache.forget(None if everything else self._known.view.touched)
 
     def hits(self) -> list[tuple[object, int, float]]:
         """(kind, how many, seconds of each) of the questions that kept responses answered since the last call."""
@@ -115,28 +114,30 @@ class Responder:
         if entry is None:
             return None
         entry.hits += 1
-        return data[:2] + (entry.wire or entry.current(self._view.serial))
+        return data[:2] + (entry.wire or entry.current(self._present[0].serial))
 
     def udp(self, data: bytes, client: Client = NOBODY, send: Send = lambda wire: None) -> bytes | None:
         """The response to a datagram."""
-        return self.kept(data) or self._not_kept(data, client, send)
+        return self.kept(data) or self.missed(data, client, send)
 
     def tcp(self, data: bytes, client: Client = NOBODY, send: Send = lambda wire: None) -> bytes | None:
         """The whole response."""
         return self._made(data, client, send, tcp=True)
 
-    def _not_kept(self, data: bytes, client: Client, send: Send) -> bytes | None:
-        """The response to a datagram whose like was seen at most once, or only with its name in another case."""
+    def missed(self, data: bytes, client: Client, send: Send) -> bytes | None:
+        """The response to a datagram that `kept` has none for, perhaps because its name is in another case."""
         began = time.perf_counter()
         end = data.find(b"\0", HEADER.size)
         name = data[HEADER.size:end]
-        key = data[2:HEADER.size] + name.lower() + data[end:]
-        with self._changing:
-            entry = self.cache.get(key)
-        if entry is None or (not entry.caseless and key != data[2:]):
+        lower = name.lower()
+        if lower == name:
+            return self._made(data, client, send, key=data[2:])
+        key = data[2:HEADER.size] + lower + data[end:]
+        entry = self._kept.get(key)
+        if entry is None or not entry.caseless:
             return self._made(data, client, send, key=key)
         entry.hits += 1
-        wire = entry.wire or entry.current(self._view.serial)
+        wire = entry.wire or entry.current(self._present[0].serial)
         self.hit_seconds = time.perf_counter() - began
         return data[:2] + wire[:10] + name + wire[end - 2:]
 
@@ -146,8 +147,7 @@ class Responder:
             query = parse(data)
             if query is None:
                 return None
-            with self._changing:
-                view, configuration = self._view, self._configuration
+            view, configuration = self._present
             refused = query.refusal or query.question is None
             server = configuration.server(self._port, query.question.name) if query.question else None
             exchange = _Exchange(query, data, server, view, configuration, client, key, tcp, began)
@@ -195,7 +195,8 @@ class Responder:
         kind = self._observer.done(exchange.server, exchange.query, result, wire, client=exchange.client,
                                    size=len(exchange.data), tcp=exchange.tcp,
                                    seconds=time.perf_counter() - exchange.began)
-        if exchange.key and made.keep and (made.caseless or exchange.key == exchange.data[2:]):
+        if exchange.key and made.keep and (made.caseless or exchange.key == exchange.data[2:]) \
+                and self.cache.wanted(exchange.key):
             self._keep(exchange, made, kind)
         return wire
 
@@ -205,7 +206,8 @@ class Responder:
             return  # each question is to have its line
         entry = Entry(made.packed, made.tags, caseless=made.caseless, kind=kind)
         with self._changing:
-            if self._view is exchange.view and self._configuration is exchange.configuration:
+            view, configuration = self._present
+            if view is exchange.view and configuration is exchange.configuration:
                 self.cache.put(exchange.key, entry)  # otherwise it may be wrong already
 
     def _broken(self, data: bytes, error: Exception) -> bytes:

@@ -40,7 +40,7 @@ class UdpServer:
         self._socket.close()
 
     def _run(self, responder: Responder) -> None:
-        receive, send, kept, respond = self._socket.recvfrom, self._socket.sendto, responder.kept, responder.udp
+        receive, send, kept, respond = self._socket.recvfrom, self._socket.sendto, responder.kept, responder.missed
         while True:
             try:
                 data, peer = receive(MAX_REQUEST)

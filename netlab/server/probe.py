@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from netlab.kernel import sockets
+from netlab.model.family import with_port
 
 LIMIT = 1.0  # seconds
 
@@ -17,10 +18,10 @@ def probe_from(netns: str) -> Callable[[str, int], Awaitable[bool | None]]:
     async def ask(address: str, port: int) -> bool | None:
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(LIMIT):
-                with sockets.tcp(netns) as made:
+                with sockets.tcp(netns, sockets.family_of(address)) as made:
                     loop = asyncio.get_running_loop()
                     await loop.sock_connect(made, (address, port))
-                    await loop.sock_sendall(made, f"GET /healthz HTTP/1.1\r\nHost: {address}:{port}\r\n"
+                    await loop.sock_sendall(made, f"GET /healthz HTTP/1.1\r\nHost: {with_port(address, port)}\r\n"
                                                   "User-Agent: netlab-load-balancer\r\nConnection: close\r\n\r\n"
                                             .encode())
                     head = b""

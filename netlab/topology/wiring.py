@@ -38,11 +38,16 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Address:
-    """An address on a link of this netns, usable at once. `prefix_route` is the kernel's route to its network."""
+    """An address on a link of this netns, usable at once. `prefix_route` is the kernel's route to its network.
+
+    Without `source` connections that begin here leave from another address if there is one: an IPv6 one is made
+    deprecated (RFC 6724, rule 3).
+    """
 
     link: str
     address: IPv4Interface | IPv6Interface
     prefix_route: bool = True
+    source: bool = True
 
 
 @dataclass(frozen=True)

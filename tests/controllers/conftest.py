@@ -7,17 +7,19 @@ from netlab.api.registry import Registry
 from netlab.controllers.runtime import Manager
 from netlab.model import meta
 from netlab.model.errors import ApiError
+from netlab.model.family import IPV6
 from netlab.model.lab_spec import LabSpec
+from netlab.model.ranges import DEFAULTS
 from netlab.store import Store
 
 
 class Cluster:
     """An API without a kernel: the test plays the kubelet."""
 
-    def __init__(self):
+    def __init__(self, spec=LabSpec()):  # noqa: B008 -- it is frozen
         self.time = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
         self.store = Store()
-        self.registry = Registry(self.store, LabSpec(), clock=lambda: self.time)
+        self.registry = Registry(self.store, spec, clock=lambda: self.time)
         self.ips = 0
         for name in ("default", "kube-system"):
             if self.registry.find("namespaces", name) is None:
@@ -109,3 +111,9 @@ class Cluster:
 @pytest.fixture
 def cluster():
     return Cluster()
+
+
+@pytest.fixture
+def dual_cluster():
+    """One whose Services may be of both families."""
+    return Cluster(LabSpec(secondary=DEFAULTS[IPV6]))

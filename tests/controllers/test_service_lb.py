@@ -1,7 +1,7 @@
 """LoadBalancer Services with the lab's load balancer, played by a host that remembers what it was told."""
 
 import asyncio
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 import pytest
 
@@ -9,11 +9,14 @@ from netlab.controllers.lb_health import HealthChecks
 from netlab.controllers.lb_targets import EXCLUDE
 from netlab.controllers.service_lb import CLASS, FINALIZER, ServiceLoadBalancers
 from netlab.model import meta
+from netlab.model.family import family_of
 from netlab.model.lab_spec import Balancing
 from netlab.netfilter import render
 
 FIRST, SECOND = "172.18.255.200", "172.18.255.201"
-POOL = ((IPv4Address(FIRST), IPv4Address(SECOND)),)
+POOL = ((ip_address(FIRST), ip_address(SECOND)),)
+SIX = "fd00:18::ffc8"
+BOTH = (*POOL, (ip_address(SIX), ip_address(SIX)))
 ENSURED = [("EnsuringLoadBalancer", "Ensuring load balancer"), ("EnsuredLoadBalancer", "Ensured load balancer")]
 DELETED = [("DeletingLoadBalancer", "Deleting load balancer"), ("DeletedLoadBalancer", "Deleted load balancer")]
 FULL = ("SyncLoadBalancerFailed", "Error syncing load balancer: failed to ensure load balancer: no address left in the "
@@ -24,11 +27,16 @@ class Host:
     def __init__(self):
         self.rules, self.addresses, self.calls = "", frozenset(), 0
 
-    def keep(self, ruleset, addresses):
-        self.rules, self.addresses, self.calls = render(ruleset), addresses, self.calls + 1
+    def keep(self, rulesets, addresses):
+        self.rules, self.addresses, self.calls = "".join(map(render, rulesets)), addresses, self.calls + 1
 
     def targets(self):
         return sorted(line.rpartition(" ")[2] for line in self.rules.splitlines() if "-j DNAT" in line)
+
+
+@pytest.fixture
+def cluster(dual_cluster):
+    return dual_cluster
 
 
 @pytest.fixture
@@ -39,15 +47,16 @@ def play(cluster):
         labels = {EXCLUDE: ""} if name == "three" else {}
         node = cluster.node(name, labels=labels)
         cluster.registry.update("nodes", node | {"status": {"addresses": [
-            {"type": "InternalIP", "address": f"172.18.0.{number + 2}"}]}}, subresource="status")
+            {"type": "InternalIP", "address": f"172.18.0.{number + 2}"},
+            {"type": "InternalIP", "address": f"fd00:18::{number + 2}"}]}}, subresource="status")
 
     async def probe(address, port):
         asked.append((address, port))
-        return not (address == "172.18.0.3" and port == 32000)
+        return not (address in ("172.18.0.3", "fd00:18::3") and port == 32000)
 
-    def run(story, mode="VIP"):
+    def run(story, mode="VIP", pool=POOL):
         return cluster.run(lambda manager: story(manager, host), lambda registry: ServiceLoadBalancers(
-            registry, balancing=Balancing(POOL, mode), host=host, probe=probe))
+            registry, balancing=Balancing(pool, mode), host=host, probe=probe))
 
     cluster.asked = asked
     return run
@@ -56,6 +65,12 @@ def play(cluster):
 def balancer(cluster, name="web", **spec):
     port = {"port": 80, "protocol": "TCP", "targetPort": 80, "nodePort": 30080}
     return cluster.service(name, type="LoadBalancer", **({"ports": [port]} | spec))
+
+
+def of(*families):
+    """The fields of a Service with those families."""
+    return {"ipFamilies": list(families), "ipFamilyPolicy": "RequireDualStack" if families[1:] else "SingleStack",
+            "clusterIP": None, "clusterIPs": None}
 
 
 def ingress(cluster, name="web"):
@@ -80,13 +95,89 @@ def test_a_service_gets_an_address_a_finalizer_and_events(cluster, play):
     play(story)
 
 
-def test_with_a_local_policy_only_nodes_with_endpoints_are_used(cluster, play):
+@pytest.mark.parametrize(("families", "given"), [
+    (["IPv4", "IPv6"], [FIRST, SIX]), (["IPv6", "IPv4"], [SIX, FIRST]), (["IPv6"], [SIX])])
+def test_a_service_gets_an_address_of_each_family_in_their_order(cluster, play, families, given):
     async def story(manager, host):
-        balancer(cluster, externalTrafficPolicy="Local", healthCheckNodePort=32000)
+        balancer(cluster, **of(*families))
         await manager.settled()
-        assert host.targets() == ["172.18.0.2:30080"]
+        assert ingress(cluster) == [{"ip": ip, "ipMode": "VIP"} for ip in given]
+        assert cluster.events() == ENSURED
+        assert host.addresses == set(given)
+        ends = {"IPv4": ["172.18.0.2:30080", "172.18.0.3:30080"], "IPv6": ["[fd00:18::2]:30080", "[fd00:18::3]:30080"]}
+        assert host.targets() == [end for family in sorted(families) for end in ends[family]]
+        assert {family_of(address) for address, _ in cluster.asked} == set(families)
+
+    play(story, pool=BOTH)
+
+
+def test_a_family_more_and_a_family_less_change_only_its_address(cluster, play):
+    async def story(manager, host):
+        balancer(cluster)
+        await manager.settled()
+        cluster.change("services", "web", ipFamilyPolicy="RequireDualStack")
+        await manager.settled()
+        assert host.addresses == {FIRST, SIX}
+        assert [entry["ip"] for entry in ingress(cluster)] == [FIRST, SIX]
+        service = cluster.registry.get("services", "web", "default")
+        spec = service["spec"] | {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"],
+                                  "clusterIPs": service["spec"]["clusterIPs"][:1]}
+        cluster.registry.update("services", service | {"spec": spec})
+        await manager.settled()
+        assert host.addresses == {FIRST}
+        assert [entry["ip"] for entry in ingress(cluster)] == [FIRST]
+        assert cluster.events() == ENSURED
+
+    play(story, pool=BOTH)
+
+
+@pytest.mark.parametrize(("policy", "given", "event"), [
+    ("PreferDualStack", [FIRST], ENSURED[1]),
+    ("RequireDualStack", [], ("SyncLoadBalancerFailed", "Error syncing load balancer: failed to ensure load balancer: "
+                              "the pool 172.18.255.200-172.18.255.201 has no IPv6 addresses"))])
+def test_a_pool_of_one_family_serves_those_who_only_prefer_both(cluster, play, policy, given, event):
+    async def story(manager, host):
+        balancer(cluster, **of("IPv4", "IPv6") | {"ipFamilyPolicy": policy})
+        await manager.settled()
+        assert [entry["ip"] for entry in ingress(cluster) or ()] == given
+        assert cluster.events()[-1] == event
 
     play(story)
+
+
+@pytest.mark.parametrize(("families", "wanted", "given", "event"), [
+    (["IPv6", "IPv4"], SECOND, [SIX, SECOND], ENSURED[1]),
+    (["IPv6"], SECOND, [], ("SyncLoadBalancerFailed", "Error syncing load balancer: failed to ensure load balancer: "
+                            f"requested address {SECOND} is IPv4, and the service has IPv6 only")),
+])
+def test_an_address_asked_for_is_of_its_own_family(cluster, play, families, wanted, given, event):
+    async def story(manager, host):
+        balancer(cluster, loadBalancerIP=wanted, **of(*families))
+        await manager.settled()
+        assert [entry["ip"] for entry in ingress(cluster) or ()] == given
+        assert cluster.events()[-1] == event
+
+    play(story, pool=BOTH)
+
+
+def test_source_ranges_count_for_their_family(cluster, play):
+    async def story(manager, host):
+        balancer(cluster, loadBalancerSourceRanges=["10.9.0.0/16", "fd00:9::/32"], **of("IPv4", "IPv6"))
+        await manager.settled()
+        into = [line.split() for line in host.rules.splitlines() if line.startswith("-A LB-SERVICES")]
+        assert [(words[3], words[5]) for words in into] == [
+            ("10.9.0.0/16", f"{FIRST}/32"), ("fd00:9::/32", f"{SIX}/128")]
+
+    play(story, pool=BOTH)
+
+
+def test_with_a_local_policy_only_nodes_with_endpoints_are_used(cluster, play):
+    async def story(manager, host):
+        balancer(cluster, externalTrafficPolicy="Local", healthCheckNodePort=32000, **of("IPv4", "IPv6"))
+        await manager.settled()
+        assert host.targets() == ["172.18.0.2:30080", "[fd00:18::2]:30080"]
+
+    play(story, pool=BOTH)
 
 
 def test_a_full_pool_is_an_event_and_the_next_free_address_ends_the_waiting(cluster, play):

@@ -1,6 +1,5 @@
 """Short ways to write the objects that a case needs, and views of them."""
 
-from dataclasses import replace
 
 from netlab.dns.answer import Answer, answer
 from netlab.dns.chain import link
@@ -75,7 +74,7 @@ def reply(data, view, zones=ZONES, *, tcp=False):
     result = Answer(query.refusal, authoritative=False)
     if query.question and not query.refusal:
         result = answer(query.question, view, zones) or Answer("SERVFAIL", authoritative=False)
-    return response(query, replace(result, shuffled=True), tcp=tcp)
+    return response(query, result._replace(shuffled=True), tcp=tcp)
 
 
 def zones_only(zones=ZONES):

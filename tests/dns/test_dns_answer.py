@@ -85,9 +85,8 @@ POSITIVE = [
     ("96.10.in-addr.arpa SOA", (), [SOA.replace("cluster.local", "96.10.in-addr.arpa")]),
     ("244.10.in-addr.arpa NS", DNS, ["244.10.in-addr.arpa. 30 IN NS kube-dns.kube-system.svc.244.10.in-addr.arpa.",
                                      "+ kube-dns.kube-system.svc.244.10.in-addr.arpa. 30 IN A 10.96.0.10"]),
-    # an ExternalName is not asked for its ports
-    ("_any._thing.out.default.svc.cluster.local A", OUTSIDE,
-     [f"_any._thing.out.default.{Z} 30 IN CNAME www.example.com."]),
+    ("ns.dns.cluster.local SRV", DNS, ["ns.dns.cluster.local. 30 IN SRV 0 100 0 ns.dns.cluster.local.",
+                                       "+ ns.dns.cluster.local. 30 IN A 10.96.0.10"]),
     ("out.default.svc.cluster.local AAAA", OUTSIDE, [f"out.default.{Z} 30 IN CNAME www.example.com."]),
     # several endpoints of one hostname; ports of both protocols; a port's name in both; a slice per port set
     ("h.same.default.svc.cluster.local A", (service("same", "None"), endpoints("same", "h=10.244.1.5", "h=10.244.1.6")),
@@ -152,8 +151,8 @@ def test_a_question_gets_these_records(question, objects, records):
     ("l1.default.svc.cluster.local A", LONG),  # eleven links
     ("gone.default.svc.cluster.local A", (external("gone", f"nobody.default.{Z}"),)),
     ("self.default.svc.cluster.local A", (external("self", f"self.default.{Z}"),)),
-    ("ns.dns.cluster.local AAAA", DNS), ("ns.dns.cluster.local SRV", DNS), ("ns.dns.cluster.local MX", DNS),
-    ("_http._tcp.out.default.svc.cluster.local SRV", OUTSIDE), ("out.default.svc.cluster.local TXT", OUTSIDE),
+    ("ns.dns.cluster.local AAAA", DNS), ("ns.dns.cluster.local MX", DNS),
+    ("out.default.svc.cluster.local TXT", OUTSIDE),
     ("_http._tcp.web.default.svc.cluster.local AAAA", WEB), ("_http._tcp.web.default.svc.cluster.local TXT", WEB),
     ("10-244-1-5.web.default.svc.cluster.local CNAME", WEB), ("db-0.db.default.svc.cluster.local TYPE65280", DB),
     ("six.default.svc.cluster.local A", (service("six", "None"), endpoints("six", "fd00::1"))),
@@ -184,6 +183,8 @@ def test_a_name_without_such_records_is_nodata_with_the_soa(question, objects):
     ("*.default.svc.cluster.local A", WEB), ("any.web.default.svc.cluster.local A", WEB),
     ("ip.default.svc.cluster.local A", (external("ip", "192.0.2.1"),)),
     ("x.out.default.svc.cluster.local A", OUTSIDE), ("a.b.c.out.default.svc.cluster.local A", OUTSIDE),
+    # an alias has no ports either
+    *((f"_http._tcp.out.default.svc.cluster.local {kind}", OUTSIDE) for kind in ("A", "SRV", "CNAME", "TXT")),
     # for TXT, only names with records of another type are names
     ("cluster.local TXT", WEB), ("default.svc.cluster.local TXT", WEB), ("svc.cluster.local TXT", WEB),
     ("ns.dns.cluster.local TXT", DNS), ("dns-version.cluster.local A", ()), ("dns.cluster.local A", DNS),
@@ -255,6 +256,11 @@ def test_before_everything_was_listed_an_unknown_name_is_servfail():
     assert ask("web.default.svc.cluster.local A", unsynced).rcode == "SERVFAIL"
     assert str(ask("web.default.svc.cluster.local A", unsynced).authority[0].data[2]) == str(SERIAL)
     assert ask("cluster.local SOA", unsynced).rcode == "NOERROR"
+
+
+def test_without_endpoints_the_server_names_itself():
+    assert [str(record.data[0]) for record in ask("cluster.local NS", view_of(*DNS), replace(ZONES, endpoints=False)
+                                                  ).answer] == ["ns.dns.cluster.local."]
 
 
 def test_domain_and_ranges_are_parameters():

@@ -21,7 +21,7 @@ DOMAIN = Name.of("cluster.local")
 
 @pytest.mark.parametrize(("text", "expected"), [
     ("", Apex()), ("svc", Apex()), ("POD", Apex()),
-    ("default.svc", NamespaceName("default")), ("default.pod", NamespaceName("default")),
+    ("default.svc", NamespaceName("default", "svc")), ("default.pod", NamespaceName("default", "pod")),
     ("Web.Default.svc", ServiceName("default", "web")),
     ("db-0.db.default.svc", ServiceName("default", "db", endpoint="db-0")),
     ("_http._TCP.web.default.svc", ServiceName("default", "web", port="http", protocol="tcp")),

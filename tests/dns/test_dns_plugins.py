@@ -99,6 +99,8 @@ def test_stale_answers_serve_when_nothing_better_is_to_be_had():
     (["pods insecure"], "10-9-9-9.default.pod.cluster.local. A", "10.9.9.9"),
     (["pods disabled"], "10-9-9-9.default.pod.cluster.local. A", "NXDOMAIN"),
     ([], "10-9-9-9.default.pod.cluster.local. A", "NXDOMAIN"),
+    (["pods disabled"], "default.pod.cluster.local. A", "NXDOMAIN"),
+    (["pods disabled"], "pod.cluster.local. A", "NOERROR"),
     (["pods verified"], "10-9-9-9.default.pod.cluster.local. A", "NXDOMAIN"),
     (["pods verified"], "10-244-1-5.default.pod.cluster.local. A", "10.244.1.5"),
     (["pods verified"], "10-244-1-5.shop.pod.cluster.local. A", "NXDOMAIN"),
@@ -111,6 +113,7 @@ def test_stale_answers_serve_when_nothing_better_is_to_be_had():
     ([], f"db.default.{Z} A", "10.244.1.5"),
     (["endpoint_pod_names"], f"db-x7.db.default.{Z} A", "10.244.1.5"),
     (["endpoint_pod_names"], f"10-244-1-5.db.default.{Z} A", "NXDOMAIN"),
+    (["endpoint_pod_names"], f"10-244-1-6.db.default.{Z} A", "10.244.1.6"),  # its pod's name is too long for a label
     (["ignore empty_service"], f"idle.default.{Z} A", "NXDOMAIN"),
     (["ignore empty_service"], f"web.default.{Z} A", "10.96.0.5"),
     ([], f"idle.default.{Z} A", "10.96.0.6"),
@@ -120,8 +123,9 @@ def test_stale_answers_serve_when_nothing_better_is_to_be_had():
     ([], "1.2.0.192.in-addr.arpa. PTR", "asked"),
 ])
 def test_options_of_kubernetes(options, question, expected):
-    db = endpoints("db", "10.244.1.5")
-    db[1]["endpoints"][0]["targetRef"] = {"kind": "Pod", "name": "db-x7"}
+    db = endpoints("db", "10.244.1.5", "10.244.1.6")
+    for endpoint, pod in zip(db[1]["endpoints"], ("db-x7", 64 * "x"), strict=True):
+        endpoint["targetRef"] = {"kind": "Pod", "name": pod}
     ask = Asker(made(kubernetes(*options)), *WEB, namespace("shop"), service("cart", "10.96.0.8", in_="shop"),
                 service("idle", "10.96.0.6"), service("db", "None"), db,
                 upstream=lambda effect: Answer("NXDOMAIN", error="asked"))
@@ -173,13 +177,24 @@ def test_hosts_from_the_corefile_and_from_the_file():
     assert shown(ask("ten.example. AAAA")) == ["ten.example. 3600 IN AAAA 2001:db8::1"]
     assert shown(ask("file.example. A")) == ["file.example. 3600 IN A 192.0.2.20"]
     assert shown(ask("20.2.0.192.in-addr.arpa. PTR")) == ["20.2.0.192.in-addr.arpa. 3600 IN PTR file.example."]
-    assert (ask("file.example. AAAA").rcode, ask("nix.example. A").rcode) == ("NOERROR", "NXDOMAIN")
+    # an address of the other family in disguise
+    ask = Asker(made(block("hosts {", "::ffff:192.0.2.10 six.example", "}")))
+    assert shown(ask("six.example. A")) == ["six.example. 3600 IN A 192.0.2.10"]
 
 
-def test_hosts_leave_unknown_names_to_the_next_with_fallthrough():
-    ask = Asker(made(block(*HOSTS, "fallthrough", "}", "forward . 192.0.2.1")), upstream=world)
-    assert shown(ask("www.example.com. A")) == ["www.example.com. 300 IN A 192.0.2.80"]
-    assert ask.asked == ["www.example.com. A"]
+@pytest.mark.parametrize(("question", "without", "fallthrough"), [
+    ("ten.example. TXT", "NOERROR", "NOERROR"),  # the name is known
+    ("nix.example. A", "SERVFAIL", "next"), ("nix.example. MX", "SERVFAIL", "next"),
+    ("99.2.0.192.in-addr.arpa. PTR", "next", "next"),
+    ("10.2.0.192.in-addr.arpa. PTR", "NOERROR", "NOERROR"),
+])
+@pytest.mark.parametrize("zone", [".", "example"])
+def test_what_hosts_does_not_know(question, without, fallthrough, zone):
+    for option, expected in (("", without), ("fallthrough", fallthrough)):
+        hosts = (f"hosts /etc/hosts {zone} {{", *HOSTS[1:], option, "}")
+        ask = Asker(made(block(*hosts, "forward . 192.0.2.1")), upstream=lambda effect: Answer(error="next"))
+        got = ask(question)
+        assert ((got.error or got.rcode), got.answer == ()) == (expected, not question.startswith("10."))
 
 
 @pytest.mark.parametrize(("rule", "question", "expected"), [

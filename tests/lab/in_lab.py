@@ -11,9 +11,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from netlab.cli.main import main
-from netlab.kernel import netns
+from netlab.kernel import netns, sockets
 from netlab.lab.lab import Lab
 from netlab.model.errors import ApiError
+from netlab.model.family import family_of
 from netlab.model.lab_settings import parse
 from netlab.topology import names
 from tests.lab.traffic import Load, echo
@@ -145,16 +146,19 @@ class InLab:
         kind, _, name = who.partition(" ")
         return names.pod_netns(self.name, "default", name) if kind == "pod" else f"{self.name}.{name or kind}"
 
-    def address(self, who):
+    def address(self, who, family=""):
+        """Its address of the family, or of the lab's first one."""
         kind, _, name = who.partition(" ")
         if kind == "pod":
-            return self.object("pods", name)["status"]["podIP"]
-        return str(self.spec.node_ip(name) if kind == "node" else self.spec.client_ip)
+            found = [one["ip"] for one in self.object("pods", name)["status"]["podIPs"]]
+        else:
+            found = [str(one) for one in (self.spec.node_ips(name) if kind == "node" else self.spec.client_ips)]
+        return next(one for one in found if not family or family_of(one) == family)
 
     def connect(self, who, address, port, protocol="TCP", *, limit=DROP_LIMIT):
         """An Answer of the built-in echo server, or what happened instead."""
         kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
-        client = netns.visit(self.netns(who), lambda: socket.socket(socket.AF_INET, kind))
+        client = netns.visit(self.netns(who), lambda: socket.socket(sockets.family_of(address), kind))
         with client:
             client.settimeout(limit)
             try:

@@ -5,9 +5,10 @@ import json
 import socket
 import threading
 import time
+from functools import partial
 from typing import NamedTuple
 
-from netlab.kernel import netns
+from netlab.kernel import netns, sockets
 
 
 class Answer(NamedTuple):
@@ -24,7 +25,7 @@ def echo(client):
         with contextlib.suppress(PermissionError):  # refused by the node's own rules: recv tells how
             client.send(b"?")
         words = dict(word.split("=", 1) for word in client.recv(2000).decode().splitlines()[0].split())
-        return Answer(words["pod"], words["local"], words["client"].rpartition(":")[0])
+        return Answer(words["pod"], words["local"], words["client"].rpartition(":")[0].strip("[]"))
     client.sendall(b"GET /?format=json HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
     data = b"".join(iter(lambda: client.recv(65536), b""))
     if not data.startswith(b"HTTP/1.1 200"):
@@ -61,7 +62,7 @@ class Load:
     def _work(self):
         while not self._stop.wait(self.PAUSE):
             start = time.monotonic()
-            client = netns.visit(self._netns, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            client = netns.visit(self._netns, partial(socket.socket, sockets.family_of(self._target[0])))
             with client:
                 client.settimeout(3)
                 try:

@@ -43,6 +43,42 @@ def test_addresses_are_ranges_single_ones_and_cidrs(written, read):
     assert pool(addresses=[written], ipMode="Proxy") == ([read], "Proxy")
 
 
+@pytest.mark.parametrize(("families", "pools"), [
+    (["IPv6"], ["fc00:f853:ccd:e793:ffff:ffff:ffff:ffcd-fc00:f853:ccd:e793:ffff:ffff:ffff:fffe"]),
+    (["IPv4", "IPv6"], ["172.18.255.205-172.18.255.254",
+                        "fc00:f853:ccd:e793:ffff:ffff:ffff:ffcd-fc00:f853:ccd:e793:ffff:ffff:ffff:fffe"]),
+])
+def test_without_addresses_it_has_the_last_ones_of_each_family(families, pools):
+    value = parse({"ipFamilies": families, "loadBalancer": {}}, name="lab").load_balancer
+    assert [f"{first}-{last}" for first, last in value.ranges] == pools
+    assert value.families == tuple(families)
+
+
+def test_addresses_of_both_families_may_be_mixed():
+    given = {"ipFamilies": ["IPv6", "IPv4"], "nodeCIDR": "fd00:18::/64,172.18.0.0/16", "loadBalancer": {
+        "addresses": ["fd00:18::a0-fd00:18::af", "172.18.9.0/30", "fd00:18::b:0/112", "fd00:18::c"]}}
+    value = parse(given, name="lab")
+    assert value.load_balancer.to_manifest()["addresses"] == [
+        "fd00:18::a0-fd00:18::af", "172.18.9.0-172.18.9.3", "fd00:18::b:0-fd00:18::b:ffff", "fd00:18::c-fd00:18::c"]
+    assert parse(json.loads(json.dumps(value.to_manifest())), name="lab") == value
+
+
+@pytest.mark.parametrize(("families", "addresses", "message"), [
+    (["IPv4"], ["fd00:18::a0"], '"fd00:18::a0": is IPv6, and ipFamilies has IPv4 only'),
+    (["IPv6"], ["172.18.9.9"], '"172.18.9.9": is IPv4, and ipFamilies has IPv6 only'),
+    (["IPv6"], ["fd00:99::1"], '"fd00:99::1": must lie in nodeCIDR fd00:18::/64, where clients find it'),
+    (["IPv6"], ["fd00:18::2"], '"fd00:18::2": fd00:18::2 is taken by the network itself, a node, the client or the '
+                               "load balancer"),
+    (["IPv6"], ["fd00:18::-172.18.9.9"], '"fd00:18::-172.18.9.9": must be an address, a range such as '
+                                         "172.18.255.200-172.18.255.250, or a CIDR"),
+])
+def test_a_pool_has_the_labs_families_only(families, addresses, message):
+    spec = {"ipFamilies": families, "loadBalancer": {"addresses": addresses}}
+    if "IPv6" in families:
+        spec["nodeCIDR"] = "fd00:18::/64"
+    assert mistakes(spec) == [f"spec.loadBalancer.addresses[0]: Invalid value: {message}"]
+
+
 @pytest.mark.parametrize(("settings", "message"), [
     (True, "spec.loadBalancer: Invalid value: true: must be an object, such as "
            "{addresses: [172.18.255.200-172.18.255.250]}"),

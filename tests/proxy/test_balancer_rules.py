@@ -8,11 +8,23 @@ from netlab.proxy.load_balancer import Balanced, Target, compile_balancer
 NODES = (Target("172.18.0.3", 30080), Target("172.18.0.4", 30080))
 VIP, CLIENT = "172.18.255.200", "172.18.0.5"
 WEB = Balanced("default/web", VIP, 80, "TCP", NODES)
+VIP6, CLIENT6 = "fd00:18::ffc8", "fd00:18::5"
+WEB6 = Balanced("default/web", VIP6, 80, "TCP", (Target("fd00:18::3", 30080), Target("fd00:18::4", 30080)))
 
 
 def walk(*rows, source=CLIENT, address=VIP, port=80, protocol="tcp", masquerade=False):
     packet = Packet(source, address, port, protocol, "eth0")
     return trace(compile_balancer(rows, masquerade=masquerade), packet, addresses=(VIP, "172.18.0.6"))
+
+
+@pytest.mark.parametrize("masquerade", [False, True])
+def test_a_connection_of_ipv6_goes_to_a_node_at_its_address_of_ipv6(masquerade):
+    rules = compile_balancer([WEB, WEB6], masquerade=masquerade, family="IPv6")
+    found = trace(rules, Packet(CLIENT6, VIP6, 80, "tcp", "eth0"), addresses=(VIP6,))
+    assert found.destinations == pytest.approx({"[fd00:18::3]:30080": 0.5, "[fd00:18::4]:30080": 0.5})
+    assert found.masqueraded == masquerade
+    assert VIP not in render(rules)
+    assert VIP6 not in render(compile_balancer([WEB, WEB6], masquerade=masquerade))
 
 
 @pytest.mark.parametrize("masquerade", [False, True])
@@ -57,6 +69,11 @@ def test_client_affinity_keeps_a_client_at_its_node():
     assert text.count("--set") == 2
 
 
+def test_affinity_looks_at_whole_addresses_of_its_family():
+    text = render(compile_balancer([WEB6._replace(affinity_seconds=60)], masquerade=False, family="IPv6"))
+    assert text.count("--mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff") == 4
+
+
 @pytest.mark.parametrize(("masquerade", "rules"), [
     (False, []),
     (True, ['-A POSTROUTING -m conntrack --ctstate DNAT -m comment --comment "nodes answer to the load balancer" '
@@ -71,3 +88,6 @@ def test_the_rules_can_be_read_back():
             Balanced("default/dns:u", VIP, 53, "UDP", NODES[:1])]
     wanted = compile_balancer(rows, masquerade=True)
     assert render(parse(render(wanted))) == render(wanted)
+    six = compile_balancer([WEB6._replace(affinity_seconds=60, source_ranges=("fd00::/8", "::/0"))],
+                           masquerade=True, family="IPv6")
+    assert render(parse(render(six), family="IPv6")) == render(six)

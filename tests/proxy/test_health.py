@@ -44,6 +44,25 @@ def test_a_pod_that_serves_two_ports_counts_once():
     assert checks("n1", endpoint("10.244.1.2", node="n1"), ports=(80, 443))[0].endpoints == 1
 
 
+def named(address, pod, **more):
+    return endpoint(address, node="n1", **more) | {"targetRef": {"kind": "Pod", "name": pod}}
+
+
+@pytest.mark.parametrize(("four", "six", "found"), [
+    ([named("10.244.1.2", "a"), named("10.244.1.3", "b")], [named("fd00::2", "a"), named("fd00::3", "b")], 2),
+    ([named("10.244.1.2", "a", ready=False)], [named("fd00::2", "a")], 1),
+    ([], [named("fd00::2", "a")], 1),
+    ([named("10.244.1.2", "a")], [named("fd00::3", "b")], 2),
+    ([endpoint("10.244.1.2", node="n1")], [endpoint("fd00::2", node="n1"), endpoint("fd00::3", node="n1")], 2),
+])
+def test_a_pod_counts_when_it_has_an_endpoint_of_either_family(four, six, found):
+    web = service("web", "10.96.0.20", port(80), type="LoadBalancer", clusterIPs=["10.96.0.20", "fd00:96::20"],
+                  externalTrafficPolicy="Local", healthCheckNodePort=32000)
+    slices = [endpoint_slice("web", *four), endpoint_slice("web", *six) | {"addressType": "IPv6"}]
+    rows = [row for family in ("IPv4", "IPv6") for row in Snapshots(family).take([web], slices)]
+    assert health_checks(rows, node="n1") == (HealthCheck(32000, "default", "web", found),)
+
+
 def test_services_without_a_check_port_have_no_check():
     rows = Snapshots().take([service("web", "10.96.0.20", port(node_port=30080), type="NodePort")], [])
     assert health_checks(rows, node="n1") == ()

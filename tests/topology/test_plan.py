@@ -176,6 +176,17 @@ def test_a_dual_stack_pod_has_an_address_and_routes_of_each_family_on_one_link()
     assert {neighbour.mac for neighbour in node.neighbours} == {pod_mac(addresses[0])}
 
 
+def test_a_load_balancer_is_wired_for_each_family():
+    spec = parse({"ipFamilies": ["IPv4", "IPv6"], "nodes": 2, "loadBalancer": {}}, name="lab")
+    lab = {wiring.netns: wiring for wiring in plan_lab(spec)}
+    balancer = lab["lab.load-balancer"]
+    assert addresses(balancer) == [("eth0", "172.18.0.5/16"), ("eth0", "fc00:f853:ccd:e793::5/64")]
+    assert "fd00:10:244:1::/64 via fc00:f853:ccd:e793::3 dev eth0" in routes(balancer)
+    assert sysctl(balancer, "ipv6/conf/all/forwarding") == "1"
+    assert "fc00:f853:ccd:e793::4/128 via fc00:f853:ccd:e793::5 dev eth0" in routes(lab["lab.worker"])
+    assert neighbours(lab["lab.client"])["fc00:f853:ccd:e793::5"] == node_mac(IPv4Address("172.18.0.5"))
+
+
 def test_dual_stack_nodes_know_each_others_pods_by_both_families():
     _, _, worker, _ = plan_lab(DUAL)
     assert [f"{route.destination} {route.via}" for route in worker.routes] == [

@@ -82,6 +82,9 @@ class Cache(Plugin):
         name = request.question.name
         if longest(name, self.zones) is None:
             return await next(request)
+        if self._never(name):
+            self.misses[0] += 1
+            return self._limited(await next(request))
         key = (name.lower(), request.type, request.dnssec_ok, request.checking_disabled)
         found, left = self._find(key, request.now)
         if found and left > 0:
@@ -92,6 +95,17 @@ class Cache(Plugin):
             self.stores[SUCCESS].stale += 1
             return _aged(found.answer, 0, request)
         return self._keep(answer, key, request)
+
+    def _never(self, name: Name) -> bool:
+        """Whether nothing is kept of the name, as of the cluster's own names with kubeadm's Corefile."""
+        success, denial = self.success.excepted, self.denial.excepted
+        return bool(success and denial) and longest(name, success) is not None and (
+            success == denial or longest(name, denial) is not None)
+
+    def _limited(self, answer: Answer) -> Answer:
+        """The answer with the time to live that it would have here."""
+        found = self._class(answer)
+        return answer if found is None else _with_ttl(answer, found[2])
 
     def _find(self, key: Key, now: float) -> tuple[Kept | None, int]:
         for store in (self.stores[DENIAL], self.stores[SUCCESS]):
@@ -114,9 +128,7 @@ class Cache(Plugin):
         kind, limits, ttl = found
         if not answer.truncated and ttl > 0 and longest(request.question.name, limits.excepted) is None:
             self.stores[kind].put(key, Kept(answer, ttl, request.now))
-            answer = replace(answer, keep=False)
-        if all(record.ttl == ttl for part in (answer.answer, answer.authority, answer.additional) for record in part):
-            return answer
+            answer = answer._replace(keep=False)
         return _with_ttl(answer, ttl)
 
     def _class(self, answer: Answer) -> tuple[str, Limits, int] | None:
@@ -126,9 +138,10 @@ class Cache(Plugin):
         if answer.rcode not in ("NOERROR", "NXDOMAIN"):
             return None
         records = answer.answer + answer.authority + answer.additional
-        denied = answer.rcode == "NXDOMAIN" or not (answer.answer or any(r.type == "NS" for r in answer.authority))
+        denied = answer.rcode == "NXDOMAIN" or not (
+            answer.answer or "NS" in [record.type for record in answer.authority])
         kind, limits = (DENIAL, self.denial) if denied else (SUCCESS, self.success)
-        least = min((_ttl(record) for record in records), default=MIN_TTL)
+        least = min([_ttl(record) for record in records], default=MIN_TTL)
         return kind, limits, min(max(least, limits.least), limits.ttl)
 
 
@@ -138,10 +151,13 @@ def _ttl(record: Record) -> int:
 
 
 def _with_ttl(answer: Answer, ttl: int) -> Answer:
-    def aged(records: tuple[Record, ...]) -> tuple[Record, ...]:
-        return tuple(replace(record, ttl=ttl) for record in records)
+    if {record.ttl for record in answer.answer + answer.authority + answer.additional} <= {ttl}:
+        return answer
 
-    return replace(answer, answer=aged(answer.answer), authority=aged(answer.authority),
+    def aged(records: tuple[Record, ...]) -> tuple[Record, ...]:
+        return tuple(record._replace(ttl=ttl) for record in records)
+
+    return answer._replace(answer=aged(answer.answer), authority=aged(answer.authority),
                    additional=aged(answer.additional))
 
 
@@ -151,9 +167,9 @@ def _aged(answer: Answer, ttl: int, request: Request) -> Answer:
     same = asked.lower()
 
     def cased(records: tuple[Record, ...]) -> tuple[Record, ...]:
-        return tuple(replace(r, ttl=ttl, name=asked if r.name.lower() == same else r.name) for r in records)
+        return tuple(r._replace(ttl=ttl, name=asked if r.name.lower() == same else r.name) for r in records)
 
-    return replace(answer, answer=cased(answer.answer), authority=cased(answer.authority),
+    return answer._replace(answer=cased(answer.answer), authority=cased(answer.authority),
                    additional=cased(answer.additional), authoritative=True, keep=False, by="cache",
                    authentic=answer.authentic and request.dnssec_ok)
 

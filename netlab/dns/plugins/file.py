@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from netlab.dns.answer import Answer, Question
 from netlab.dns.chain import Handler, Plugin, Request, failure
@@ -38,11 +38,11 @@ class File(Plugin):
         answer, elsewhere = self.zones[origin][1].answer(question)
         if elsewhere is not None:
             behind = await request.lookup(Question(elsewhere, question.type), request.type)
-            return replace(answer, rcode=behind.rcode if behind.rcode == "NXDOMAIN" else answer.rcode,
+            return answer._replace(rcode=behind.rcode if behind.rcode == "NXDOMAIN" else answer.rcode,
                            answer=answer.answer + behind.answer, keep=False, truncated=behind.truncated, by=self.name)
         if answer.rcode == "SERVFAIL":
             return failure(f"plugin/file: aliases of {question.name} lead in a circle")
-        return replace(answer, keep=not self.every, by=self.name)
+        return answer._replace(keep=not self.every, by=self.name)
 
     def _look(self, origin: Name, now: float) -> None:
         """Takes a file's new text when its SOA has another serial, as upstream does it."""

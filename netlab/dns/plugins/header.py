@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from netlab.dns.answer import Answer
 from netlab.dns.chain import Handler, Plugin, Request
@@ -23,8 +23,8 @@ class Header(Plugin):
 
     async def serve(self, request: Request, next: Handler) -> Answer:
         """The next plugin's answer with other flags."""
-        asked = replace(request, **dict(self.query)) if self.query else request  # type: ignore[arg-type]
-        return replace(await next(asked), **dict(self.response))  # type: ignore[arg-type]
+        asked = request._replace(**dict(self.query)) if self.query else request  # type: ignore[arg-type]
+        return (await next(asked))._replace(**dict(self.response))  # type: ignore[arg-type]
 
 
 def setup(directives: tuple[Directive, ...], scope: Scope) -> tuple[Plugin, ...]:

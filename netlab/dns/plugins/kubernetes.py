@@ -45,7 +45,7 @@ async def _followed(found: Answer, request: Request) -> Answer:
     if not isinstance(target, Name):
         return found
     behind = await request.lookup(Question(target, request.question.type), request.type)
-    return replace(found, answer=found.answer + behind.answer, keep=False, truncated=behind.truncated)
+    return found._replace(answer=found.answer + behind.answer, keep=False, truncated=behind.truncated)
 
 
 def setup(directives: tuple[Directive, ...], scope: Scope) -> tuple[Plugin, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from netlab.dns.answer import Answer
 from netlab.dns.chain import Handler, Plugin, Request
@@ -19,7 +19,7 @@ class LoadBalance(Plugin):
     async def serve(self, request: Request, next: Handler) -> Answer:
         """The next plugin's answer, marked."""
         answer = await next(request)
-        return replace(answer, shuffled=True) if len(answer.answer) > 1 else answer
+        return answer._replace(shuffled=True) if len(answer.answer) > 1 else answer
 
 
 def setup(directives: tuple[Directive, ...], scope: Scope) -> tuple[Plugin, ...]:

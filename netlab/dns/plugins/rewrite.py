@@ -74,7 +74,7 @@ class Rewrite(Plugin):
                     break
         if not used:
             return await next(request)
-        answer = await next(replace(request, question=Question(Name.of(text), request.question.type)))
+        answer = await next(request._replace(question=Question(Name.of(text), request.question.type)))
         for rule, before, after in reversed(used):
             shown = str(asked) if before == str(asked).lower() else before
             answer = _back(answer, rule, shown, after)
@@ -98,9 +98,9 @@ def _back(answer: Answer, rule: Rule, before: str, after: str) -> Answer:
         data = tuple(renamed(each, rule.values, auto=rule.auto) if isinstance(each, Name) else each
                      for each in one.data)
         # Without any rule for the answer, the owner of the question's own records is the question's name again.
-        return replace(one, name=renamed(one.name, rule.names, auto=rule.auto or rule.kind == "exact"), data=data)
+        return one._replace(name=renamed(one.name, rule.names, auto=rule.auto or rule.kind == "exact"), data=data)
 
-    return replace(answer, answer=tuple(map(record, answer.answer)), authority=tuple(map(record, answer.authority)),
+    return answer._replace(answer=tuple(map(record, answer.answer)), authority=tuple(map(record, answer.authority)),
                    additional=tuple(map(record, answer.additional)))
 
 
