@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from netlab.api.registry import Registry
@@ -10,6 +11,9 @@ from netlab.controllers.index import Index
 from netlab.model import meta
 from netlab.model.errors import ApiError
 
+SIMILAR = 10  # from so many on, events that differ in their message only are combined, as upstream
+FORGET = timedelta(minutes=10)  # unless none came for so long
+COMBINED = "(combined from similar events): "
 LIMIT = 2000  # events in a lab; upstream keeps each for an hour instead
 
 
@@ -22,27 +26,45 @@ class EventRecorder:
         self._host = host
         self._events = Index(registry.store, "events", lambda event: ("all",))
         self._seen: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._similar: dict[tuple[str, ...], tuple[set[str], datetime]] = {}
 
     def event(self, obj: Mapping[str, Any], type: str, reason: str, message: str) -> None:
         """Records that something happened to `obj`. `type` is Normal or Warning.
 
-        The same again counts up `count` and `lastTimestamp` of the first one. An event that cannot be written
+        The same again counts up `count` and `lastTimestamp` of the first one; many that differ in their message only
+        become one, which tells the last. An event that cannot be written
         (its namespace is being deleted) is dropped: events never fail what they report on.
         """
-        key = (obj["kind"], meta.namespace(obj), meta.name(obj), meta.uid(obj), type, reason, message)
+        group = (obj["kind"], meta.namespace(obj), meta.name(obj), meta.uid(obj), type, reason)
+        combined = self._is_combined(group, message)
+        key = (*group, COMBINED if combined else message)
+        message = COMBINED + message if combined else message
         namespace = meta.namespace(obj) or "default"
         try:
-            if not self._repeat(key):
+            if not self._repeat(key, message):
                 self._create(key, obj, namespace, type, reason, message)
         except ApiError:
             self._seen.pop(key, None)
 
-    def _repeat(self, key: tuple[str, ...]) -> bool:
+    def _is_combined(self, group: tuple[str, ...], message: str) -> bool:
+        now = self._registry.clock()
+        messages, last = self._similar.pop(group, (set(), now))
+        if now - last > FORGET:
+            messages = set()
+        combined = message not in messages and len(messages) + 1 >= SIMILAR
+        if not combined:
+            messages.add(message)
+        self._similar[group] = messages, now  # at the end: the first ones are the oldest
+        while len(self._similar) > LIMIT:
+            del self._similar[next(iter(self._similar))]
+        return combined
+
+    def _repeat(self, key: tuple[str, ...], message: str) -> bool:
         known = self._seen.get(key)
         found = known and self._registry.find("events", known[1], known[0])
         if not found:
             return False
-        self._registry.update("events", found | {"count": int(found.get("count") or 1) + 1,
+        self._registry.update("events", found | {"count": int(found.get("count") or 1) + 1, "message": message,
                                                  "lastTimestamp": self._registry.now()})
         return True
 

@@ -66,9 +66,9 @@ class ReplicaSets(PodOwner):
         status = {key: value for key, value in status.items() if value or key in ("replicas", "observedGeneration")}
         if failure:
             old = pod_status.condition(owner, "ReplicaFailure")
-            status["conditions"] = [{
+            status["conditions"] = [old or {  # it tells the first failure: each has another pod's name in its message
                 "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate" if missing > 0 else "FailedDelete",
-                "message": failure, "lastTransitionTime": old.get("lastTransitionTime") or self.registry.now()}]
+                "message": failure, "lastTransitionTime": self.registry.now()}]
         self.write_status(owner, status)
         return min((wait for wait in waits if wait), default=None)
 

@@ -130,19 +130,21 @@ def test_available_means_ready_for_min_ready_seconds(cluster):
 def test_pods_that_the_api_refuses_are_reported_and_do_not_unsettle_the_lab(cluster, monkeypatch):
     web(cluster, 2)
     create = cluster.registry.create
+    names = iter("abcdefgh")  # as each try has another name
 
     def refuse(resource, manifest, **kwargs):
         if resource == "pods":
-            raise ApiError(403, "Forbidden", "exceeded quota")
+            raise ApiError(403, "Forbidden", f"pods {next(names)}: exceeded quota")
         return create(resource, manifest, **kwargs)
 
     monkeypatch.setattr(cluster.registry, "create", refuse)
 
     async def story(manager):
-        assert cluster.events() == [("FailedCreate", "Error creating: exceeded quota")]
+        assert ("FailedCreate", "Error creating: pods a: exceeded quota") in cluster.events()
+        assert len(cluster.events()) <= 2  # its own status makes it look again, once
         failure = status(cluster)["conditions"][0]
         assert (failure["type"], failure["reason"], failure["message"]) == \
-            ("ReplicaFailure", "FailedCreate", "exceeded quota")
+            ("ReplicaFailure", "FailedCreate", "pods a: exceeded quota")
         monkeypatch.undo()
         cluster.relabel("replicasets", "web", {"touched": "yes"})
         await manager.settled()
