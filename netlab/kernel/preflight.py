@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from netlab.kernel import capabilities, netlink, netns
 from netlab.kernel.bin_directory import which
@@ -51,6 +52,16 @@ def fitting_mode(mode: str, families: Collection[str] = (IPV4,)) -> tuple[str, l
         return mode or "iptables", missing, ""
     return "nftables", [], (f"{missing[0].what}: {missing[0].why}; so kube-proxy runs in the nftables mode here "
                         "(iptables-save shows nothing, `nft list ruleset` does)")
+
+
+def balancer_lacks(mode: str, families: Collection[str]) -> list[Lack]:
+    """What a load balancer of these families lacks that no check of the proxy mode finds.
+
+    Its rules are in the legacy tables, whatever mode the nodes have.
+    """
+    found = quick("iptables", families) if mode == "nftables" and families else []
+    return [replace(lack, why=f"the load balancer has its rules in the legacy tables, in every proxy mode: {lack.why}",
+                    remedy=f"{lack.remedy}; or leave loadBalancer out of the lab file") for lack in found]
 
 
 def _ipv6(mode: str, families: Collection[str]) -> list[Lack]:

@@ -40,6 +40,7 @@ class Lab:
 
         preflight.raise_file_limit()
         mode, lacks, note = preflight.fitting_mode(spec.proxy_mode, spec.ip_families)
+        lacks = lacks or preflight.balancer_lacks(mode, spec.load_balancer.families if spec.load_balancer else ())
         if lacks:
             raise LabError("this machine cannot run a lab:\n" + "\n".join(f"  {lack}" for lack in lacks),
                            hint="netlab doctor", exit_code=3)

@@ -84,6 +84,15 @@ def test_without_legacy_tables_a_lab_runs_in_the_nftables_mode_unless_it_asks_fo
         host.netlab("down")
 
 
+def test_a_load_balancer_needs_the_legacy_tables_in_every_mode(host):
+    head = "apiVersion: netlab/v1, kind: Lab, metadata: {name: netlab}"
+    host.sh(f"echo '{{{head}, spec: {{proxyMode: nftables, loadBalancer: {{}}}}}}' >/tmp/balanced.yaml")
+    output = host.netlab("up", "/tmp/balanced.yaml", code=3, before=hide("/usr/sbin/iptables-legacy-restore"))
+    assert "iptables (legacy): the load balancer has its rules in the legacy tables, in every proxy mode" in output
+    assert "or leave loadBalancer out of the lab file" in output
+    assert host.is_clean()
+
+
 def test_the_ipvs_mode_is_refused_with_its_reason(host):
     host.sh("echo '{apiVersion: netlab/v1, kind: Lab, metadata: {name: netlab}, spec: {proxyMode: ipvs}}' >/tmp/i.yaml")
     output = host.netlab("up", "/tmp/i.yaml", code=3)
