@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from netlab.api.address_warnings import cidr_warnings, ip_warnings
 from netlab.api.container_rules import PROTOCOLS
 from netlab.api.object_rules import IMMUTABLE, label_errors
+from netlab.api.service_allocation import ALREADY
 from netlab.api.service_defaults import (
     NODE_PORT_TYPES,
     externally_accessible,
@@ -29,6 +31,8 @@ SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 def service_errors(new: Manifest, old: Manifest | None) -> list[FieldError]:
     """Everything wrong with a Service whose defaults are filled in."""
     spec, before = meta.spec(new), meta.spec(old) if old else None
+    if before is None and (twice := list(_asked_twice(spec))):
+        return twice  # upstream allocates before it looks at anything else
     errors = [*_port_errors(spec), *_type_errors(spec)]
     errors += label_errors(spec.get("selector") or {}, "spec.selector")
     errors += [*_affinity_errors(spec), *_external_ip_errors(spec), *_load_balancer_errors(new, before)]
@@ -75,6 +79,16 @@ def _port_errors(spec: dict[str, Any]) -> Iterator[FieldError]:
             elif (port["protocol"], port["nodePort"]) in node_ports:
                 yield duplicate(f"{where}.nodePort", port["nodePort"])
             node_ports.add((port["protocol"], port["nodePort"]))
+
+
+def _asked_twice(spec: dict[str, Any]) -> Iterator[FieldError]:
+    """The first node port of a new Service that a port of another number has taken, whatever their protocols."""
+    numbers: dict[int, int] = {}
+    for index, port in enumerate(spec.get("ports") or ()) if spec["type"] in NODE_PORT_TYPES else ():
+        wanted, number = port.get("nodePort"), port.get("port", 0)
+        if wanted and numbers.setdefault(wanted, number) != number:
+            yield invalid(f"spec.ports[{index}].nodePort", wanted, ALREADY)
+            return
 
 
 def _type_errors(spec: dict[str, Any]) -> Iterator[FieldError]:
@@ -250,14 +264,13 @@ def service_warnings(new: Manifest, old: Manifest | None) -> list[str]:
     if "service.kubernetes.io/topology-aware-hints" in meta.annotations(new):
         found.append("annotation service.kubernetes.io/topology-aware-hints is deprecated, please use "
                      "service.kubernetes.io/topology-mode instead")
-    for field in ("externalIPs", "clusterIPs"):
-        texts = spec.get(field) or ()
-        if field == "clusterIPs" and not texts and spec.get("clusterIP"):
-            texts = [spec["clusterIP"]]
+    given = spec.get("clusterIPs") or [spec.get("clusterIP", "")]
+    for field, texts in (("clusterIPs", given), ("externalIPs", spec.get("externalIPs") or ())):
         for index, text in enumerate(texts):
-            if addresses.is_ip(text) and str(addresses.parse(text)) != text:
-                found.append(f'spec.{field}[{index}]: non-standard IP address "{text}" will be considered invalid in a '
-                             f'future Kubernetes release: use "{addresses.parse(text)}"')
+            found += ip_warnings(f"spec.{field}[{index}]", text)
+    found += ip_warnings("spec.loadBalancerIP", spec.get("loadBalancerIP", ""))
+    for index, text in enumerate(spec.get("loadBalancerSourceRanges") or ()):
+        found += cidr_warnings(f"spec.loadBalancerSourceRanges[{index}]", text)
     if spec.get("type") == "ExternalName" and spec.get("externalIPs"):
         found.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
     if spec.get("type") != "ExternalName" and spec.get("externalName"):

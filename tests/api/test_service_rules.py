@@ -24,7 +24,10 @@ def timeout(seconds):
      'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,'
      '"NodePort":0}'),
     (service(ports=({"port": 80, "name": "a", "nodePort": 30080}, {"port": 81, "name": "b", "nodePort": 30080}),
-             type="NodePort"), "spec.ports[1].nodePort: Duplicate value: 30080"),
+             type="NodePort"), "spec.ports[1].nodePort: Invalid value: 30080: provided port is already allocated"),
+    (service(ports=({"port": 80, "name": "a", "nodePort": 30080},
+                    {"port": 81, "name": "b", "nodePort": 30080, "protocol": "UDP"}), type="NodePort"),
+     "spec.ports[1].nodePort: Invalid value: 30080: provided port is already allocated"),
     (service(ports=({"port": 80, "nodePort": 30080},)),
      "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"),
     (service(ports=({"port": 80, "targetPort": "a--b"},)),
@@ -91,6 +94,17 @@ def test_a_bad_service_is_refused_in_upstreams_words(manifest, message):
     assert message in shown
     if len(shown) == 1:
         assert error.message == f'Service "{manifest["metadata"]["name"]}" is invalid: {message}'
+
+
+def test_a_change_may_share_a_node_port_between_protocols_only():
+    api, ports = registry(), [{"port": 80, "name": "a", "nodePort": 30080}, {"port": 81, "name": "b"}]
+    made = api.create("services", service(ports=ports, type="NodePort"))
+    ports[1] |= {"nodePort": 30080, "protocol": "UDP"}
+    assert api.update("services", {**made, "spec": {**made["spec"], "ports": ports}})["spec"]["ports"][1]["nodePort"]
+    ports[1]["protocol"] = "TCP"
+    with pytest.raises(ApiError, match=r"spec.ports\[1\].nodePort: Duplicate value: 30080"):
+        api.update("services", {**made, "metadata": {**made["metadata"], "resourceVersion": ""},
+                                "spec": {**made["spec"], "ports": ports}})
 
 
 @pytest.mark.parametrize("manifest", [
