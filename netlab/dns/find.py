@@ -162,7 +162,7 @@ def name_servers(lookup: Lookup) -> list[tuple[Name, str]]:
     """The Services that have this server as an endpoint, with their addresses; else `ns.dns` at its own address."""
     view, found = lookup.view, []
     for ip in lookup.zones.local:
-        for key in view.by_endpoint_ip.get(ip, ()):
+        for key in view.by_endpoint_ip.get(ip, ()) if lookup.zones.endpoints else ():
             service = view.services.get(key)
             name = Name((key.name, key.namespace, "svc")) + lookup.zone
             if service and service.headless:

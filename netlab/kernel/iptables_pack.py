@@ -211,7 +211,9 @@ def _set_mark(target: SetMark) -> bytes:
     return _extension("MARK", 2, struct.pack("<II", target.value, target.mask))
 
 
-def _redirect(target: Redirect) -> bytes:
+def _redirect(target: Redirect, family: str) -> bytes:
+    if family == IPV6:  # struct nf_nat_range: flags (a port is given), two addresses, two ports
+        return _extension("REDIRECT", 0, struct.pack("<I32x", 2) + struct.pack(">HH", target.port, target.port))
     return _extension("REDIRECT", 0, struct.pack("<IIII", 1, 2, 0, 0) + struct.pack(">HH", target.port, target.port))
 
 
@@ -243,6 +245,8 @@ _MATCHES: dict[type, Callable[[Any], bytes]] = {
     AddressType: _address_type, Recent: _recent,
 }
 _TARGETS: dict[type, Callable[[Any], bytes]] = {
-    Jump: _jump, SetMark: _set_mark, Dnat: _dnat, Redirect: _redirect,
+    Jump: _jump, SetMark: _set_mark, Dnat: _dnat,
 }
-_OWN_TARGETS: dict[type, Callable[[Any, str], bytes]] = {Masquerade: _masquerade, Reject: _reject}  # by family
+_OWN_TARGETS: dict[type, Callable[[Any, str], bytes]] = {  # by family
+    Masquerade: _masquerade, Redirect: _redirect, Reject: _reject,
+}

@@ -17,10 +17,14 @@ def udp(netns: str, family: int = socket.AF_INET) -> socket.socket:
     return _make(netns, family, socket.SOCK_DGRAM)
 
 
-def listen(netns: str, address: str, port: int, *, backlog: int = 128) -> socket.socket:
-    """A non-blocking TCP socket that listens in that netns. OSError when the address is taken or not there."""
+def listen(netns: str, address: str, port: int, *, backlog: int = 128, one_family: bool = False) -> socket.socket:
+    """A non-blocking TCP socket that listens in that netns. OSError when the address is taken or not there.
+
+    At "::" it takes connections of IPv4 as well, unless `one_family`.
+    """
     made = _make(netns, family_of(address), socket.SOCK_STREAM)
     try:
+        _only(made, one_family=one_family)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((address, port))
         made.listen(backlog)
@@ -30,15 +34,21 @@ def listen(netns: str, address: str, port: int, *, backlog: int = 128) -> socket
     return made
 
 
-def bind_udp(netns: str, address: str, port: int) -> socket.socket:
+def bind_udp(netns: str, address: str, port: int, *, one_family: bool = False) -> socket.socket:
     """A non-blocking UDP socket bound in that netns. OSError when the address is taken or not there."""
     made = _make(netns, family_of(address), socket.SOCK_DGRAM)
     try:
+        _only(made, one_family=one_family)
         made.bind((address, port))
     except BaseException:
         made.close()
         raise
     return made
+
+
+def _only(made: socket.socket, *, one_family: bool) -> None:
+    if one_family and made.family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
 
 
 def family_of(address: str) -> int:

@@ -235,10 +235,7 @@ class _Reader:
         said = given.get("mode") if isinstance(given, Mapping) else None
         if text and said and said != text:
             self._wrong("spec.kubeProxy.mode", said, f'differs from spec.proxyMode "{text}": say it once')
-        mode = text or (said if said in MODES else "")
-        if mode == "userspace" and self._given.get("ipFamilies", ["IPv4"]) != ["IPv4"]:
-            self._wrong("spec.proxyMode", mode, 'speaks IPv4 only: choose another, or ipFamilies ["IPv4"]')
-        return mode
+        return text or (said if said in MODES else "")
 
     def kube_proxy(self) -> Mapping[str, Any]:
         value = self._given.get("kubeProxy")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from netlab.model.family import host_range
+from netlab.model.family import IPV4, IPV6, host_range
 from netlab.netfilter.part import Chain
 from netlab.netfilter.rule import ACCEPT, AddressType, Comment, Dnat, Jump, Match, Redirect, Rule, State, port_match
 from netlab.netfilter.ruleset import Ruleset, Table, ruleset, table
@@ -24,6 +24,7 @@ from netlab.proxy.frontends import NODE_PORT, Frontend
 from netlab.proxy.iptables_base import CANARY, KUBELET, MANGLE
 from netlab.proxy.snapshot import NodeView, Proxied
 
+LOOPBACK = {IPV4: "127.0.0.1", IPV6: "::1"}
 ASSUMED_PORT = 40000  # of the first listener, where nobody listens yet
 CLUSTER_IPS = Comment("handle ClusterIPs; NOTE: this must be before the NodePort rules")
 NODE_PORTS = Comment("handle service NodePorts; NOTE: this must be the last rule in the chain")
@@ -118,7 +119,7 @@ def compile(  # noqa: A001 -- every mode has a function of this name
     found = tuple(Listener(row.portal.name, row.portal.protocol, row.portal.frontends,
                            tuple(backend for backend in row.backends if backend.ready), row.portal.affinity_seconds)
                   for row in proxied if row.portal.protocol in ("TCP", "UDP"))
-    return Userspace(found, node.addresses[0] if node.addresses else "127.0.0.1", node.family)
+    return Userspace(found, node.addresses[0] if node.addresses else LOOPBACK[node.family], node.family)
 
 
 class Cache:

@@ -16,7 +16,7 @@ from typing import Any
 
 from netlab.kernel import sockets
 from netlab.kernel.shared_tables import SharedTables
-from netlab.model.family import IPV4
+from netlab.model.family import IPV4, IPV6
 from netlab.netfilter import Ruleset
 from netlab.proxy.backends import Backend
 from netlab.proxy.round_robin import RoundRobin
@@ -32,21 +32,23 @@ class UserspaceTables:
     def __init__(self, netns: str) -> None:
         self.netns = netns
         self._tables = SharedTables(netns)
-        self._ports: dict[tuple[str, str], _Port] = {}
+        self._ports: dict[str, dict[tuple[str, str], _Port]] = {}  # by family: kube-proxy has a proxy for each
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def replace(self, dataplane: Userspace) -> None:
         """Opens and closes listeners, tells them their backends, then writes the rules that lead to them."""
         wanted = {listener.key: listener for listener in dataplane.listeners}
-        for key in self._ports.keys() - wanted.keys():
-            self._do(self._ports.pop(key).close)
+        ports = self._ports.setdefault(dataplane.family, {})
+        for key in ports.keys() - wanted.keys():
+            self._do(ports.pop(key).close)
         for key, listener in wanted.items():
-            port = self._ports.get(key)
+            port = ports.get(key)
             if port and port.node_ports != listener.node_ports:
-                self._do(self._ports.pop(key).close)
+                self._do(ports.pop(key).close)
                 port = None
             if port is None:
-                port = self._ports[key] = _Port(self.netns, listener, idle=dataplane.udp_idle_timeout)
+                port = ports[key] = _Port(self.netns, listener, family=dataplane.family,
+                                          idle=dataplane.udp_idle_timeout)
                 self._do(port.serve)
             self._do(partial(port.follow, listener))
         rules = self._rules(dataplane)
@@ -56,25 +58,27 @@ class UserspaceTables:
     def matches(self, dataplane: Userspace) -> bool:
         """Whether all listeners listen, with these backends, and the kernel holds the rules."""
         return {listener.key: listener for listener in dataplane.listeners} \
-            == {key: port.listener for key, port in self._ports.items()} \
+            == {key: port.listener for key, port in self._ports.get(dataplane.family, {}).items()} \
             and self._tables.matches(self._rules(dataplane))
 
     def remove(self, dataplane: Userspace) -> None:
         """Takes our rules out of the tables; closes the listeners."""
-        self.close()
+        for port in self._ports.pop(dataplane.family, {}).values():
+            self._do(port.close)
         self._tables.remove(Ruleset(dataplane.tables, dataplane.family))
 
     def close(self) -> None:
         """Ends all listeners and connections; the rules stay."""
-        for port in self._ports.values():
-            self._do(port.close)
+        for ports in self._ports.values():
+            for port in ports.values():
+                self._do(port.close)
         self._ports = {}
 
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
         """Nothing to do: the proxy itself chooses for each datagram's client."""
 
     def _rules(self, dataplane: Userspace) -> Ruleset:
-        return dataplane.rules({key: port.number for key, port in self._ports.items()})
+        return dataplane.rules({key: port.number for key, port in self._ports.get(dataplane.family, {}).items()})
 
     def _do(self, function: Any) -> None:
         if self._loop is None:
@@ -95,18 +99,19 @@ def _serving_loop() -> asyncio.AbstractEventLoop:
 class _Port:
     """The sockets of one port of a Service, and its connections."""
 
-    def __init__(self, netns: str, listener: Listener, *, idle: float) -> None:
+    def __init__(self, netns: str, listener: Listener, *, family: str, idle: float) -> None:
         self.netns, self.listener, self.idle = netns, listener, idle
         self.node_ports = listener.node_ports
         self._choice = RoundRobin()
         self._tasks: set[asyncio.Task[None]] = set()
         self._clients: dict[Any, _Client] = {}
         listen = sockets.listen if listener.protocol == "TCP" else sockets.bind_udp
-        self._sockets = [listen(netns, "0.0.0.0", 0)]
+        everywhere = "::" if family == IPV6 else "0.0.0.0"
+        self._sockets = [listen(netns, everywhere, 0, one_family=True)]
         self.number: int = self._sockets[0].getsockname()[1]
         for port in self.node_ports:  # the rules lead to the other one; this keeps others from taking the port
             with contextlib.suppress(OSError):
-                self._sockets.append(listen(netns, "0.0.0.0", port))
+                self._sockets.append(listen(netns, everywhere, port, one_family=True))
 
     async def follow(self, listener: Listener) -> None:
         """Takes these backends from now on; datagrams of clients whose backend is gone go to another one."""
@@ -152,7 +157,7 @@ class _Port:
                 limit = next(limits, None)
                 if limit is None:
                     return
-                with sockets.tcp(self.netns) as server:
+                with sockets.tcp(self.netns, sockets.family_of(backend.address)) as server:
                     try:
                         async with asyncio.timeout(limit):
                             await loop.sock_connect(server, (backend.address, backend.port))
@@ -204,7 +209,7 @@ class _Client:
 
     def __init__(self, netns: str, backend: Backend) -> None:
         self.backend = backend
-        self.socket = sockets.udp(netns)
+        self.socket = sockets.udp(netns, sockets.family_of(backend.address))
         self.socket.connect((backend.address, backend.port))
         self.last = 0.0
 

@@ -258,6 +258,11 @@ def test_before_everything_was_listed_an_unknown_name_is_servfail():
     assert ask("cluster.local SOA", unsynced).rcode == "NOERROR"
 
 
+def test_without_endpoints_the_server_names_itself():
+    assert [str(record.data[0]) for record in ask("cluster.local NS", view_of(*DNS), replace(ZONES, endpoints=False)
+                                                  ).answer] == ["ns.dns.cluster.local."]
+
+
 def test_domain_and_ranges_are_parameters():
     zones = replace(ZONES, domain=name("lab.example"), reverse=(*zones_of("172.30.0.0/20"), *zones_of("fd00:96::/108")))
     view = view_of(service("web", "172.30.1.1", "fd00:96::1"))

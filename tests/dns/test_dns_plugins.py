@@ -177,13 +177,24 @@ def test_hosts_from_the_corefile_and_from_the_file():
     assert shown(ask("ten.example. AAAA")) == ["ten.example. 3600 IN AAAA 2001:db8::1"]
     assert shown(ask("file.example. A")) == ["file.example. 3600 IN A 192.0.2.20"]
     assert shown(ask("20.2.0.192.in-addr.arpa. PTR")) == ["20.2.0.192.in-addr.arpa. 3600 IN PTR file.example."]
-    assert (ask("file.example. AAAA").rcode, ask("nix.example. A").rcode) == ("NOERROR", "NXDOMAIN")
+    # an address of the other family in disguise
+    ask = Asker(made(block("hosts {", "::ffff:192.0.2.10 six.example", "}")))
+    assert shown(ask("six.example. A")) == ["six.example. 3600 IN A 192.0.2.10"]
 
 
-def test_hosts_leave_unknown_names_to_the_next_with_fallthrough():
-    ask = Asker(made(block(*HOSTS, "fallthrough", "}", "forward . 192.0.2.1")), upstream=world)
-    assert shown(ask("www.example.com. A")) == ["www.example.com. 300 IN A 192.0.2.80"]
-    assert ask.asked == ["www.example.com. A"]
+@pytest.mark.parametrize(("question", "without", "fallthrough"), [
+    ("ten.example. TXT", "NOERROR", "NOERROR"),  # the name is known
+    ("nix.example. A", "SERVFAIL", "next"), ("nix.example. MX", "SERVFAIL", "next"),
+    ("99.2.0.192.in-addr.arpa. PTR", "next", "next"),
+    ("10.2.0.192.in-addr.arpa. PTR", "NOERROR", "NOERROR"),
+])
+@pytest.mark.parametrize("zone", [".", "example"])
+def test_what_hosts_does_not_know(question, without, fallthrough, zone):
+    for option, expected in (("", without), ("fallthrough", fallthrough)):
+        hosts = (f"hosts /etc/hosts {zone} {{", *HOSTS[1:], option, "}")
+        ask = Asker(made(block(*hosts, "forward . 192.0.2.1")), upstream=lambda effect: Answer(error="next"))
+        got = ask(question)
+        assert ((got.error or got.rcode), got.answer == ()) == (expected, not question.startswith("10."))
 
 
 @pytest.mark.parametrize(("rule", "question", "expected"), [

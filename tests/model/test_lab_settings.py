@@ -90,8 +90,6 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
                             '"nftables", "userspace"'),
     ({"proxyMode": "iptables", "kubeProxy": {"mode": "nftables"}},
      'spec.kubeProxy.mode: Invalid value: "nftables": differs from spec.proxyMode "iptables": say it once'),
-    ({"proxyMode": "userspace", "ipFamilies": ["IPv4", "IPv6"]},
-     'spec.proxyMode: Invalid value: "userspace": speaks IPv4 only: choose another, or ipFamilies ["IPv4"]'),
     ({"kubeProxy": {"iptables": {"masqueradeBit": 32}}},
      "spec.kubeProxy.iptables.masqueradeBit: Invalid value: 32: must be within the range [0, 31]"),
     ({"kubeProxy": {"iptables": {"syncPeriod": 30}}},

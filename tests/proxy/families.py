@@ -16,10 +16,8 @@ from tests.proxy import flows
 
 ADDRESS = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)(/\d+)?")
 PREFIXES = {"/8": "/32", "/12": "/48", "/16": "/48", "/24": "/64", "/32": "/128"}
-DUAL_STACK = ("iptables", "nftables", "ipvs")  # modes that have rules for IPv6 as well
 ON_LOOPBACK = {30082: flows.ITSELF, 30083: flows.DROP}
-CASES = [(mode, family) for mode in sorted(MODES) for family in (IPV4, IPV6)
-         if family == IPV4 or mode in DUAL_STACK]
+CASES = [(mode, family) for mode in sorted(MODES) for family in (IPV4, IPV6)]
 
 
 def six(value):

@@ -74,7 +74,7 @@ def test_what_is_printed_can_be_read_again(case):
     for ruleset in rulesets.values():
         if isinstance(ruleset, Userspace):
             rules = ruleset.rules(ruleset.assumed_ports)
-            assert parse(render(rules)) == rules
+            assert parse(render(rules), family=table.family) == rules
         elif isinstance(ruleset, Ipvs):
             assert parse(render(ruleset.rules), family=table.family) == ruleset.rules
         elif isinstance(ruleset, NftRuleset):

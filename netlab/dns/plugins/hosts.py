@@ -30,6 +30,7 @@ class Table:
             address = parse_address(words[0]) if words else None
             for text in words[1:] if address else ():
                 name = Name.of(text).lower()
+                address = getattr(address, "ipv4_mapped", None) or address
                 if address and address not in table.addresses.setdefault(name, []):
                     table.addresses[name].append(address)
                 if address and reverse:
@@ -53,27 +54,33 @@ class Hosts(Plugin):
     every: float = 5.0
 
     async def serve(self, request: Request, next: Handler) -> Answer:
-        """The addresses of a known name, NODATA for its other types; unknown names: NXDOMAIN or the next plugin's."""
-        name = request.question.name
-        if longest(name, self.zones) is None:
+        """The addresses of a known name, NODATA for its other types.
+
+        Unknown names are the next plugin's or, as there is no SOA to say that they do not exist, SERVFAIL. Unknown
+        addresses are always the next plugin's.
+        """
+        kind, name = request.question.type, request.question.name
+        if longest(name, self.zones) is None and kind != "PTR":
             return await next(request)
         tables = (self._file(request.now), self.inline)
-        known, records = self._answer(request.question.type, name, tables)
-        if records or (known and request.question.type != "PTR"):
-            return Answer(answer=records, by=self.name, keep=not self.path)
-        if self.fall.through(name) or request.question.type not in ("A", "AAAA", "PTR"):
+        found = self._names(name, tables) if kind == "PTR" else self._addresses(kind, name, tables)
+        if found is not None:
+            return Answer(answer=found, by=self.name, keep=not self.path)
+        if kind == "PTR" or self.fall.through(name):
             return await next(request)
-        return Answer("NXDOMAIN", by=self.name, keep=not self.path)
+        return Answer("SERVFAIL", authoritative=False, by=self.name, keep=not self.path)
 
-    def _answer(self, type: str, name: Name, tables: Iterable[Table]) -> tuple[bool, tuple[Record, ...]]:
-        if type == "PTR":
-            address = reverse_address(name)
-            found = [each for table in tables for each in (table.names.get(address, ()) if address else ())]
-            return bool(found), tuple(Record(name, "PTR", self.ttl, (each,)) for each in dict.fromkeys(found))
-        addresses = [each for table in tables for each in table.addresses.get(name.lower(), ())]
+    def _names(self, name: Name, tables: Iterable[Table]) -> tuple[Record, ...] | None:
+        address = reverse_address(name)
+        found = [each for table in tables for each in (table.names.get(address, ()) if address else ())]
+        return tuple(Record(name, "PTR", self.ttl, (each,)) for each in dict.fromkeys(found)) or None
+
+    def _addresses(self, type: str, name: Name, tables: Iterable[Table]) -> tuple[Record, ...] | None:
+        """None when the name is not known."""
+        known = [each for table in tables for each in table.addresses.get(name.lower(), ())]
         version = {"A": 4, "AAAA": 6}.get(type)
-        return bool(addresses) and version is not None, tuple(
-            Record(name, type, self.ttl, (str(each),)) for each in dict.fromkeys(addresses) if each.version == version)
+        return tuple(Record(name, type, self.ttl, (str(each),)) for each in dict.fromkeys(known)
+                     if each.version == version) if known else None
 
     def _file(self, now: float) -> Table:
         if not self.path:
