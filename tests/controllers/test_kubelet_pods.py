@@ -127,7 +127,7 @@ async def test_a_pod_answers_at_its_address(machine):
     machine.pod(readinessProbe={"httpGet": {"port": 80}})
     await machine.until(machine.ready)
     text = ask(machine, machine.status()["podIP"], 80)
-    assert "Welcome to nginx!" in text
+    assert "Pod: web\n" in text
     assert f"Client: {machine.spec.node_ip('control-plane')}:" in text
 
 
@@ -170,7 +170,7 @@ async def test_a_pod_whose_init_was_killed_is_made_again(machine):
     await machine.until(lambda: machine.state()["restartCount"] == 1 and "running" in machine.state()["state"])
     await machine.manager.settled()
     await machine.until(lambda: "c.1" in machine.handle().running())
-    assert "Welcome to nginx!" in ask(machine, machine.status()["podIP"], 80)
+    assert "Pod: web\n" in ask(machine, machine.status()["podIP"], 80)
 
 
 @story
