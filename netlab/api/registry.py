@@ -10,7 +10,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from netlab.api import certificates, deletion, limit_ranges, managed_fields, object_meta, patch_errors, quotas, scale
+from netlab.api import (
+    deletion,
+    limit_ranges,
+    managed_fields,
+    object_meta,
+    patch_errors,
+    quotas,
+    scale,
+    subresources,
+)
 from netlab.api.custom_kinds import is_accepted
 from netlab.api.decode import copy, decode
 from netlab.api.managed_fields import Track
@@ -141,7 +150,9 @@ class Registry:
         object_meta.check_identity(kind, new, old)
         given = meta.metadata(new).get("managedFields")
         if subresource:
-            new = self._merge_subresource(kind, new, old, subresource)
+            new = subresources.merged(kind, new, old, subresource, now=self.now())
+            if subresource == "ephemeralcontainers":
+                self._admit(kind, new, old, dry_run=True)
             _track(new, old, track)
         else:
             if "status" in kind.subresources:
@@ -280,28 +291,6 @@ class Registry:
                 kind.plural, data.get("name", ""), "unable to create new content in namespace "
                 f"{name} because it is being terminated", kind.group,
                 causes=[{"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}])
-
-    def _merge_subresource(self, kind: Resource, new: Manifest, old: Manifest, subresource: str) -> Manifest:
-        merged: Manifest = copy(old)
-        if subresource == "status":
-            merged["status"] = new.get("status") or {}
-            kind.default(merged)
-            errors = kind.validate_status(merged, old)
-            if errors:
-                raise invalid_object(kind.kind, meta.name(old), errors, kind.group)
-        elif subresource == "finalize":
-            merged["spec"] = {**meta.spec(old), "finalizers": meta.spec(new).get("finalizers") or []}
-        elif subresource == "approval":
-            merged["status"] = certificates.approved(meta.status(old), meta.status(new), now=self.now())
-            errors = kind.validate_status(merged, old)
-            if errors:
-                raise invalid_object(kind.kind, meta.name(old), errors, kind.group)
-        elif subresource == "ephemeralcontainers":
-            merged["spec"]["ephemeralContainers"] = meta.spec(new).get("ephemeralContainers") or []
-            self._admit(kind, merged, old, dry_run=True)
-        else:
-            raise not_found(f"{kind.plural}/{subresource}", meta.name(old), kind.group)
-        return merged
 
     def _remove(self, kind: Resource, last: Manifest) -> Manifest:
         removed = self.store.delete(_key(kind, last)) or last

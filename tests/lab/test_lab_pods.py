@@ -87,13 +87,13 @@ def test_an_unknown_image_is_backed_off_and_its_event_says_how_to_add_it(lab):
 
 
 def test_init_containers_run_one_after_the_other_and_share_volumes(lab):
-    mount = [{"name": "w", "mountPath": "/work"}]
-    lab.pod("inits", {"name": "main", "image": "busybox", "command": ["sh", "-c", "cat /work/a; exec sleep 100"],
+    mount = [{"name": "w", "mountPath": "/shared"}]
+    lab.pod("inits", {"name": "main", "image": "busybox", "command": ["sh", "-c", "cat /shared/a; exec sleep 100"],
                       "volumeMounts": mount}, volumes=[{"name": "w", "emptyDir": {}}],
             initContainers=[
-                {"name": "one", "image": "busybox", "command": ["sh", "-c", "echo one > /work/a"],
+                {"name": "one", "image": "busybox", "command": ["sh", "-c", "echo one > /shared/a"],
                  "volumeMounts": mount},
-                {"name": "two", "image": "busybox", "command": ["sh", "-c", "cat /work/a; echo two >> /work/a"],
+                {"name": "two", "image": "busybox", "command": ["sh", "-c", "cat /shared/a; echo two >> /shared/a"],
                  "volumeMounts": mount}])
     lab.until(lambda: row(lab.netlab("get", "pods")[1], "inits")[1] == "1/1", "it is ready")
     lab.until(lambda: lab.netlab("logs", "inits")[1] == "one\ntwo\n", "its log")
