@@ -16,9 +16,10 @@ from netlab.dns.view import Tag
 
 KEPT = 32_768  # entries
 KEPT_BYTES = 24 << 20
-NOTED = 1 << 16  # fingerprints, each in one place, where a later one replaces it
+NOTED = 1 << 17  # fingerprints, in pairs of places: the third of a pair replaces the first
 BATCH = 64  # entries that are looked at together when there is no room: others wait meanwhile
 LOOKS = 8  # batches, until some go although all are asked for
+KINDS = 1_000
 MAX_KEY = 300  # bytes: a name of full length with its OPT record
 OVERHEAD = 600  # bytes of an entry besides its messages, roughly
 SCAN = 1_000  # tags: when more are touched at once, forgetting everything is cheaper
@@ -31,11 +32,12 @@ class Entry:
 
     def __init__(self, packed: Packed, tags: frozenset[Tag] | None, *, caseless: bool = False,
                  kind: object = None) -> None:
-        self._packed = packed
+        changing = bool(packed.ring or packed.serial_at)
+        self._packed = packed if changing else None
         self._serial = 0
         self._turn = 0
-        self.wire = None if packed.ring or packed.serial_at else packed.head[2:]
-        self.tags = tags
+        self.wire = None if changing else packed.head[2:]
+        self.tags = None if tags is None else tuple(tags)  # of texts: the garbage collector passes over it
         self.caseless = caseless  # it fits a name in any case
         self.kind = kind  # the caller's; says what was answered
         self.hits = 0
@@ -45,6 +47,7 @@ class Entry:
     def current(self, serial: int) -> bytes:
         """The response without its ID, its addresses in the next order or with the serial of now."""
         packed = self._packed
+        assert packed is not None
         if packed.ring:
             start = self._turn = (self._turn + packed.step) % (len(packed.ring) >> 1)
             return packed.head[2:] + packed.ring[start:start + packed.shown] + packed.tail
@@ -64,6 +67,7 @@ class WireCache:
         self._keys: dict[Tag, set[bytes]] = {}
         self._bytes = 0
         self._anything: set[bytes] = set()  # keys of answers that any change may change
+        self._kinds: dict[object, object] = {}  # each once, of all entries that have it
         self._lost: dict[object, int] = {}  # hits of entries that are forgotten, by kind
 
     def __len__(self) -> int:
@@ -72,10 +76,11 @@ class WireCache:
     def wanted(self, key: bytes) -> bool:
         """Whether the key came before, as far as that is known; it is noted. From any thread."""
         fingerprint = hash(key)  # another in each process, so that nobody can choose what replaces what
-        place = fingerprint & NOTED - 1
-        if self._noted[place] == fingerprint:
+        noted, place = self._noted, fingerprint & NOTED - 2
+        if fingerprint in (noted[place], noted[place + 1]):
             return len(key) <= MAX_KEY
-        self._noted[place] = fingerprint
+        noted[place + 1] = noted[place]
+        noted[place] = fingerprint
         return False
 
     def put(self, key: bytes, entry: Entry) -> None:
@@ -83,6 +88,9 @@ class WireCache:
         self._drop([key] if key in self.kept else [])
         while self.kept and (len(self.kept) >= KEPT or self._bytes + entry.size > KEPT_BYTES):
             self._make_room()
+        if len(self._kinds) >= KINDS:
+            self._kinds.clear()
+        entry.kind = self._kinds.setdefault(entry.kind, entry.kind)
         self.kept[key] = entry
         self._bytes += entry.size
         if entry.tags is None:

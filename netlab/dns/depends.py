@@ -22,9 +22,8 @@ def tags(type: str, lookup: Lookup) -> frozenset[Tag]:
     for _ in range(MAX_LINKS):
         if not isinstance(asked, ServiceName):
             break
-        key = Key(asked.namespace, asked.service)
-        found += ((key.namespace, ""), key)
-        service = view.services.get(key)
+        found += ((asked.namespace, ""), (asked.namespace, asked.service))
+        service = view.services.get(Key(asked.namespace, asked.service))
         if service is None or not service.external_name:
             break
         name = Name.of(service.external_name)

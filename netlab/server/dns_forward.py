@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from netlab.dns import upstream
@@ -22,6 +22,7 @@ from netlab.dns.chain import Effect, Request, failure
 from netlab.dns.plugins.forward import Ask, Forward, Upstream
 from netlab.dns.view import DnsView
 from netlab.server.dns_observer import Observer
+from netlab.server.dns_try import Try
 
 TIMEOUT = 5.0  # seconds for a question with all its tries
 TRY_TIMEOUT = 2.0
@@ -42,45 +43,6 @@ class _Health:
     def down(self, most: int) -> bool:
         """Whether others are to be asked."""
         return bool(most) and self.fails > most
-
-
-@dataclass(eq=False)
-class _Try:
-    """A question to one server, on a connected socket."""
-
-    server: Upstream
-    data: bytes
-    ident: int
-    tcp: bool
-    done: Callable[[_Try, bytes | None, str], None]  # response, or None and what went wrong
-    socket: socket.socket | None = None
-    connected: bool = False
-    received: bytearray = field(default_factory=bytearray)
-
-    @property
-    def transport(self) -> str:
-        """As error messages name it."""
-        return "tcp" if self.tcp else "udp"
-
-    def failed(self, error: OSError) -> str:
-        """The error in Go's words."""
-        text = os.strerror(error.errno or 0).lower()
-        if not self.connected:
-            return f"dial {self.transport} {self.server}: connect: {text}"
-        return f"read {self.transport} {self._local()}->{self.server}: read: {text}"
-
-    def timed_out(self) -> str:
-        """That time is up, in Go's words."""
-        if not self.connected:
-            return f"dial {self.transport} {self.server}: i/o timeout"
-        return f"read {self.transport} {self._local()}->{self.server}: i/o timeout"
-
-    def _local(self) -> str:
-        try:
-            host, port = self.socket.getsockname()[:2] if self.socket else ("", 0)
-        except OSError:
-            host, port = "", 0
-        return str(Upstream(host, port))
 
 
 class Forwarder:
@@ -159,7 +121,7 @@ class Forwarder:
             servers = servers[first:] + servers[:first]
         return servers
 
-    def send(self, attempt: _Try, limit: float) -> None:
+    def send(self, attempt: Try, limit: float) -> None:
         """Sends the question; its `done` gets what comes of it within the seconds."""
         family = socket.AF_INET6 if ":" in attempt.server.address else socket.AF_INET
         kind = socket.SOCK_STREAM if attempt.tcp else socket.SOCK_DGRAM
@@ -178,7 +140,7 @@ class Forwarder:
 
         def ready() -> None:
             try:
-                response = _received(attempt)
+                response = attempt.receive()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -217,9 +179,9 @@ class Forwarder:
                           recursion_desired=forward.check_recursion)
 
         def once() -> None:
-            self.send(_Try(server, upstream.question(request, ident), ident, forward.force_tcp, done), CHECK_TIMEOUT)
+            self.send(Try(server, upstream.question(request, ident), ident, forward.force_tcp, done), CHECK_TIMEOUT)
 
-        def done(attempt: _Try, data: bytes | None, problem: str) -> None:
+        def done(attempt: Try, data: bytes | None, problem: str) -> None:
             if data is not None:
                 health.fails, health.checking = 0, False
                 return
@@ -242,32 +204,6 @@ class Forwarder:
 
 async def _nobody(request: Request) -> Answer:
     return failure("")
-
-
-def _received(attempt: _Try) -> bytes | None:
-    """The whole response as far as it is there; OSError when there will be none."""
-    made = attempt.socket
-    assert made is not None
-    if not attempt.tcp:
-        while True:
-            data = made.recv(65535)
-            if upstream.is_response(data, attempt.ident):
-                return data
-    if not attempt.connected:
-        code = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            raise OSError(code, os.strerror(code))
-        attempt.connected = True
-        made.send(len(attempt.data).to_bytes(2, "big") + attempt.data)
-        return None
-    data = made.recv(65535)
-    if not data:
-        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-    attempt.received += data
-    size = 2 + int.from_bytes(attempt.received[:2], "big")
-    if len(attempt.received) < max(2, size):
-        return None
-    return bytes(attempt.received[2:size])
 
 
 class _Asking:
@@ -313,9 +249,9 @@ class _Asking:
         self._began = time.monotonic()
         ident = random.getrandbits(16)
         data = upstream.question(self._request, ident)
-        self._forwarder.send(_Try(server, data, ident, self._tcp, self._answered), limit)
+        self._forwarder.send(Try(server, data, ident, self._tcp, self._answered), limit)
 
-    def _answered(self, attempt: _Try, data: bytes | None, problem: str) -> None:
+    def _answered(self, attempt: Try, data: bytes | None, problem: str) -> None:
         if data is None:
             self._problem = problem
             self._forwarder.check(self._forward, attempt.server)

@@ -270,7 +270,9 @@ def main(seconds: int) -> None:
             if "dnsmasq" in rows:
                 ours, theirs = rows["netlab"], rows["dnsmasq"]
                 print(f"against dnsmasq: hot queries/s {ours.hot / theirs.hot:.2f}, "
-                      f"CPU per query {ours.cpu / theirs.cpu:.2f}")
+                      f"CPU per query {ours.cpu / theirs.cpu:.2f}, p99 {ours.p99 / theirs.p99:.2f}")
+            print(f"the machine's load was {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores: above {os.cpu_count()}, "
+                  "latencies are those of waiting for a core")
         finally:
             sweep.sweep(LAB)
             Path(f"/run/netlab/.{LAB}.lock").unlink(missing_ok=True)

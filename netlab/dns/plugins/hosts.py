@@ -59,7 +59,7 @@ class Hosts(Plugin):
         Unknown names are the next plugin's or, as there is no SOA to say that they do not exist, SERVFAIL. Unknown
         addresses are always the next plugin's.
         """
-        name, kind = request.question.name, request.question.type
+        kind, name = request.question.type, request.question.name
         if longest(name, self.zones) is None and kind != "PTR":
             return await next(request)
         tables = (self._file(request.now), self.inline)
