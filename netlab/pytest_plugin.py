@@ -1,4 +1,4 @@
-"""pytest: the fixtures `lab` and `lab_module`, and files named `*.netlab.yaml` as tests.
+"""pytest: the fixtures `lab`, `lab_module` and `kubectl`, and files named `*.netlab.yaml` as tests.
 
     @pytest.mark.netlab(nodes=["a", "b"])       # what a lab file's `spec` may say
     def test_web(lab):
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,34 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 def lab_module(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """One lab for all tests of a module."""
     yield from _lab(request, "m")
+
+
+@pytest.fixture
+def kubectl(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """The real kubectl on the test's lab: `kubectl("apply", "-f", "-", input=MANIFEST)` gives what it printed.
+
+    The test fails with kubectl's words when it does not end with 0. The lab is `lab_module` for a test that has it.
+    """
+    import shutil
+
+    program = shutil.which("kubectl")
+    if program is None:
+        pytest.skip("kubectl is not installed")
+    lab: Lab = request.getfixturevalue("lab_module" if "lab_module" in request.fixturenames else "lab")
+
+    def run(*words: str, input: str = "") -> str:
+        import subprocess
+
+        from netlab.topology import names
+
+        done = subprocess.run([program, *words], input=input, capture_output=True, text=True, check=False,
+                              env=os.environ | {"KUBECONFIG": str(names.kubeconfig(lab.name))})
+        if done.returncode:
+            pytest.fail(f"kubectl {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}",
+                        pytrace=False)
+        return done.stdout
+
+    return run
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -17,7 +17,7 @@ from netlab.api.routes import Route, no_such_method
 from netlab.api.watch import View
 from netlab.model import meta
 from netlab.model.errors import not_found, unsupported_media_type
-from netlab.model.meta import ObjectKey
+from netlab.model.meta import Manifest, ObjectKey
 
 DELETED_ARE_GIVEN = ("pods", "services", "serviceaccounts", "resourcequotas")
 """Who deletes one of these is told what it was; for others there is a Status (the API reference, "Response")."""
@@ -47,7 +47,7 @@ class Objects:
         manifest, warnings = self._bodies.decode(request, route.kind, request.json())
         place(manifest, route)
         old = self._registry.get(route.kind.key, route.name, route.namespace or "")
-        warnings += route.kind.warnings(manifest, old)
+        warnings += _warnings(route, manifest, old)
         new = self._registry.update(route.kind.key, manifest, subresource=route.subresource, dry_run=request.dry_run,
                                     track=self._bodies.track(request, route))
         return self._bodies.one(request, route.kind, new, 200, warnings)
@@ -66,8 +66,8 @@ class Objects:
                                    strict=validation == "Strict", told=told, track=self._bodies.track(request, route))
         if route.subresource == "scale":
             return json_response(new)
-        warnings = kind.warnings(new, old) if new is not old else []
-        return self._bodies.one(request, kind, new, 200, (told if validation == "Warn" else []) + warnings)
+        warnings = (told if validation == "Warn" else []) + _warnings(route, new, old)
+        return self._bodies.one(request, kind, new, 200, warnings)
 
     def _apply(self, request: Request, route: Route) -> Answer:
         manager, force = request.text("fieldManager"), request.flag("force")
@@ -80,11 +80,13 @@ class Objects:
         manifest, warnings = self._bodies.decode(request, route.kind, body)
         place(manifest, route)
         key, space = route.kind.key, route.namespace or ""
-        if not request.user.is_master and self._registry.find(key, route.name, space) is None:
+        old = self._registry.find(key, route.name, space)
+        if not request.user.is_master and old is None:
             rbac.check(self._registry, request.user, replace(attributes.of(request), verb="create"))
         new, created = self._registry.apply(route.kind.key, manifest, namespace=route.namespace or "",
                                             subresource=route.subresource, dry_run=request.dry_run, manager=manager,
                                             force=force)
+        warnings += _warnings(route, new, old)
         return self._bodies.one(request, route.kind, new, 201 if created else 200, warnings)
 
     def delete(self, request: Request, route: Route) -> Answer:
@@ -117,3 +119,8 @@ class Objects:
         if request.method == "PATCH":
             return self.patch(request, route)
         raise no_such_method()
+
+
+def _warnings(route: Route, new: Manifest, old: Manifest | None) -> list[str]:
+    """What the kind says about the object, also when nothing has changed; a status is no matter of it."""
+    return [] if route.subresource else route.kind.warnings(new, old)

@@ -254,11 +254,6 @@ class Registry:
         return [self.delete(resource, meta.name(item), namespace=meta.namespace(item), grace_period=grace_period,
                             propagation=propagation, dry_run=dry_run) for item in found]
 
-    def finalize_namespace(self, name: str) -> Manifest:
-        """Lets a namespace that is being deleted go; for the namespace controller, once nothing is left in it."""
-        old = self.get("namespaces", name)
-        return self.update("namespaces", old | {"spec": {**meta.spec(old), "finalizers": []}}, subresource="finalize")
-
     # Inside
 
     def _admit(self, kind: Resource, new: Manifest, old: Manifest | None, *, dry_run: bool,

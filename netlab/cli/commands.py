@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netlab.cli.arguments import Command, Option
+from netlab.cli.topics import TOPICS
 
 HELP = Option(("-h", "--help"), "show this text")
 NAME = Option(("--name",), "the lab (environment: NETLAB_NAME; default: netlab)", "LAB")
@@ -27,6 +28,7 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ), details="""
 Without a file the lab has the nodes control-plane, worker and worker2. A lab that runs already with the same
 settings is left as it is. Needs root, and answers when the API and the cluster's DNS do.
+What a file may say: netlab help lab-file
 """),
         _command("down", "Remove a lab and everything in it.", "labs:down", "[LAB]", most=1, options=(
             Option(("--all",), "every lab on this machine"),
@@ -77,6 +79,7 @@ What it has made stays: without kube-proxy the rules go on working, but do not f
         _command("kubectl", "Run the real kubectl on the lab.", "kubectl:kubectl", "[ARGUMENT...]", raw=True,
                  details="""
 Everything after `kubectl` is kubectl's own. The lab is chosen before it: netlab --name LAB kubectl get pods
+Who may do what: netlab help access
 """),
         _command("env", "Print how a shell points its own kubectl at the lab.", "kubectl:env", options=(
             Option(("--unset",), "point it away again"),
@@ -91,7 +94,8 @@ Everything after `kubectl` is kubectl's own. The lab is chosen before it: netlab
             Option(("-i", "--stdin"), "pass the standard input on"),
             Option(("-t", "--tty"), "with a terminal"),
             CONTAINER, NAMESPACE), details="""
-TARGET is a node's name, `client` (a host outside of the cluster), or [NAMESPACE/]POD.
+TARGET is a node's name, `client` (a host outside of the cluster), `load-balancer` or a host of the lab's internet
+where the lab has them, or [NAMESPACE/]POD.
 The exit code is the program's own.
 
   netlab exec client -- curl -s http://172.18.0.2:30080/
@@ -113,13 +117,15 @@ The exit code is the program's own.
             Option(("-v", "--verbose"), "show what programs print, and the manifests' objects"),
             Option(("--check",), "read the files and report mistakes, run nothing"),
         ), details="SCENARIO is a file, or the name of one that netlab ships. Without any: lists those.\n"
-                   "The exit code is 1 when a check failed, 2 when a file has mistakes (then nothing was created)."),
+                   "The exit code is 1 when a check failed, 2 when a file has mistakes (then nothing was created).\n"
+                   "How to write one: netlab help scenario"),
     )),
     ("The machine", (
         _command("images", "Show what runs for which image name.", "images:images", "[IMAGE...]", most=None, details="""
-A lab has no container images: an image's name selects what runs. IMAGE is a shell pattern; one without a slash is
-compared with the last part of a name, tags do not count. The first entry that fits is taken; those of a lab's file
-(under images) come first. PORTS are where it listens; with + where the container's ports say.
+A lab has no container images: an image's name selects what runs. Given names of images, the entry of each is shown.
+In the column IMAGE are shell patterns; one without a slash is compared with the last part of a name, tags do not
+count. The first entry that fits is taken; those of a lab's file (under images: netlab help lab-file) come first.
+PORTS are where it listens; with + where the container's ports say.
 """),
         _command("doctor", "Say whether this machine can run labs, and what it lacks.", "machine:doctor"),
         _command("version", "Show the version.", "machine:version"),
@@ -137,5 +143,6 @@ def overview() -> str:
     lines = ["netlab: Kubernetes Service networking on one Linux kernel", "", "Usage: netlab COMMAND [OPTIONS]"]
     for title, commands in GROUPS:
         lines += ["", f"{title}:"] + [f"  {command.name:<9}{command.help}" for command in commands]
+    lines += ["", "More to read, by netlab help TOPIC:"] + [f"  {name:<9}{said}" for name, said in TOPICS.items()]
     lines += ["", "Start with: netlab up; netlab run coffee. More of a command: netlab COMMAND --help", "", EXIT_CODES]
     return "\n".join(lines) + "\n"

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from netlab.cli import topics
 from netlab.cli.arguments import Arguments, Command, command_help, did_you_mean, parse
 from netlab.cli.commands import COMMANDS, SHARED, overview
 from netlab.cli.failures import explain, interrupted
+from netlab.cli.topics import TOPICS
 from netlab.model.errors import ApiError, LabError
 
 
@@ -62,7 +64,7 @@ def _run(given: list[str]) -> int:
         return 2
     name, rest = rest[0], rest[1:]
     if name == "help":
-        sys.stdout.write(command_help(COMMANDS[rest[0]], SHARED) if rest and rest[0] in COMMANDS else overview())
+        sys.stdout.write(_help(rest))
         return 0
     command = COMMANDS.get(name)
     if command is None:
@@ -74,6 +76,19 @@ def _run(given: list[str]) -> int:
         sys.stdout.write(command_help(command, SHARED))
         return 0
     return _function(command)(parse(command, before + rest))
+
+
+def _help(words: list[str]) -> str:
+    """What `netlab help` prints about a command or a topic; about netlab without one."""
+    word = next((word for word in words if word not in ("-h", "--help")), "")
+    if not word:
+        return overview()
+    if word in TOPICS:
+        return topics.text(word)
+    if word in COMMANDS:
+        return command_help(COMMANDS[word], SHARED)
+    raise LabError(f'there is no help on "{word}"{did_you_mean(word, [*COMMANDS, *TOPICS])}',
+                   hint=f"netlab --help, or netlab help TOPIC, one of: {', '.join(TOPICS)}")
 
 
 def _function(command: Command) -> Callable[[Arguments], int]:

@@ -36,6 +36,7 @@ class Target:
 
 def load(arguments: Arguments) -> tuple[ApiClient, list[Target]]:
     """A client, and what -f names. LabError has every document that cannot be used, with its place."""
+    from netlab.scenario.lab_file import API_VERSION, USED_BY
     from netlab.scenario.manifests import load as read
 
     files = arguments.many("filename")
@@ -56,7 +57,10 @@ def load(arguments: Arguments) -> tuple[ApiClient, list[Target]]:
         manifest = item.manifest
         kind = kinds.of(manifest["apiVersion"], manifest["kind"])
         own = meta.namespace(manifest)
-        if kind is None:
+        if kind is None and manifest["apiVersion"] == API_VERSION and manifest["kind"] in USED_BY:
+            wrong.append(f'{item.at("kind")}: kind: a {manifest["kind"]} is no object of a lab; it is for: '
+                         f'{USED_BY[manifest["kind"]]} {item.place.file}')
+        elif kind is None:
             wrong.append(f'{item.at("kind")}: kind: no matches for kind "{manifest["kind"]}" in version '
                          f'"{manifest["apiVersion"]}"{kinds.like(manifest["kind"])}')
         elif kind.namespaced and own and given and own != given:

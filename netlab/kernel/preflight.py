@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Collection
 
 from netlab.kernel import capabilities, netlink, netns
-from netlab.kernel.bin_directory import legacy, which
-from netlab.kernel.preflight_modes import MATCHES, load_rules, mode_lacks
+from netlab.kernel.bin_directory import which
+from netlab.kernel.preflight_modes import mode_lacks, probe_rules
 from netlab.kernel.preflight_probe import IFF_UP, SIOCSIFFLAGS, Lack, in_child, link
 from netlab.model.family import IPV4, IPV6
 from netlab.topology.names import ETC_NETNS, RUN
@@ -32,11 +32,11 @@ PRIVILEGES = ("run it on the machine itself, or in a container with --privileged
 def quick(mode: str = "iptables", families: Collection[str] = (IPV4,)) -> list[Lack]:
     """What keeps a lab of that proxy mode and these IP families from starting; warnings are left out.
 
-    Costs one child and 10 ms when that is nothing, and two more with IPv6.
+    Costs one child and 10 ms when that is nothing, and two more with IPv6; the mode ipvs costs all of `lacks`.
     """
     if os.geteuid() == 0 and not (_missing_programs() or _too_few_files() or _directories()):
-        restore = legacy("iptables-restore")
-        if mode == "iptables" and restore and not in_child(lambda: _everything(restore)):
+        load = probe_rules(mode, families)
+        if load is not None and not in_child(lambda: _everything(load)):
             return _ipv6(mode, families)
     return [lack for lack in lacks(mode, families) if not lack.warning]
 
@@ -88,7 +88,7 @@ def lacks(mode: str = "iptables", families: Collection[str] = (IPV4,)) -> list[L
     return found
 
 
-def _everything(restore: str) -> None:
+def _everything(load: Callable[[], int]) -> None:
     """All at once, in one PID 1 of its own."""
     netns.unshare(netns.CLONE_NEWNET)
 
@@ -97,7 +97,7 @@ def _everything(restore: str) -> None:
         _sysctl_write()
         _links_make()
         os.chroot("/")
-        code = load_rules(restore, list(MATCHES))
+        code = load()
         capabilities.drop()
         return code
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from netlab.kernel import netlink, netns
 from netlab.kernel.bin_directory import INSTALL, legacy, which
@@ -48,6 +49,17 @@ def mode_lacks(mode: str, families: Collection[str]) -> list[Lack]:
     if mode == "nftables":
         return _nftables(families)
     return (_iptables() if IPV4 in families else []) + (_ipvs() if mode == "ipvs" else [])
+
+
+def probe_rules(mode: str, families: Collection[str]) -> Callable[[], int] | None:
+    """What loads all that the mode's rules need into this netns at once, OSError when the kernel refuses.
+
+    None when the program is missing, and for ipvs, which needs more than rules.
+    """
+    nft, restore = which("nft"), legacy("iptables-restore")
+    if mode == "nftables":
+        return partial(feed, [nft, "-f", "-"], "".join(map(nft_probe, families))) if nft else None
+    return partial(load_rules, restore, list(MATCHES)) if restore and mode != "ipvs" else None
 
 
 def _iptables() -> list[Lack]:

@@ -6,6 +6,7 @@ Texts and codes follow k8s.io/apimachinery (api/errors, util/validation/field).
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,16 @@ def not_supported(field: str, value: Any, supported: list[str]) -> FieldError:
     """The value is not one of an enumeration."""
     names = ", ".join(f'"{name}"' for name in sorted(supported))
     return FieldError(field, "FieldValueNotSupported", f"Unsupported value: {_show(value)}: supported values: {names}")
+
+
+def unknown_field(path: str, key: object, known: Iterable[str]) -> FieldError:
+    """The object at `path` has a key that nobody knows; a near one is told, or else all that there are."""
+    from difflib import get_close_matches
+
+    names = {name.lower(): name for name in known}
+    near = get_close_matches(str(key).lower(), names, n=1)
+    told = f', did you mean "{names[near[0]]}"?' if near else f"; there are {', '.join(names.values())}"
+    return FieldError(f"{path}.{key}", "FieldValueInvalid", f'unknown field "{key}"{told}')
 
 
 def forbidden(field: str, detail: str) -> FieldError:

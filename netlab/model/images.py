@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-from netlab.model.errors import FieldError, LabError, invalid, required
+from netlab.model.errors import FieldError, LabError, invalid, required, unknown_field
 
 FIELDS = ("name", "command", "args", "entry", "ports", "mounts", "env")
 ENTRY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -134,7 +134,7 @@ def parse_images(items: Any, path: str = "spec.images") -> tuple[Image, ...]:
     """The images that a lab file adds. LabError names every wrong field by its path."""
     images, errors = read_images(items, path)
     if errors:
-        raise LabError("\n".join(str(error) for error in errors), hint="README: images")
+        raise LabError("\n".join(str(error) for error in errors), hint="netlab help lab-file")
     return images
 
 
@@ -150,7 +150,7 @@ def _parse(item: Any, path: str, errors: list[FieldError]) -> Image:
     if not isinstance(item, Mapping):
         errors.append(invalid(path, item, "must be a mapping with name and command"))
         return Image("")
-    errors.extend(_unknown(path, str(field)) for field in item if field not in FIELDS)
+    errors.extend(unknown_field(path, field, FIELDS) for field in item if field not in FIELDS)
     name = item.get("name")
     if not isinstance(name, str) or not name:
         errors.append(required(f"{path}.name"))
@@ -167,14 +167,6 @@ def _parse(item: Any, path: str, errors: list[FieldError]) -> Image:
     return Image(pattern=str(name), command=command or ((str(entry).rpartition(".")[2],) if entry else ()), args=args,
                  entry=str(entry), ports=ports, mounts=mounts,
                  env=pairs(item.get("env"), f"{path}.env", "NAME: value", errors))
-
-
-def _unknown(path: str, field: str) -> FieldError:
-    from difflib import get_close_matches
-
-    near = get_close_matches(field, FIELDS, n=1)
-    told = f', did you mean "{near[0]}"?' if near else f"; there are {', '.join(FIELDS)}"
-    return FieldError(f"{path}.{field}", "FieldValueInvalid", f'unknown field "{field}"{told}')
 
 
 def strings(value: Any, path: str, errors: list[FieldError]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from netlab.model import addresses
-from netlab.model.errors import FieldError, duplicate, invalid, not_supported
+from netlab.model.errors import FieldError, duplicate, invalid, not_supported, unknown_field
 from netlab.model.lab_spec import Balancing, Pool
 from netlab.model.ranges import Address, Network, family_of
 
@@ -28,8 +28,7 @@ def read_balancing(value: Any, networks: Mapping[Network, Sequence[Address]]) \
         return None, []
     if not isinstance(value, Mapping):
         return None, [invalid(PATH, value, "must be an object, such as {addresses: [172.18.255.200-172.18.255.250]}")]
-    errors = [FieldError(f"{PATH}.{key}", "FieldValueInvalid", f'unknown field "{key}"; there are {", ".join(_KEYS)}')
-              for key in value if key not in _KEYS]
+    errors = [unknown_field(PATH, key, _KEYS) for key in value if key not in _KEYS]
     mode = value.get("ipMode", "VIP")
     if mode not in MODES:
         errors.append(not_supported(f"{PATH}.ipMode", mode, MODES))

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netlab.model import names
-from netlab.model.errors import FieldError, duplicate, invalid, required
+from netlab.model.errors import FieldError, duplicate, invalid, required, unknown_field
 from netlab.model.images import pairs, port_numbers, strings
 from netlab.model.internet import DEFAULT_IMAGE, DEFAULT_NETWORKS, Internet, OutsideHost
 from netlab.model.lab_ranges import UNUSABLE, UNUSABLE_RULE
@@ -59,8 +59,7 @@ class InternetReader:
     def _unknown(self, path: str, value: Mapping[Any, Any], known: Sequence[str]) -> None:
         for key in value:
             if key not in known:
-                text = f'unknown field "{key}"; there are {", ".join(known)}'
-                self.errors.append(FieldError(f"{path}.{key}", "FieldValueInvalid", text))
+                self.errors.append(unknown_field(path, key, known))
 
     def _networks(self) -> tuple[Network, ...] | None:
         """The network of each of the lab's families; None when what is given is no use."""

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from netlab.model import names
-from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required
+from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required, unknown_field
 from netlab.model.images import read_images
 from netlab.model.internet import RESOLVER, ROUTER, Internet
 from netlab.model.lab_balancing import read_balancing
@@ -66,8 +66,7 @@ class _Reader:
             self._wrong("spec", spec, "must be an object")
         for key in self._given:
             if key not in _KEYS:
-                text = f'unknown field "{key}"{_guess(key)}'
-                self.errors.append(FieldError(f"spec.{key}", "FieldValueInvalid", text))
+                self.errors.append(unknown_field("spec", key, _KEYS))
 
     def _wrong(self, path: str, value: Any, detail: str) -> None:
         self.errors.append(invalid(path, _plain(value), detail))
@@ -114,7 +113,7 @@ class _Reader:
             path = f"spec.nodes[{index}]"
             for key in node:
                 if key not in ("name", "labels"):
-                    self._wrong(f"{path}.{key}", node[key], "unknown field; a node has a name and labels")
+                    self.errors.append(unknown_field(path, key, ("name", "labels")))
             labels = node.get("labels") or {}
             if not isinstance(labels, Mapping):
                 self._wrong(f"{path}.labels", labels, "must be an object")
@@ -249,14 +248,6 @@ class _Reader:
         errors = read_images(value)[1]
         self.errors += errors
         return () if errors else tuple(value or ())
-
-
-def _guess(key: object) -> str:
-    from difflib import get_close_matches
-
-    lower = {name.lower(): name for name in _KEYS}
-    found = get_close_matches(str(key).lower(), lower, n=1)
-    return f', did you mean "{lower[found[0]]}"?' if found else f"; there are {', '.join(_KEYS)}"
 
 
 def _plain(value: Any) -> Any:

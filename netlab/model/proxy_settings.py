@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Any
 
-from netlab.model.errors import FieldError, invalid, not_supported, required
+from netlab.model.errors import FieldError, invalid, not_supported, required, unknown_field
 
 MODES = ("iptables", "nftables", "userspace", "ipvs")
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq", "mh")
@@ -120,8 +120,7 @@ class _Reader:
         found: dict[str, Any] = {}
         for key, value in given.items():
             if key not in known:
-                self.errors.append(FieldError(f"{path}.{key}", "FieldValueInvalid",
-                                              f'unknown field "{key}"; there are {", ".join(known)}'))
+                self.errors.append(unknown_field(path, key, known))
             elif value is not None:
                 found |= known[key](f"{path}.{key}", value)
         return found

@@ -23,6 +23,24 @@ LAB = Record({
 }, required=("apiVersion", "kind", "metadata"))
 
 
+USED_BY = {"Lab": "netlab up", "Scenario": "netlab run"}
+"""The kinds of our own files, and the command that takes each."""
+
+
+def refuse_other_kind(document: Document, wanted: str) -> None:
+    """BadFile when it is another kind of file than the one `wanted`; it says which command takes such a file."""
+    value = document.value if isinstance(document.value, Mapping) else {}
+    version, kind = value.get("apiVersion"), value.get("kind")
+    if version == API_VERSION and kind in USED_BY and kind != wanted:
+        command = f"{USED_BY[kind]} {document.file}"
+    elif isinstance(version, str) and isinstance(kind, str) and not version.startswith("netlab/"):
+        command = f"netlab apply -f {document.file}"
+    else:
+        return
+    message = f"a {wanted} is wanted here, and this is a {kind}: {command}"
+    raise BadFile([document.problem(("kind",), message)])
+
+
 @dataclass(frozen=True)
 class Settings:
     """A lab's settings as a file has them, with the place to blame for mistakes."""
@@ -40,6 +58,7 @@ def load(path: str) -> Settings:
         where = documents[1].place() if documents else Document(None, path, {}).place()
         raise BadFile([Problem(where, "", f"a lab file has one document, this one has {len(documents)}")])
     document = documents[0]
+    refuse_other_kind(document, "Lab")
     problems: list[Problem] = []
     value = check(LAB, document, problems)
     if problems:

@@ -26,4 +26,4 @@ def load(word: str) -> Scenario:
     if os.sep in word or word.endswith((".yaml", ".yml")) or Path(word).is_file():
         return load_file(word)
     raise LabError(f'there is no scenario "{word}"{near(word, names)}',
-                   hint=f"netlab run NAME, one of: {', '.join(names)}; or the path of a file", exit_code=4)
+                   hint="netlab run (shows the names), or netlab run FILE", exit_code=4)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netlab.model.lab_spec import LabSpec
-from netlab.scenario.lab_file import API_VERSION, NAME, Settings, spec_of
+from netlab.scenario.lab_file import API_VERSION, NAME, Settings, refuse_other_kind, spec_of
 from netlab.scenario.problems import BadFile, Place, Problem
 from netlab.scenario.schema import Anything, Many, Notes, Record, Text, check
 from netlab.scenario.source import Document, read
@@ -56,6 +56,7 @@ def load(path: str) -> Scenario:
 
 def from_document(document: Document) -> Scenario:
     """The scenario of a YAML document."""
+    refuse_other_kind(document, "Scenario")
     problems: list[Problem] = []
     said = check(SHAPE, document, problems)
     settings = Settings(str((said.get("metadata") or {}).get("name") or ""), _mapping(document.value, "lab"), document,

@@ -6,7 +6,6 @@ survives `kill -9`. Everything here belongs to one thread, the event loop's.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from bisect import bisect_right
 from collections import defaultdict
@@ -178,17 +177,6 @@ class Store:
     def subscribers(self, resource: str) -> int:
         """How many are told of writes to the resource."""
         return len(self._subscribers[resource])
-
-    async def wait_past(self, revision: int, *resources: str) -> int:
-        """Waits until one of these resources was written after `revision`; gives the newest such revision."""
-        if self.revision_of(*resources) <= revision:
-            written = asyncio.Event()
-            end = self.subscribe(resources, written.set)
-            try:
-                await written.wait()
-            finally:
-                end()
-        return self.revision_of(*resources)
 
     def close(self) -> None:
         """Closes the log."""

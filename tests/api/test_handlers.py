@@ -3,6 +3,7 @@ import json
 import pytest
 
 from netlab.api.handlers import Api
+from netlab.api.patch import APPLY, MERGE
 from netlab.api.request import Request
 from netlab.api.response import LogRequest, Response
 from netlab.api.watch import Watch
@@ -156,6 +157,16 @@ def test_an_unknown_field_is_refused_or_warned_about(api):
 ])
 def test_warnings_reach_the_client(api, spec, warning):
     assert warning in ask(api, "POST", f"{NS}/services", service(**spec)).warnings
+
+
+def test_a_patch_that_changes_nothing_and_an_apply_warn_and_a_status_does_not(api):
+    written = service("named", externalName="a.b") | {"apiVersion": "v1", "kind": "Service"}
+    warning = ('spec.externalName is ignored when spec.type is not "ExternalName"',)
+    target = f"{NS}/services/named"
+    assert ask(api, "PATCH", f"{target}?fieldManager=me", written, content_type=APPLY).warnings == warning
+    assert ask(api, "PATCH", target, {"spec": {}}, content_type=MERGE).warnings == warning
+    assert ask(api, "PUT", target, written).warnings == warning
+    assert ask(api, "PATCH", f"{target}/status", {"status": {}}, content_type=MERGE).warnings == ()
 
 
 def test_every_endpoints_request_is_warned_about(api):

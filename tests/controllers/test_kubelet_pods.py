@@ -10,11 +10,12 @@ import time
 import pytest
 
 from netlab.api.registry import Registry
-from netlab.controllers.kubelet import LabRuntime, attaching, kubelets
+from netlab.controllers.kubelet import attaching, kubelets
 from netlab.controllers.runtime import Manager
 from netlab.kernel import wiring
 from netlab.kernel.netns import visit
-from netlab.kernel.pods import LabInit, Pod
+from netlab.kernel.pods import Pod
+from netlab.lab.runtime import Runtime
 from netlab.model.lab_spec import LabSpec
 from netlab.store import Store
 from netlab.topology import names
@@ -37,7 +38,7 @@ class Machine:
         self.directory = names.run_dir(self.spec.name)
         (self.directory / "view").mkdir(parents=True, mode=0o700)
         wiring.build(plan_lab(self.spec))
-        self.runtime = LabRuntime(LabInit.start(self.spec.name, preload=[m for m in PRELOAD if "server" not in m]))
+        self.runtime = Runtime(self.spec.name, preload=[m for m in PRELOAD if "server" not in m])
         self.new_store()
 
     def new_store(self):
@@ -58,7 +59,7 @@ class Machine:
 
     def pod(self, name="web", node="worker", *, restart="Always", grace=30, **container):
         spec = {"nodeName": node, "restartPolicy": restart, "terminationGracePeriodSeconds": grace,
-                "containers": [{"name": "c", "image": "nginx"} | container]}
+                "containers": [{"name": "c", "image": "netlab/echo"} | container]}
         return self.registry.create("pods", {"metadata": {"name": name}, "spec": spec}, namespace="default")
 
     def status(self, name="web"):

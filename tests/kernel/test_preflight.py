@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pretend_host import needs_a_public_checkout
 
-from netlab.kernel import preflight, preflight_ipv6, preflight_modes
+from netlab.kernel import bin_directory, preflight, preflight_ipv6, preflight_modes
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +85,7 @@ def test_a_read_only_proc_sys_is_no_lack():
 
 
 def test_every_probe_of_a_rule_is_a_rule_that_iptables_takes():
-    restore = preflight.legacy("iptables-restore")
+    restore = bin_directory.legacy("iptables-restore")
     for rule in preflight_modes.MATCHES:
         assert preflight_modes.try_rules(restore, [rule]) == ""
 
@@ -98,6 +98,17 @@ def test_a_busy_iptables_on_the_machine_does_not_disturb_the_probe():
 
 def test_a_machine_that_runs_labs_here_can_run_them_with_ipv6():
     assert preflight.quick("iptables", ("IPv4", "IPv6")) == []
+
+
+@pytest.mark.parametrize("mode", ["iptables", "nftables", "userspace"])
+def test_a_mode_of_which_nothing_is_missing_is_not_searched_through(mode, monkeypatch):
+    monkeypatch.setattr(preflight, "lacks", lambda *_: pytest.fail("the search takes ten children"))
+    assert preflight.quick(mode, ("IPv4", "IPv6")) == []
+
+
+def test_a_rule_that_nft_refuses_is_searched_for(monkeypatch):
+    monkeypatch.setattr(preflight_modes, "_NFT", "add table FAMILY netlab-probe\nadd nothing\n")
+    assert [lack.what for lack in preflight.quick("nftables")] == ["nftables"]
 
 
 @pytest.mark.parametrize(("text", "words"), [

@@ -79,7 +79,11 @@ def test_a_pod_that_starts_with_a_wrong_corefile_crashes_until_it_is_right(lab, 
 
 
 def test_metrics_are_there_through_the_service(lab):
-    dig(lab, "kubernetes.default.svc.cluster.local")
-    text = lab.execute("default/tools", "curl", "-sS", "--max-time", "10", "http://kube-dns.kube-system:9153/metrics")
-    assert "# TYPE coredns_dns_requests_total counter\n" in text
+    def scraped():  # each of the two pods tells what it was asked itself
+        dig(lab, "kubernetes.default.svc.cluster.local")
+        text = lab.execute("default/tools", "curl", "-sS", "--max-time", "10",
+                           "http://kube-dns.kube-system:9153/metrics")
+        return text if "# TYPE coredns_dns_requests_total counter\n" in text else ""
+
+    text = lab.until(scraped, "a pod that was asked is scraped")
     assert 'coredns_build_info{goversion="' in text

@@ -91,6 +91,21 @@ def test_the_commands_of_kubectl_work_in_one_shell(tmp_path):
 
 
 @pytest.mark.lab
+def test_the_commands_about_dns_work_in_that_order(tmp_path):
+    netlab = f"{shlex.quote(sys.executable)} -P -m netlab"
+    lines = [line.replace("sudo scripts/netlab", netlab) for line in commands("Cluster DNS")]
+    environment = os.environ | {"NETLAB_NAME": LAB, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    try:
+        done = subprocess.run(["bash", "-ec", "\n".join(lines)], env=environment, capture_output=True, text=True,
+                              check=False)
+    finally:
+        subprocess.run(f"{netlab} down", shell=True, env=environment, check=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "kubernetes cluster.local" in done.stdout
+    assert "\n10.96.0.1\n" in done.stdout
+
+
+@pytest.mark.lab
 def test_the_transcript_is_what_the_command_prints():
     """Line by line and in order, whatever the numbers; `…` stands for lines that are left out."""
     shown = section("Two commands").rpartition("```console\n")[2].partition("```")[0].splitlines()
@@ -109,8 +124,48 @@ def masked(line):
     return re.sub(r"KUBE-SEP-\w+", "KUBE-SEP", re.sub(r"[0-9]+([.:]?[0-9])*", "N", line.replace("coffee01", "coffee")))
 
 
+def yaml_of(title):
+    """The YAML of a section."""
+    return re.findall(r"```yaml\n(.*?)```", section(title), re.DOTALL)[0]
+
+
 def test_the_lab_file_of_the_readme_is_a_valid_one(tmp_path):
     from netlab.scenario.lab_file import load
 
-    (tmp_path / "lab.yaml").write_text(re.findall(r"```yaml\n(.*?)```", section("Lab files"), re.DOTALL)[0])
+    (tmp_path / "lab.yaml").write_text(yaml_of("Lab files"))
     assert load(str(tmp_path / "lab.yaml")).name == "shop"
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_the_examples_for_ci_pass_in_a_fresh_directory(tmp_path):
+    """The README's, and those of `netlab help pytest` and `netlab help scenario`, as a reader would copy them."""
+    from netlab.cli.topics import examples
+
+    code, scenario = (text for text in examples("pytest") if not text.startswith("sudo"))
+    (long,) = (text for text in examples("scenario") if "kind: Scenario" in text)
+    readme = re.findall(r"```python\n(.*?)```", section("In CI"), re.DOTALL)[0]
+    for name, text in (("test_web.py", code), ("web.netlab.yaml", scenario), ("long.netlab.yaml", long),
+                       ("first.netlab.yaml", yaml_of("Scenarios")), ("test_readme_code.py", readme)):
+        (tmp_path / name).write_text(text)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "netlab.pytest_plugin", "-p", "no:cacheprovider",
+                           "--strict-markers", "-q"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True, check=False)
+    assert re.search(r"^5 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
+
+
+@pytest.mark.lab
+def test_the_lab_file_with_every_key_comes_up(tmp_path):
+    from netlab.cli.topics import examples
+
+    (tmp_path / "lab.yaml").write_text(next(text for text in examples("lab-file") if "kind: Lab" in text))
+    netlab = [sys.executable, "-P", "-m", "netlab"]
+    environment = os.environ | {"NETLAB_NAME": LAB, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    try:
+        for words in (["up", str(tmp_path / "lab.yaml")], ["exec", "web", "--", "true"],
+                      ["exec", "client", "--", "curl", "-s", "--retry", "20", "--retry-connrefused",
+                       "http://shop.example.com/"]):
+            done = subprocess.run([*netlab, *words], env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        subprocess.run([*netlab, "down"], env=environment, check=True, capture_output=True)

@@ -65,7 +65,8 @@ def test_the_settings_survive_being_written_down():
 @pytest.mark.parametrize(("internet", "message"), [
     (True, "spec.internet: Invalid value: true: must be an object, such as {hosts: [{name: shop, names: "
            "[shop.example.com]}]}"),
-    ({"host": []}, 'spec.internet.host: unknown field "host"; there are cidr, hosts, records, routes'),
+    ({"host": []}, 'spec.internet.host: unknown field "host", did you mean "hosts"?'),
+    ({"zzz": []}, 'spec.internet.zzz: unknown field "zzz"; there are cidr, hosts, records, routes'),
     ({"cidr": "10.244.7.0/24"}, 'spec.internet.cidr: Invalid value: "10.244.7.0/24": overlaps with podCIDR '
                                 "10.244.0.0/16"),
     ({"cidr": "2001:db8::/64"}, 'spec.internet.cidr: Invalid value: "2001:db8::/64": is IPv6, and ipFamilies has IPv4 '

@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import pytest
 
 from netlab.scenario import library
@@ -81,3 +83,21 @@ def test_every_shipped_scenario_is_well_formed_and_tells_a_story(name):
     assert all(step.name for step in scenario.steps)
     looking = [step for step in scenario.steps if step.action.looks]
     assert len(looking) >= len(scenario.steps) / 2
+
+
+@pytest.mark.parametrize(("read", "text", "message"), [
+    ("netlab.scenario.lab_file", "apiVersion: netlab/v1\nkind: Scenario\n",
+     "x.yaml:2:1: kind: a Lab is wanted here, and this is a Scenario: netlab run x.yaml"),
+    ("netlab.scenario.scenario", "apiVersion: netlab/v1\nkind: Lab\n",
+     "x.yaml:2:1: kind: a Scenario is wanted here, and this is a Lab: netlab up x.yaml"),
+    ("netlab.scenario.lab_file", "apiVersion: apps/v1\nkind: Deployment\n",
+     "x.yaml:2:1: kind: a Lab is wanted here, and this is a Deployment: netlab apply -f x.yaml"),
+    ("netlab.scenario.scenario", "apiVersion: v1\nkind: Pod\n",
+     "x.yaml:2:1: kind: a Scenario is wanted here, and this is a Pod: netlab apply -f x.yaml"),
+])
+def test_a_file_of_another_kind_names_its_command(tmp_path, monkeypatch, read, text, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(BadFile) as caught:
+        import_module(read).load("x.yaml")
+    assert str(caught.value) == message

@@ -1,4 +1,3 @@
-import asyncio
 
 import pytest
 
@@ -56,17 +55,15 @@ def test_history_is_bounded_and_says_when_it_is_too_short():
     assert len(store.changes("services", 45)) == 5
 
 
-def test_wait_past_wakes_for_the_named_resources_only():
-    async def story():
-        store = Store()
-        waiter = asyncio.create_task(store.wait_past(0, "services"))
-        store.put(ObjectKey("pods", "default", "p"), service())
-        await asyncio.sleep(0)
-        assert not waiter.done()
-        store.put(KEY, service())
-        assert await waiter == 2
-
-    asyncio.run(story())
+def test_a_subscriber_is_woken_for_the_named_resources_only():
+    store, woken = Store(), []
+    end = store.subscribe(["services"], lambda: woken.append(store.revision))
+    store.put(ObjectKey("pods", "default", "p"), service())
+    store.put(KEY, service())
+    assert woken == [2]
+    end()
+    store.put(KEY, service(81))
+    assert woken == [2]
 
 
 def test_the_history_of_large_objects_is_shorter_and_never_empty():

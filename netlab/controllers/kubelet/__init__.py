@@ -1,6 +1,6 @@
 """The kubelet: runs the pods of a node and says how they are."""
 
 from netlab.controllers.kubelet.controller import Kubelet, kubelets
-from netlab.controllers.kubelet.doors import LabNetwork, LabRuntime
+from netlab.controllers.kubelet.doors import LabNetwork
 
-__all__ = ["Kubelet", "LabNetwork", "LabRuntime", "kubelets"]
+__all__ = ["Kubelet", "LabNetwork", "kubelets"]

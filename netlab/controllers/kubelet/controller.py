@@ -59,11 +59,6 @@ class Kubelet(Controller):
         """Whether a pod is being started or taken down (back-off and waiting for probes do not count)."""
         return any(worker.busy for worker in self._workers.values())
 
-    @property
-    def worker_errors(self) -> list[str]:
-        """What failed last in pods that cannot go on."""
-        return [worker.last_error for worker in self._workers.values() if worker.last_error]
-
     async def reconcile(self) -> float | None:
         """Has a worker for each pod of the node, and wakes those whose object has changed."""
         if not self._adopted:

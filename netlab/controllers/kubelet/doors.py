@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from netlab.kernel import pods, wiring
+from netlab.kernel import wiring
 from netlab.kernel.pod_spec import Process, Sandbox
 from netlab.model.lab_spec import LabSpec
 from netlab.model.ranges import Address
@@ -53,21 +53,6 @@ class Recorder(Protocol):
     """Records events about objects; `type` is Normal or Warning."""
 
     def event(self, obj: Mapping[str, Any], type: str, reason: str, message: str) -> object: ...
-
-
-class LabRuntime:
-    """The lab init as a Runtime."""
-
-    def __init__(self, init: pods.LabInit) -> None:
-        self._init = init
-
-    def create(self, sandbox: Sandbox) -> PodHandle:
-        """Starts the pod's init."""
-        return self._init.create(sandbox)
-
-    def attach(self, directory: str) -> PodHandle | None:
-        """The pod of that directory if its init runs."""
-        return pods.Pod.attach(directory)
 
 
 class LabNetwork:

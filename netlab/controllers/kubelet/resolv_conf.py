@@ -10,7 +10,6 @@ from netlab.model import meta
 
 MAX_NAMESERVERS, MAX_SEARCHES, MAX_SEARCH_CHARACTERS = 3, 32, 2048
 MAX_SEARCH = 253  # characters of one search domain: resolvers abort at longer ones
-FORMING = "DNSConfigForming"
 
 
 @dataclass(frozen=True)

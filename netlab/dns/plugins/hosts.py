@@ -59,14 +59,14 @@ class Hosts(Plugin):
         Unknown names are the next plugin's or, as there is no SOA to say that they do not exist, SERVFAIL. Unknown
         addresses are always the next plugin's.
         """
-        type, name = request.question.type, request.question.name
-        if longest(name, self.zones) is None and type != "PTR":
+        kind, name = request.question.type, request.question.name
+        if longest(name, self.zones) is None and kind != "PTR":
             return await next(request)
         tables = (self._file(request.now), self.inline)
-        found = self._names(name, tables) if type == "PTR" else self._addresses(type, name, tables)
+        found = self._names(name, tables) if kind == "PTR" else self._addresses(kind, name, tables)
         if found is not None:
             return Answer(answer=found, by=self.name, keep=not self.path)
-        if type == "PTR" or self.fall.through(name):
+        if kind == "PTR" or self.fall.through(name):
             return await next(request)
         return Answer("SERVFAIL", authoritative=False, by=self.name, keep=not self.path)
 
