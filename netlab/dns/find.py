@@ -114,10 +114,10 @@ def _endpoints(asked: ServiceName, lookup: Lookup) -> Iterator[Target]:
     # Most endpoints are not the one that is asked for, which their addresses say without their labels being made.
     dotted = "" if lookup.zones.endpoint_pod_names else asked.endpoint.replace("-", ".")
     for part in lookup.view.slices_of.get(key, ()) if lookup.zones.endpoints else ():
-        ports = [port for port in part.ports or (_ANY,) if _matches(asked, port)]
-        for address, hostname in part.endpoints:
-            if dotted and not hostname and address != dotted and ":" not in address:
-                continue
+        endpoints = part.endpoints if not dotted else [
+            pair for pair in part.endpoints if pair[0] == dotted or pair[1] or ":" in pair[0]]
+        ports = [port for port in part.ports or (_ANY,) if _matches(asked, port)] if endpoints else []
+        for address, hostname in endpoints:
             label = _label(part, address, hostname, lookup.zones)
             if asked.endpoint in ("", label.lower()):
                 for port in ports:
