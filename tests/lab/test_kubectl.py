@@ -36,7 +36,7 @@ MASKS = tuple((re.compile(pattern, re.MULTILINE), mask) for pattern, mask in (
     (rf"(-|\bhash=){_SUFFIX}{{6,10}}(-{_SUFFIX}{{5}})?\b", r"\1HASH"),
     (rf"(\bweb|kube-api-access)-{_SUFFIX}{{5}}\b", r"\1-HASH"),
     (r"\b\d{1,3}(\.\d{1,3}){3}\b", "IP"),
-    (r"(^|(?<=[ (]))(\d+m)?\d+s(?= |\)|$)", "AGE"),
+    (r"(^|(?<=[ (]))((\d+m)?\d+s(?= |\)|$)|\d{1,2}m$)", "AGE"),
     (r"(resourceVersion\"?: )\"\d+\"", r"\1RV"),
     (r"(?<=https://IP:)\d+", "PORT"),
     (r"(?<=:)3\d{4}(?=/)", "NODEPORT"),
