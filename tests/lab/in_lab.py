@@ -21,9 +21,9 @@ from tests.lab.traffic import Load, echo
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 30.0  # seconds for anything to come true
-REFUSED, DROPPED, NO_ROUTE = "refused", "no answer", "no route"
+REFUSED, DROPPED, NO_ROUTE, RESET = "refused", "no answer", "no route", "reset"
 DROP_LIMIT = 0.4  # seconds after which nobody answers
-_ERRORS = {ConnectionRefusedError: REFUSED, TimeoutError: DROPPED}
+_ERRORS = {ConnectionRefusedError: REFUSED, TimeoutError: DROPPED, ConnectionResetError: RESET}
 
 
 class InLab:
@@ -164,7 +164,7 @@ class InLab:
             try:
                 client.connect((address, port))
                 return echo(client)
-            except (ConnectionRefusedError, TimeoutError) as error:
+            except tuple(_ERRORS) as error:
                 return _ERRORS[type(error)]
             except OSError as error:
                 if error.errno != errno.ENETUNREACH:
