@@ -32,6 +32,8 @@ class Mode(NamedTuple):
     peer_change: tuple[str, ...]
     forget: Callable[[], None]  # what the process learnt from earlier runs
     budget: float  # ms from the API to the first packet
+    rules: Callable[[str], int]  # how many the text has
+    judged: bool  # whether there are targets against the peer; who hands all to the peer itself has none
 
 
 def rows(services: int, endpoints: int) -> tuple[Proxied, ...]:
@@ -84,6 +86,9 @@ def _forget_iptables() -> None:
 RESTORE = "iptables-legacy-restore"
 NFT = ("nft", "-f", "-")
 MODES = {"iptables": Mode("iptables", iptables.compile, iptables.Cache, SharedTables, render, _restore_change,
-                          (RESTORE,), (RESTORE, "--noflush"), _forget_iptables, 100.0),
+                          (RESTORE,), (RESTORE, "--noflush"), _forget_iptables, 100.0,
+                          lambda text: sum(line.startswith("-A") for line in text.splitlines()), judged=True),
          "nftables": Mode("nftables", nftables.compile, nftables.Cache, NftTables, render_nft, _nft_change, NFT, NFT,
-                          lambda: None, 20.0)}
+                          lambda: None, 20.0,
+                          lambda text: sum(line.startswith("\t\t") and line.strip()[:4] not in ("type", "comm", "elem")
+                                           for line in text.splitlines()), judged=False)}
