@@ -19,7 +19,6 @@ from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.kubelet.controller import kubelets
 from netlab.controllers.kubelet.logs import PodLogs
 from netlab.controllers.kubelet.streaming import PodStreams
-from netlab.controllers.outside_world import OutsideWorld
 from netlab.controllers.pod_network import PodNetwork
 from netlab.controllers.runtime import Controller, Manager
 from netlab.controllers.service_lb import ServiceLoadBalancers
@@ -82,11 +81,12 @@ class Cluster:
             await self.server.start(path(self.spec.name), read_only=read_only)
         await self._let_in(self.access)
         await init
-        self.manager.start()
+        late = [name for name in self.manager.controllers if name.startswith("cni/")]
+        self.manager.start(*(name for name in self.manager.controllers if name not in late))
         await self._dns_answers()
+        self.manager.start(*late)  # the pods' way out of the cluster: cluster DNS needs none, and `up` waits for it
         self.background = asyncio.create_task(asyncio.to_thread(self._make_alternatives))
-        gc.collect()
-        gc.freeze()
+        asyncio.get_running_loop().call_soon(_freeze)  # when `up` has been told
 
     async def stop(self) -> None:
         """Ends the control plane. Pods, rules and links stay and go on working."""
@@ -141,6 +141,8 @@ class Cluster:
                 self.registry, balancing=spec.load_balancer, host=LoadBalancerHost(spec),
                 probe=probe_from(names.load_balancer_netns(spec.name))))
         if spec.internet:
+            from netlab.controllers.outside_world import OutsideWorld  # brings DNS along, which labs without need not
+
             found.append(OutsideWorld(self.registry, internet=spec.internet, runtime=self.runtime,
                                       catalogue=catalogue(spec)))
         found += kubelets(self.registry, runtime=self.runtime, catalogue=catalogue(spec),
@@ -220,3 +222,9 @@ def _question(name: str) -> bytes:
     """A DNS query for an A record (RFC 1035, section 4.1), id 1, recursion desired."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     return struct.pack(">6H", 1, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+
+
+def _freeze() -> None:
+    """What is there by now stays: no collection looks at it again."""
+    gc.collect()
+    gc.freeze()
