@@ -28,6 +28,8 @@ def echo(client):
         return Answer(words["pod"], words["local"], words["client"].rpartition(":")[0].strip("[]"))
     client.sendall(b"GET /?format=json HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
     data = b"".join(iter(lambda: client.recv(65536), b""))
+    if not data:
+        raise ConnectionResetError("closed without an answer")
     if not data.startswith(b"HTTP/1.1 200"):
         raise OSError(f"no answer but {data[:60]!r}")
     facts = json.loads(data.partition(b"\r\n\r\n")[2])
