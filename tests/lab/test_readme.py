@@ -74,35 +74,33 @@ def test_the_commands_of_daily_use_work_in_that_order(tmp_path):
         subprocess.run(f"{netlab} down", shell=True, env=environment, check=True, capture_output=True)
 
 
-@pytest.mark.lab
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
-def test_the_commands_of_kubectl_work_in_one_shell(tmp_path):
+def typed(section, home):
+    """What a section's commands print when they are typed into one shell; the lab goes afterwards."""
     netlab = f"{shlex.quote(sys.executable)} -P -m netlab"
-    lines = [line.replace("sudo scripts/netlab", netlab) for line in commands("kubectl")]
-    environment = os.environ | {"NETLAB_NAME": LAB, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    lines = [line.replace("sudo scripts/netlab", netlab) for line in commands(section)]
+    environment = os.environ | {"NETLAB_NAME": LAB, "PYTHONPATH": str(ROOT), "HOME": str(home)}
     try:
         done = subprocess.run(["bash", "-ec", "\n".join(lines)], env=environment, capture_output=True, text=True,
                               check=False)
     finally:
         subprocess.run(f"{netlab} down", shell=True, env=environment, check=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "coredns-" in done.stdout
-    assert "no\nnot yet\n" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_the_commands_of_kubectl_work_in_one_shell(tmp_path):
+    printed = typed("kubectl", tmp_path)
+    assert "coredns-" in printed
+    assert "no\nnot yet\n" in printed
 
 
 @pytest.mark.lab
 def test_the_commands_about_dns_work_in_that_order(tmp_path):
-    netlab = f"{shlex.quote(sys.executable)} -P -m netlab"
-    lines = [line.replace("sudo scripts/netlab", netlab) for line in commands("Cluster DNS")]
-    environment = os.environ | {"NETLAB_NAME": LAB, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
-    try:
-        done = subprocess.run(["bash", "-ec", "\n".join(lines)], env=environment, capture_output=True, text=True,
-                              check=False)
-    finally:
-        subprocess.run(f"{netlab} down", shell=True, env=environment, check=True, capture_output=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "kubernetes cluster.local" in done.stdout
-    assert "\n10.96.0.1\n" in done.stdout
+    printed = typed("Cluster DNS", tmp_path)
+    assert "kubernetes cluster.local" in printed
+    assert "\n10.96.0.1\n" in printed
 
 
 @pytest.mark.lab
