@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import struct
+from bisect import bisect_left
 
 from netlab.kernel.iptables_pack import SOCKETS, Layout
 from netlab.kernel.iptables_table import HOOKS, PackedTable
@@ -34,10 +35,19 @@ def holds(table: PackedTable) -> bool:
     return found is not None and blank(found, table.offsets, table.layout) == table.image
 
 
-def has_size(table: PackedTable) -> bool:
-    """Whether this netns's table has as many entries and bytes as that one."""
+def has_hooks(table: PackedTable) -> bool:
+    """Whether this netns's table has as many entries and bytes as that one, and the same built-in chains.
+
+    Much cheaper than `holds` for a large table, and nobody adds rules or changes a policy unseen.
+    """
     with _socket(table) as handle:
-        return _info(handle, table.name)[1:] == (table.entries, table.size)
+        _, entries, size = _info(handle, table.name)
+        found = _entries(handle, table.name, size) if (entries, size) == (table.entries, table.size) else None
+    if found is None:
+        return False
+    end = table.hooks_end
+    offsets = table.offsets[:bisect_left(table.offsets, end)]
+    return blank(found[:end], offsets, table.layout) == table.image[:end]
 
 
 def is_in_use(table: PackedTable) -> bool:

@@ -83,6 +83,11 @@ class PackedTable:
                 for strand, size, stop in zip(self.strands, self._sizes, ends, strict=False)}
 
     @property
+    def hooks_end(self) -> int:
+        """Where the last built-in chain ends."""
+        return sum(self._sizes[:len(self.policies)])
+
+    @property
     def image(self) -> memoryview:
         """What the kernel keeps. A jump in it is the offset of the first entry after its chain's head."""
         return memoryview(self.message)[ROOM:]
