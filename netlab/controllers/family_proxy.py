@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from netlab.api.registry import Registry
+from netlab.controllers.udp_flows import UdpFlows
 from netlab.kernel.collector import without_collector
 from netlab.model import meta
 from netlab.model.family import family_of
@@ -24,7 +25,6 @@ DEFAULT_MODE = "iptables"
 # Threads that write for all nodes. One where they pack rules: what one node has packed the next only writes, and they
 # do not fight for Python's lock. More where most of it is to wait for the kernel.
 WRITERS = {"nftables": 3}
-NOBODY: frozenset[str] = frozenset()
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -100,7 +100,8 @@ class FamilyProxy:
     `checked` is its last look at the kernel, `begun` when the write began that has not succeeded yet.
     """
 
-    def __init__(self, registry: Registry, shared: Shared, *, node: str, tables: Tables) -> None:
+    def __init__(self, registry: Registry, shared: Shared, *, node: str, tables: Tables,
+                 on_done: Callable[[], None]) -> None:
         self.checked = 0.0
         self.begun: float | None = None
         self.syncs, self.sync_seconds = 0, 0.0
@@ -108,6 +109,13 @@ class FamilyProxy:
         self._compiled: tuple[tuple[Proxied, ...], NodeView, AnyRuleset] | None = None
         self.written: AnyRuleset | None = None
         self._serving: Serving = {}
+        self._flows = UdpFlows(lambda serving: tables.forget_udp(serving, shared.family), shared.cleaner,
+                               on_done=on_done)
+
+    @property
+    def pending(self) -> bool:
+        """Whether it still looks for UDP flows that have to end; `on_done` is called when it has."""
+        return self._flows.pending
 
     def rows(self) -> tuple[Proxied, ...]:
         """The Services' ports at present."""
@@ -124,13 +132,9 @@ class FamilyProxy:
         known, self.written = self.written, None
         begun = clock()
         self.begun = self.begun or begun
-        run = asyncio.get_running_loop().run_in_executor
-        await run(self._shared.writer, self._write, ruleset, known)
-        # The kernel goes through the tracked flows of all netns for it, and who only comes along takes no flow from
-        # others. The next node's rules do not wait for that.
-        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
-               for key, addresses in serving.items()):
-            await run(self._shared.cleaner, self._tables.forget_udp, serving, self._shared.family)
+        self._flows.expect(serving)
+        await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._write, ruleset, known)
+        self._flows.follow(serving)
         self.written, self._serving = ruleset, serving
         self.checked, self.begun = clock(), None
         self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + self.checked - begun
@@ -138,6 +142,7 @@ class FamilyProxy:
 
     async def close(self) -> None:
         """Ends what runs beside the rules, after a write that may still go on; the rules stay."""
+        await self._flows.close()
         await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._tables.close)
         self.written = None  # a part of it may have gone
 

@@ -36,13 +36,18 @@ class KubeProxy(Controller):
         super().__init__(registry)
         self.name = f"kube-proxy/{node}"
         self.node = node
-        self._families = [FamilyProxy(registry, shared, node=node, tables=tables)
+        self._families = [FamilyProxy(registry, shared, node=node, tables=tables, on_done=lambda: self.on_progress())
                           for shared in shared_of(registry).values()]
         self._next = 0.0
         self._updated: datetime | None = None
         families = registry.spec.ip_families
         self._status = ProxyStatus(serve, node=node, state=self._state, families=families) if serve else None
         self._recorder = EventRecorder(registry, "kube-proxy", node)
+
+    @property
+    def pending(self) -> bool:
+        """Whether UDP flows are still being ended; the rules do not wait for that."""
+        return any(proxy.pending for proxy in self._families)
 
     async def reconcile(self) -> float | None:
         """Compiles, compares, writes: one family after the other."""

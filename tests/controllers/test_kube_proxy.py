@@ -36,7 +36,7 @@ class Tables:
         self.held = None
 
     def forget_udp(self, serving, family):
-        self.served.append(serving)
+        self.served.append(dict(serving))
 
 
 def lab(*nodes, **settings):

@@ -85,9 +85,12 @@ class Stopper:
                                         address=self._worker.record.address, limit=limit)
             if not done:
                 self._worker.event("Warning", "FailedPreStopHook", f"PreStopHook failed: {text}")
-        if self._worker.context.unrouted and deadline > time.monotonic():
+        left = deadline - time.monotonic()
+        if self._worker.context.unrouted and left > 0:
             # Servers that close their ports at SIGTERM would refuse clients which old rules still send here.
-            await self._worker.context.unrouted()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left / 2):
+                    await self._worker.context.unrouted()
         handle = self._worker.handle
         if handle is not None:
             with contextlib.suppress(OSError):
