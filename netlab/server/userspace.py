@@ -7,23 +7,18 @@ proxy does, and the rules that stay behind lead to nobody.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 import threading
-from collections.abc import Collection, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
-from netlab.kernel import sockets
 from netlab.kernel.shared_tables import SharedTables
-from netlab.model.family import IPV4, IPV6
+from netlab.model.family import IPV4
 from netlab.netfilter import Ruleset
-from netlab.proxy.backends import Backend
-from netlab.proxy.round_robin import RoundRobin
-from netlab.proxy.userspace import Listener, Userspace
+from netlab.proxy.userspace import Userspace
+from netlab.server.userspace_port import UserspacePort
 
-DIAL_LIMITS = (0.25, 0.5, 1.0, 2.0)  # seconds for the first, second, ... backend that is tried
-CHUNK = 65536
+Call = tuple[Callable[..., Coroutine[Any, Any, None] | None], *tuple[Any, ...]]
 
 
 class UserspaceTables:
@@ -32,28 +27,34 @@ class UserspaceTables:
     def __init__(self, netns: str) -> None:
         self.netns = netns
         self._tables = SharedTables(netns)
-        self._ports: dict[str, dict[tuple[str, str], _Port]] = {}  # by family: kube-proxy has a proxy for each
+        # By family: kube-proxy has a proxy for each.
+        self._ports: dict[str, dict[tuple[str, str], UserspacePort]] = {}
+        self._left: list[UserspacePort] = []  # they listen no more, and have connections that go on
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def replace(self, dataplane: Userspace) -> None:
-        """Opens and closes listeners, tells them their backends, then writes the rules that lead to them."""
+        """Opens listeners and tells all their backends, writes the rules that lead to them, and only then closes those
+        that nothing leads to any more. Connections go on until they end.
+        """
         wanted = {listener.key: listener for listener in dataplane.listeners}
         ports = self._ports.setdefault(dataplane.family, {})
-        for key in ports.keys() - wanted.keys():
-            self._do(ports.pop(key).close)
-        for key, listener in wanted.items():
-            port = ports.get(key)
-            if port and port.node_ports != listener.node_ports:
-                self._do(ports.pop(key).close)
-                port = None
-            if port is None:
-                port = ports[key] = _Port(self.netns, listener, family=dataplane.family,
-                                          idle=dataplane.udp_idle_timeout)
-                self._do(port.serve)
-            self._do(partial(port.follow, listener))
-        rules = self._rules(dataplane)
-        if not self._tables.matches(rules):
-            self._tables.replace(rules)
+        gone = [ports.pop(key) for key in ports.keys() - wanted.keys()]
+        try:
+            # Node ports first: another Service may want them now. Rules lead to none of these sockets.
+            self._all((port.release, wanted[port.listener.key].node_ports if port not in gone else ())
+                      for port in (*gone, *ports.values()))
+            for key, listener in wanted.items():
+                if key not in ports:
+                    ports[key] = UserspacePort(self.netns, listener, family=dataplane.family,
+                                               idle=dataplane.udp_idle_timeout)
+                ports[key].reserve(listener.node_ports)
+            self._all((port.follow, wanted[key]) for key, port in ports.items())
+            rules = self._rules(dataplane)
+            if not self._tables.matches(rules):
+                self._tables.replace(rules)
+        finally:
+            self._all((port.leave,) for port in gone)
+            self._left = [port for port in (*self._left, *gone) if port.busy]
 
     def matches(self, dataplane: Userspace) -> bool:
         """Whether all listeners listen, with these backends, and the kernel holds the rules."""
@@ -63,16 +64,13 @@ class UserspaceTables:
 
     def remove(self, dataplane: Userspace) -> None:
         """Takes our rules out of the tables; closes the listeners."""
-        for port in self._ports.pop(dataplane.family, {}).values():
-            self._do(port.close)
         self._tables.remove(Ruleset(dataplane.tables, dataplane.family))
+        self._all((port.close,) for port in self._ports.pop(dataplane.family, {}).values())
 
     def close(self) -> None:
         """Ends all listeners and connections; the rules stay."""
-        for ports in self._ports.values():
-            for port in ports.values():
-                self._do(port.close)
-        self._ports = {}
+        self._all((port.close,) for port in (*self._left, *chain(*(of.values() for of in self._ports.values()))))
+        self._ports, self._left = {}, []
 
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
         """Nothing to do: the proxy itself chooses for each datagram's client."""
@@ -80,10 +78,14 @@ class UserspaceTables:
     def _rules(self, dataplane: Userspace) -> Ruleset:
         return dataplane.rules({key: port.number for key, port in self._ports.get(dataplane.family, {}).items()})
 
-    def _do(self, function: Any) -> None:
+    def _all(self, calls: Iterable[Call]) -> None:
+        """Makes the serving loop call all of these, and waits for the end of what they give."""
+        async def work() -> None:
+            await asyncio.gather(*[ending for function, *arguments in list(calls) if (ending := function(*arguments))])
+
         if self._loop is None:
             self._loop = _serving_loop()
-        asyncio.run_coroutine_threadsafe(function(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(work(), self._loop).result()
 
 
 _thread: list[asyncio.AbstractEventLoop] = []
@@ -94,133 +96,3 @@ def _serving_loop() -> asyncio.AbstractEventLoop:
         _thread.append(asyncio.new_event_loop())
         threading.Thread(target=_thread[0].run_forever, name="userspace proxy", daemon=True).start()
     return _thread[0]
-
-
-class _Port:
-    """The sockets of one port of a Service, and its connections."""
-
-    def __init__(self, netns: str, listener: Listener, *, family: str, idle: float) -> None:
-        self.netns, self.listener, self.idle = netns, listener, idle
-        self.node_ports = listener.node_ports
-        self._choice = RoundRobin()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._clients: dict[Any, _Client] = {}
-        listen = sockets.listen if listener.protocol == "TCP" else sockets.bind_udp
-        everywhere = "::" if family == IPV6 else "0.0.0.0"
-        self._sockets = [listen(netns, everywhere, 0, one_family=True)]
-        self.number: int = self._sockets[0].getsockname()[1]
-        for port in self.node_ports:  # the rules lead to the other one; this keeps others from taking the port
-            with contextlib.suppress(OSError):
-                self._sockets.append(listen(netns, everywhere, port, one_family=True))
-
-    async def follow(self, listener: Listener) -> None:
-        """Takes these backends from now on; datagrams of clients whose backend is gone go to another one."""
-        self.listener = listener
-        self._choice.set(listener.backends, affinity_seconds=listener.affinity_seconds)
-        for client in self._clients.values():
-            if client.backend not in listener.backends:
-                client.answers.cancel()
-
-    async def serve(self) -> None:
-        work = self._accept if self.listener.protocol == "TCP" else self._datagrams
-        for listening in self._sockets:
-            self._start(work(listening))
-
-    async def close(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for one in (*self._sockets, *(client.socket for client in self._clients.values())):
-            one.close()
-
-    def _start(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _accept(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, address = await loop.sock_accept(listening)
-            except OSError:  # too many open files, or gone before it was taken
-                await asyncio.sleep(0.01)
-                continue
-            self._start(self._connection(client, address[0]))
-
-    async def _connection(self, client: socket.socket, address: str) -> None:
-        loop = asyncio.get_running_loop()
-        with client:
-            limits = iter(DIAL_LIMITS)
-            for backend in self._choice.order(address, now=loop.time()):
-                limit = next(limits, None)
-                if limit is None:
-                    return
-                with sockets.tcp(self.netns, sockets.family_of(backend.address)) as server:
-                    try:
-                        async with asyncio.timeout(limit):
-                            await loop.sock_connect(server, (backend.address, backend.port))
-                    except (OSError, TimeoutError):
-                        continue
-                    await _both_ways(client, server)
-                    return
-
-    async def _datagrams(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                data, address = await loop.sock_recvfrom(listening, CHUNK)
-            except OSError:
-                continue
-            client = self._clients.get(address)
-            if client is None:
-                backend = next(self._choice.order(address[0], now=loop.time()), None)
-                if backend is None:
-                    continue
-                client = self._clients[address] = _Client(self.netns, backend)
-                client.answers = self._start(self._answers(listening, address, client))
-            client.last = loop.time()
-            with contextlib.suppress(OSError):
-                await loop.sock_sendall(client.socket, data)
-
-    async def _answers(self, listening: socket.socket, address: Any, client: _Client) -> None:
-        """What the backend says to this client, until neither has said anything for a while."""
-        loop = asyncio.get_running_loop()
-        try:
-            while (left := client.last + self.idle - loop.time()) > 0:
-                try:
-                    async with asyncio.timeout(left):
-                        data = await loop.sock_recv(client.socket, CHUNK)
-                except TimeoutError:
-                    continue
-                except OSError:
-                    return
-                client.last = loop.time()
-                await loop.sock_sendto(listening, data, address)
-        finally:
-            if self._clients.get(address) is client:
-                del self._clients[address]
-            client.socket.close()
-
-
-class _Client:
-    answers: asyncio.Task[None]
-
-    def __init__(self, netns: str, backend: Backend) -> None:
-        self.backend = backend
-        self.socket = sockets.udp(netns, sockets.family_of(backend.address))
-        self.socket.connect((backend.address, backend.port))
-        self.last = 0.0
-
-
-async def _both_ways(one: socket.socket, other: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        await asyncio.gather(_copy(one, other), _copy(other, one))
-
-
-async def _copy(source: socket.socket, target: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    while data := await loop.sock_recv(source, CHUNK):
-        await loop.sock_sendall(target, data)
-    target.shutdown(socket.SHUT_WR)
