@@ -14,6 +14,10 @@ class NoAddress(LabError):
     """The pool cannot give what is wanted."""
 
 
+class NoneLeft(NoAddress):
+    """The pool has no address of a family, or none any more."""
+
+
 def in_pool(balancing: Balancing, text: str) -> bool:
     """Whether the pool has that address."""
     if not addresses.is_ip(text):
@@ -26,19 +30,30 @@ def give_each(balancing: Balancing, taken: Collection[str], *, families: Sequenc
               present: Sequence[str] = (), partly: bool = False) -> tuple[str, ...]:
     """An address of each family, as `give` chooses it; `wanted` is of one of them.
 
-    `partly` leaves out families of which the pool has nothing, unless that is all of them.
+    `partly` leaves out families of which the pool has nothing left, unless that is all of them.
     """
     if wanted and addresses.is_ip(wanted) and family_of(wanted) not in families:
         raise NoAddress(f"requested address {wanted} is {family_of(wanted)}, and the service has "
                         f"{' and '.join(families)} only")
-    found = []
-    for family in families if not partly else [one for one in families if one in balancing.families] or families:
-        if family not in balancing.families:
-            raise NoAddress(f"the pool {describe(balancing)} has no {family} addresses")
-        found.append(give(balancing, taken, family=family,
-                          wanted=wanted if not addresses.is_ip(wanted) or family_of(wanted) == family else "",
-                          present=next((one for one in present if family_of(one) == family), "")))
+    found: list[str] = []
+    failures: list[NoneLeft] = []
+    for family in families:
+        try:
+            found.append(give(balancing, taken, family=family,
+                              wanted=wanted if not addresses.is_ip(wanted) or family_of(wanted) == family else "",
+                              present=next((one for one in present if family_of(one) == family), "")))
+        except NoneLeft as error:
+            failures.append(error)
+    if failures and not (partly and found):
+        raise failures[0]
     return tuple(found)
+
+
+def kept(balancing: Balancing, taken: Collection[str], *, families: Sequence[str], present: Sequence[str],
+         ) -> tuple[str, ...]:
+    """What a Service goes on to have when it cannot get all that it wants."""
+    return tuple(one for family in families for one in present
+                 if family_of(one) == family and one not in taken and in_pool(balancing, one))
 
 
 def give(balancing: Balancing, taken: Collection[str], *, family: str, wanted: str = "", present: str = "") -> str:
@@ -47,6 +62,8 @@ def give(balancing: Balancing, taken: Collection[str], *, family: str, wanted: s
 
     `taken` are those of other Services. NoAddress says why there is none.
     """
+    if family not in balancing.families:
+        raise NoneLeft(f"the pool {describe(balancing)} has no {family} addresses")
     if wanted:
         if not in_pool(balancing, wanted):
             raise NoAddress(f"requested address {wanted} is not in the pool {describe(balancing)}")
@@ -61,7 +78,7 @@ def give(balancing: Balancing, taken: Collection[str], *, family: str, wanted: s
             text = str(first + number)
             if text not in taken:
                 return text
-    raise NoAddress(f"no address left in the pool {describe(balancing, family)}")
+    raise NoneLeft(f"no address left in the pool {describe(balancing, family)}")
 
 
 def describe(balancing: Balancing, family: str = "") -> str:

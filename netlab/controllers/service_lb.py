@@ -14,7 +14,7 @@ from netlab.api.registry import Registry
 from netlab.controllers.events import EventRecorder
 from netlab.controllers.lb_changes import changes
 from netlab.controllers.lb_health import HealthChecks, Probe
-from netlab.controllers.lb_pool import NoAddress, give_each
+from netlab.controllers.lb_pool import NoAddress, give_each, kept
 from netlab.controllers.lb_targets import balanced, places, usable_nodes
 from netlab.controllers.per_object import Name
 from netlab.controllers.runtime import Controller
@@ -113,11 +113,16 @@ class ServiceLoadBalancers(Controller):
                 if taken.get(one) == key:
                     del taken[one]
             spec = meta.spec(service)
+            families = spec.get("ipFamilies") or [IPV4]
             try:
-                addresses = give_each(self._balancing, taken, families=spec.get("ipFamilies") or [IPV4],
+                addresses = give_each(self._balancing, taken, families=families,
                                       wanted=spec.get("loadBalancerIP") or "", present=has[key],
                                       partly=spec.get("ipFamilyPolicy") == "PreferDualStack")
             except NoAddress as error:
+                # As with a cloud that cannot change a load balancer: the one that is there goes on to work.
+                left = kept(self._balancing, taken, families=families, present=has[key])
+                self._given[key] = left
+                taken |= dict.fromkeys(left, key)
                 self._fail(key, service, str(error), now)
                 continue
             self._failed.pop(key, None)
@@ -130,8 +135,9 @@ class ServiceLoadBalancers(Controller):
         return found
 
     def _fail(self, key: Name, service: Manifest, text: str, now: float) -> None:
-        """Tells that a Service gets no address, again after longer and longer times."""
-        self._given.pop(key, None)
+        """Tells that a Service does not get what it wants, again after longer and longer times."""
+        if _present(service) != self._given[key]:
+            self._write_status(service, self._entries(self._given[key]))
         known = self._failed.get(key)
         if known and known[0] == text and now < known[1]:
             return
@@ -141,8 +147,6 @@ class ServiceLoadBalancers(Controller):
             self._recorder.event(service, "Normal", "EnsuringLoadBalancer", "Ensuring load balancer")
         self._recorder.event(service, "Warning", "SyncLoadBalancerFailed",
                              f"Error syncing load balancer: failed to ensure load balancer: {text}")
-        if _ingress(service):
-            self._write_status(service, [])
 
     async def _forward(self, now: float) -> None:
         """Asks the nodes, and has the load balancer forward to those that are well."""
@@ -190,10 +194,13 @@ class ServiceLoadBalancers(Controller):
         service = self.registry.find("services", key[1], key[0])
         if service is None or not _is_ours(service):
             return
-        entries = [{"ip": address, "ipMode": self._balancing.ip_mode} for address in self._given[key]]
+        entries = self._entries(self._given[key])
         if _ingress(service) != entries:
             self._write_status(service, entries)
             self._recorder.event(service, "Normal", "EnsuredLoadBalancer", "Ensured load balancer")
+
+    def _entries(self, addresses: Sequence[str]) -> list[dict[str, Any]]:
+        return [{"ip": address, "ipMode": self._balancing.ip_mode} for address in addresses]
 
     def _write_status(self, service: Manifest, ingress: list[dict[str, Any]]) -> None:
         balancer = {"ingress": ingress} if ingress else {}

@@ -198,6 +198,52 @@ def test_a_full_pool_is_an_event_and_the_next_free_address_ends_the_waiting(clus
     play(story)
 
 
+def ips(cluster, name):
+    return [entry["ip"] for entry in ingress(cluster, name) or ()]
+
+
+@pytest.mark.parametrize(("policy", "last"), [
+    ("RequireDualStack", ("SyncLoadBalancerFailed", "Error syncing load balancer: failed to ensure load balancer: "
+                          "no address left in the pool fd00:18::ffc8")),
+    ("PreferDualStack", ENSURED[1])])
+def test_a_family_more_without_an_address_for_it_leaves_the_first_one_at_work(cluster, play, policy, last):
+    async def story(manager, host):
+        for number, name in enumerate(("six", "web")):
+            port = {"port": 80, "protocol": "TCP", "targetPort": 80, "nodePort": 30080 + number}
+            balancer(cluster, name, ports=[port], **of("IPv6") if name == "six" else {})
+            await manager.settled()
+        cluster.change("services", "web", ipFamilyPolicy=policy)
+        await manager.settled()
+        assert ips(cluster, "web") == [FIRST]
+        assert host.addresses == {FIRST, SIX}
+        assert "172.18.0.2:30081" in host.targets()
+        assert cluster.events()[-1] == last
+        cluster.registry.delete("services", "six", namespace="default")
+        await manager.settled()
+        assert ips(cluster, "web") == [FIRST, SIX]
+
+    play(story, pool=BOTH)
+
+
+@pytest.mark.parametrize(("wanted", "text"), [
+    (SECOND, f"requested address {SECOND} is in use by another service"),
+    ("172.18.9.9", f"requested address 172.18.9.9 is not in the pool {FIRST}-{SECOND}")])
+def test_a_service_that_asks_for_what_it_cannot_get_keeps_what_it_has(cluster, play, wanted, text):
+    async def story(manager, host):
+        balancer(cluster)
+        balancer(cluster, "other", loadBalancerIP=SECOND,
+                 ports=[{"port": 81, "protocol": "TCP", "targetPort": 80, "nodePort": 30081}])
+        await manager.settled()
+        cluster.change("services", "web", loadBalancerIP=wanted)
+        await manager.settled()
+        assert ips(cluster, "web") == [FIRST]
+        assert host.addresses == {FIRST, SECOND}
+        assert cluster.events()[-1] == (
+            "SyncLoadBalancerFailed", f"Error syncing load balancer: failed to ensure load balancer: {text}")
+
+    play(story)
+
+
 @pytest.mark.parametrize(("wanted", "given", "event"), [
     (SECOND, SECOND, ENSURED[1]),
     ("172.18.9.9", None, ("SyncLoadBalancerFailed", "Error syncing load balancer: failed to ensure load balancer: "
