@@ -96,7 +96,7 @@ def parse(command: Command, given: Sequence[str]) -> Arguments:
         name, text = _split(word, known)
         option = known.get(name)
         if option is None:
-            raise usage_error(command, _unknown(name, known))
+            raise usage_error(command, _unknown(name, known) + _without_flag(command, name))
         if not option.value:
             _set_flag(command, option, options, name=name, text=text, queue=queue, together=not word.startswith("--"))
             continue
@@ -152,8 +152,16 @@ def _unknown(name: str, known: dict[str, Option]) -> str:
     return f"{kind}: {name}{near}"
 
 
+_FILES = ("[LAB.yaml]", "[SCENARIO...]")
+
+
+def _without_flag(command: Command, name: str) -> str:
+    """Helps who writes -f, as for kubectl, where the file stands for itself."""
+    return f": netlab {command.name} {command.operands}" if name == "-f" and command.operands in _FILES else ""
+
+
 def _count(command: Command, words: list[str]) -> str:
-    wanted = f"netlab {command.name} {command.operands}".rstrip()
+    wanted = f"netlab {command.name} {command.operands}".rstrip() + (" -- PROGRAM" if command.program else "")
     if len(words) < command.least:
         return f"an operand is missing: {wanted}"
     return f"unexpected operand {words[command.most or 0]!r}: {wanted}"

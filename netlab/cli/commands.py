@@ -26,8 +26,9 @@ GROUPS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         _command("up", "Start a lab.", "labs:up", "[LAB.yaml]", most=1, options=(
             Option(("-q", "--quiet"), "print the lab's name only"),
         ), details="""
-Without a file the lab has the nodes control-plane, worker and worker2. A lab that runs already with the same
-settings is left as it is. Needs root, and answers when the API and the cluster's DNS do.
+Without a file the lab has the nodes control-plane, worker and worker2, or the settings that it was started with.
+A lab that runs already with the same settings is left as it is. Needs root, and answers when the API and the
+cluster's DNS do.
 What a file may say: netlab help lab-file
 """),
         _command("down", "Remove a lab and everything in it.", "labs:down", "[LAB]", most=1, options=(

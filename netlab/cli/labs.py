@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -24,10 +25,12 @@ def up(arguments: Arguments) -> int:
 
     started = time.monotonic()
     if arguments.words:
+        _refuse_name(arguments.words[0])
         file = load(arguments.words[0])
         spec = spec_of(file, name=lab_name(arguments, file.name))
     else:
-        spec = spec_of(None, name=lab_name(arguments))
+        name = lab_name(arguments)
+        spec = Lab.settings(name) or spec_of(None, name=name)
     try:
         with signals.raised():
             lab = Lab.up(spec)
@@ -48,6 +51,12 @@ def up(arguments: Arguments) -> int:
         print(f'eval "$(netlab{named} env)"   # KUBECONFIG={path}')
     print(f"netlab down{named}")
     return 0
+
+
+def _refuse_name(word: str) -> None:
+    """Helps who gives a lab's name where its file is wanted."""
+    if not {".", "/", "-"} & {*word[-5:], *word[:1]} and not os.path.exists(word):
+        raise LabError(f"{word}: No such file or directory", hint=f"netlab up --name {word}, or a lab file")
 
 
 def _kubeconfig(lab: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlab.cli.arguments import Arguments
+from netlab.cli.arguments import Arguments, did_you_mean
 from netlab.cli.context import api
 from netlab.model.errors import LabError
 
@@ -22,7 +22,8 @@ def start(arguments: Arguments) -> int:
 def _control(arguments: Arguments, action: str) -> int:
     client = api(arguments)
     part, *nodes = arguments.words
-    known = client.get("/netlab/v1/status")["nodes"]
+    status = client.get("/netlab/v1/status")
+    known = status["nodes"]
     names = [part]
     if part in PER_NODE:
         for node in nodes:
@@ -31,6 +32,12 @@ def _control(arguments: Arguments, action: str) -> int:
         names = [f"{part}/{node}" for node in nodes or known]
     elif nodes:
         raise LabError(f"{part} does not run on nodes of its own", hint=f"netlab {arguments.command.name} {part}")
+    parts = sorted({name.partition("/")[0] if name.partition("/")[0] in PER_NODE else name
+                    for name in status["controllers"]})
+    if part not in parts:
+        dns = "netlab scale deployment coredns -n kube-system --replicas=0" if "dns" in part.lower() else ""
+        raise LabError(f'there is no part "{part}" to {action if action != "cleanup" else "stop"}'
+                       + did_you_mean(part, parts), hint=dns or "netlab status, which lists them", exit_code=4)
     for name in names:
         client.json("POST", f"/netlab/v1/controllers?name={name}&action={action}")
         print(f"{name} {'started' if action == 'start' else 'stopped'}"

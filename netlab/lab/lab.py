@@ -89,6 +89,12 @@ class Lab:
 
         return cls(parse(found["spec"], name=name))
 
+    @classmethod
+    def settings(cls, name: str) -> LabSpec | None:
+        """What the lab of that name was started with, whether its daemon runs or not; None when there is no lab."""
+        found = record.read(name)
+        return cls.attach(name).spec if found is not None and record.is_alive(found) else None
+
     def down(self) -> None:
         """Removes everything of the lab; a lab that is not there is fine."""
         from netlab.kernel import sweep

@@ -54,11 +54,12 @@ class Settings:
 def load(path: str) -> Settings:
     """The lab of a file. BadFile has all its mistakes."""
     documents = read(path)
+    for document in documents[:1]:
+        refuse_other_kind(document, "Lab")
     if len(documents) != 1:
         where = documents[1].place() if documents else Document(None, path, {}).place()
         raise BadFile([Problem(where, "", f"a lab file has one document, this one has {len(documents)}")])
     document = documents[0]
-    refuse_other_kind(document, "Lab")
     problems: list[Problem] = []
     value = check(LAB, document, problems)
     if problems:

@@ -124,7 +124,8 @@ class _Connection:
             raise LabError(f"no access to {path}: a lab belongs to root", hint="use sudo", exit_code=3) from None
         except OSError as error:
             self._socket.close()
-            raise LabError(f"no API server answers at {path}: {error.strerror}", hint="netlab up",
+            lab = Path(path).parent.parent.name  # the socket lies in the lab's run directory
+            raise LabError(f"no API server answers at {path}: {error.strerror}", hint=f"netlab up --name {lab}",
                            exit_code=4) from None
         self._file = self._socket.makefile("rb")
 

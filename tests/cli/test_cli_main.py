@@ -35,6 +35,9 @@ def test_every_command_has_help_and_code(capsys, name):
     (["exec", "worker"], "put it after --"),
     (["apply"], "-f FILE is required"),
     (["run", "coffe", "--check"], 'there is no scenario "coffe"'),
+    (["up", "-f", "lab.yaml"], "error: unknown shorthand flag: -f: netlab up [LAB.yaml]\n"),
+    (["up", "shop"], "error: shop: No such file or directory\ntry: netlab up --name shop, or a lab file\n"),
+    (["exec", "worker", "ls"], "error: unexpected operand 'ls': netlab exec [-it] TARGET -- PROGRAM\n"),
 ])
 def test_bad_usage_is_said_on_stderr(capsys, given, words):
     assert main(given) in (2, 4)

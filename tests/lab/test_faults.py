@@ -60,6 +60,18 @@ def test_services_and_dns_answer_while_the_daemon_is_dead(host):
     assert host.netlab("exec", "worker", "--", "true") == ""
 
 
+def test_a_lab_of_a_file_comes_back_with_its_own_settings_by_up_alone(host):
+    text = "{apiVersion: netlab/v1, kind: Lab, metadata: {name: host}, spec: {nodes: [%s]}}"
+    host.sh(f"echo '{text % 'only'}' >/tmp/lab.yaml; echo '{text % 'other'}' >/tmp/other.yaml")
+    host.netlab("up", "/tmp/lab.yaml")
+    host.netlab("up")
+    host.sh(f"kill -9 {host.record('daemon')}")
+    assert "try: netlab up --name host" in host.netlab("get", "nodes", code=4)
+    host.netlab("up")
+    assert "only" in host.netlab("get", "nodes")
+    assert "exists with other settings" in host.netlab("up", "/tmp/other.yaml", code=2)
+
+
 def test_a_daemon_that_hangs_is_told_and_down_removes_it(host):
     host.netlab("up")
     host.sh(f"kill -STOP {host.record('daemon')}")

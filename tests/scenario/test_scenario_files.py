@@ -92,6 +92,8 @@ def test_every_shipped_scenario_is_well_formed_and_tells_a_story(name):
      "x.yaml:2:1: kind: a Scenario is wanted here, and this is a Lab: netlab up x.yaml"),
     ("netlab.scenario.lab_file", "apiVersion: apps/v1\nkind: Deployment\n",
      "x.yaml:2:1: kind: a Lab is wanted here, and this is a Deployment: netlab apply -f x.yaml"),
+    ("netlab.scenario.lab_file", "apiVersion: v1\nkind: Pod\n---\napiVersion: v1\nkind: Service\n",
+     "x.yaml:2:1: kind: a Lab is wanted here, and this is a Pod: netlab apply -f x.yaml"),
     ("netlab.scenario.scenario", "apiVersion: v1\nkind: Pod\n",
      "x.yaml:2:1: kind: a Scenario is wanted here, and this is a Pod: netlab apply -f x.yaml"),
 ])
