@@ -176,7 +176,9 @@ class FamilyProxy:
         return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""), cidr,
                         settings.masquerade_all, settings.localhost_node_ports, family, interface,
                         settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),),
-                        settings.scheduler, settings.strict_arp, settings.exclude_cidrs)
+                        settings.scheduler, settings.strict_arp, settings.exclude_cidrs,
+                        tuple(str(one[1]) for one in spec.node_pod_cidrs(self._node) if family_of(str(one)) == family),
+                        not settings.be_liberal)
 
 
 def _addresses(manifest: Manifest, family: str) -> tuple[str, ...]:

@@ -11,9 +11,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice, parse_endpoint_slice
 from netlab.model.errors import ApiError
-from netlab.model.family import IPV4, family_of
+from netlab.model.family import IPV4
 from netlab.model.fields import contains
 from netlab.model.meta import Manifest
+from netlab.model.node_port_addresses import PRIMARY, node_port_cidrs, on_localhost
 from netlab.model.service import Service, parse_service
 from netlab.proxy.backends import Backend, backends
 from netlab.proxy.frontends import Portal, portals
@@ -42,8 +43,9 @@ class NodeView:
     `addresses` and CIDRs are of the family. `cluster_cidr` tells pods from others by their address, `pod_interface`
     ("br0", "veth+") by where their packets come in; "" when it is not known. `service_cidrs` are what Services get
     addresses from. `node_port_addresses` are the CIDRs of the node's addresses that have node ports, or "primary";
-    none: what is usual in the mode. Only IPVS knows a scheduler, strict ARP, and ranges whose virtual servers it leaves
-    alone.
+    none: what is usual in the mode; `gateways` are addresses that pods know the node by, and can be among them.
+    `drop_invalid` False: INVALID packets are forwarded, as with nf_conntrack_tcp_be_liberal. Only IPVS knows a
+    scheduler, strict ARP, and ranges whose virtual servers it leaves alone.
     """
 
     name: str
@@ -60,6 +62,8 @@ class NodeView:
     scheduler: str = "rr"
     strict_arp: bool = False
     excluded_cidrs: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    drop_invalid: bool = True
 
     @property
     def masquerade_mark(self) -> int:
@@ -71,16 +75,20 @@ class NodeView:
         """Whether traffic of pods can be told from other traffic."""
         return bool(self.cluster_cidr or self.pod_interface)
 
+    @property
+    def localhost(self) -> bool:
+        """Whether node ports may be used at 127.0.0.1."""
+        return self.localhost_node_ports and self.family == IPV4 and on_localhost(self.node_port_addresses)
+
     def node_port_ips(self, *, default: tuple[str, ...] = ()) -> tuple[str, ...] | None:
         """The node's own addresses that have node ports; None when all have. `default` is for when nothing is said."""
-        ours = tuple(cidr for cidr in self.node_port_addresses if cidr == "primary" or family_of(cidr) == self.family)
-        wanted = ours or default if self.node_port_addresses == ours else ours
-        if (not wanted and not self.node_port_addresses) or "0.0.0.0/0" in wanted or "::/0" in wanted:
+        wanted = node_port_cidrs(self.node_port_addresses or default, self.family)
+        if wanted is None:
             return None
-        if wanted == ("primary",):
+        if wanted == (PRIMARY,):
             return self.addresses[:1]
-        loopback = "127.0.0.1" if self.family == IPV4 else "::1"
-        return tuple(ip for ip in (*self.addresses, loopback) if any(contains(cidr, ip) for cidr in wanted))
+        own = (*self.addresses, *self.gateways, "127.0.0.1" if self.family == IPV4 else "::1")
+        return tuple(ip for ip in own if any(contains(cidr, ip) for cidr in wanted))
 
 
 class Snapshots:
