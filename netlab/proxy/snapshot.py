@@ -92,7 +92,8 @@ class NodeView:
 
 
 class Snapshots:
-    """Turns manifests into `Proxied` rows of one family, sorted by name. `refused` tells what could not be used.
+    """Turns manifests into `Proxied` rows of one family, sorted by name. `refused` tells what could not be used,
+    `taken` how many changes of Services and of EndpointSlices it has seen.
 
     Manifests must not change once they were handed over: they are known by identity.
     """
@@ -100,6 +101,7 @@ class Snapshots:
     def __init__(self, family: str = IPV4) -> None:
         self.family = family
         self.refused: tuple[str, ...] = ()
+        self.taken = 0, 0
         self._services: dict[int, _Parsed[Service]] = {}
         self._slices: dict[int, _Parsed[EndpointSlice]] = {}
         self._joined: dict[tuple[str, str], tuple[Proxied, ...]] = {}
@@ -112,11 +114,17 @@ class Snapshots:
         self._services = _parse(services, old_services, parse_service, refused)
         self._slices = _parse(slices, old_slices, parse_endpoint_slice, refused)
         self.refused = tuple(refused)
-        changed = {one.key for one in _changed(old_services, self._services)}
-        changed |= {one.of for one in _changed(old_slices, self._slices)}
+        services_changed, slices_changed = _changed(old_services, self._services), _changed(old_slices, self._slices)
+        self.taken = (self.taken[0] + len({one.key for one in services_changed}),
+                      self.taken[1] + len({one.key for one in slices_changed}))
+        changed = {one.key for one in services_changed} | {one.of for one in slices_changed}
         if changed and self._join(changed):
             self._rows = tuple([row for key in sorted(self._joined) for row in self._joined[key]])
         return self._rows
+
+    def waiting(self, services: Iterable[Manifest], slices: Iterable[Manifest]) -> tuple[int, int]:
+        """How many changes of Services and of EndpointSlices these would be."""
+        return _waiting(services, self._services), _waiting(slices, self._slices)
 
     def _join(self, changed: set[tuple[str, str]]) -> bool:
         """Joins the Services of these names to their slices again; whether any row changed."""
@@ -149,6 +157,12 @@ _key: Callable[[_Parsed[Any]], tuple[str, str]] = attrgetter("key")
 
 def _changed(old: dict[int, _Parsed[T]], new: dict[int, _Parsed[T]]) -> list[_Parsed[T]]:
     return [old.get(number) or new[number] for number in old.keys() ^ new.keys()]
+
+
+def _waiting(manifests: Iterable[Manifest], known: dict[int, _Parsed[T]]) -> int:
+    here = {id(manifest): manifest for manifest in manifests}
+    new = {(meta.namespace(here[number]), meta.name(here[number])) for number in here.keys() - known.keys()}
+    return len(new | {known[number].key for number in known.keys() - here.keys()})
 
 
 def _rows(before: tuple[Proxied, ...], service: Service, slices: list[EndpointSlice],
