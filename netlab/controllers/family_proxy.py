@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -16,15 +17,21 @@ from netlab.kernel.collector import without_collector
 from netlab.model import meta
 from netlab.model.family import family_of
 from netlab.model.meta import Manifest
+from netlab.model.node_port_addresses import PRIMARY
 from netlab.netfilter import AnyRuleset
+from netlab.netfilter.ruleset import Ruleset
 from netlab.proxy import CACHES, MODES
+from netlab.proxy.metrics import no_local_endpoints, owned_rules
 from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
+from netlab.proxy.state import Changes, Durations, FamilyState
 from netlab.proxy.udp import Serving, udp_serving
+from netlab.store import Expired, Store
 
 DEFAULT_MODE = "iptables"
 # Threads that write for all nodes. One where they pack rules: what one node has packed the next only writes, and they
 # do not fight for Python's lock. More where most of it is to wait for the kernel.
 WRITERS = {"nftables": 3}
+PRUNE_AFTER = 16  # changes
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -57,25 +64,48 @@ class Shared:
         self.writer, self.cleaner = writer, cleaner
         self._snapshots = Snapshots(family)
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
+        self._unpruned = 0
         self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
 
     def rows(self, registry: Registry) -> tuple[Proxied, ...]:
         """The Services' ports at present."""
-        revision = registry.store.revision_of("services", "endpointslices")
-        if self._seen[0] != revision:
+        store, (since, rows) = registry.store, self._seen
+        revision = store.revision_of("services", "endpointslices")
+        if since != revision:
             before = self._snapshots.refused
-            rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            if rows is not self._seen[1]:
-                self.cache.prune(rows, family=self.family)
-            self._seen = revision, rows
+            try:
+                services, slices = (_changed(store, resource, since) for resource in ("services", "endpointslices"))
+                found = self._snapshots.change(services, slices)
+            except Expired:
+                found = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
+            if found is not rows:
+                self._prune(found)
+            self._seen = revision, found
             for text in self._snapshots.refused:
                 if text not in before and self.family == registry.spec.ip_families[0]:
                     print(f"kube-proxy: left out: {text}", file=sys.stderr)
         return self._seen[1]
 
-    def serving(self, registry: Registry) -> Serving:
-        """Who serves UDP flows at present."""
-        rows = self.rows(registry)
+    @property
+    def seen(self) -> tuple[Proxied, ...]:
+        """The Services' ports as they were looked at last."""
+        return self._seen[1]
+
+    def changes(self, registry: Registry) -> tuple[Changes, Changes]:
+        """How many changes of Services and of EndpointSlices were taken, and how many wait."""
+        waiting = self._snapshots.waiting(registry.list("services"), registry.list("endpointslices"))
+        services, slices = map(Changes, self._snapshots.taken, waiting)
+        return services, slices
+
+    def _prune(self, rows: tuple[Proxied, ...]) -> None:
+        """Forgets ports that are gone: not at every change, for it has to look at all."""
+        self._unpruned += 1
+        if self._unpruned > PRUNE_AFTER:
+            self.cache.prune(rows, family=self.family)
+            self._unpruned = 0
+
+    def serving(self, rows: tuple[Proxied, ...]) -> Serving:
+        """Who serves UDP flows."""
         if self._serving[0] is not rows:
             self._serving = rows, udp_serving(rows)
         return self._serving[1]
@@ -104,7 +134,9 @@ class FamilyProxy:
                  on_done: Callable[[], None]) -> None:
         self.checked = 0.0
         self.begun: float | None = None
-        self.syncs, self.sync_seconds = 0, 0.0
+        self.updated: datetime | None = None
+        self.queued: datetime | None = None
+        self.failures, self.durations = 0, Durations()
         self._registry, self._shared, self._node, self._tables = registry, shared, node, tables
         self._compiled: tuple[tuple[Proxied, ...], NodeView, AnyRuleset] | None = None
         self.written: AnyRuleset | None = None
@@ -121,24 +153,51 @@ class FamilyProxy:
         """The Services' ports at present."""
         return self._shared.rows(self._registry)
 
+    def changes(self) -> tuple[Changes, Changes]:
+        """How many changes of Services and of EndpointSlices were taken, and how many wait."""
+        return self._shared.changes(self._registry)
+
     async def sync(self, clock: Callable[[], float]) -> bool:
         """Makes the kernel's tables right; whether there was a reason to look at them."""
-        ruleset, serving = self._compile(), self._shared.serving(self._registry)
+        rows, ruleset = self.rows(), self._compile()
         # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
         due = self.checked + self._registry.spec.proxy.sync_period
-        if ruleset == self.written and serving == self._serving and clock() < due:
+        if ruleset == self.written and self._shared.serving(rows) == self._serving and clock() < due:
             return False
         # Unknown until done: a failed or cancelled write must not pass for a finished one.
         known, self.written = self.written, None
         begun = clock()
-        self.begun = self.begun or begun
-        self._flows.expect(serving)
-        await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._write, ruleset, known)
+        self.begun, self.queued = self.begun or begun, self._registry.clock()
+        if self._flows.pending:
+            self._flows.expect(self._shared.serving(rows))
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._write, ruleset, known)
+        except Exception:
+            self.failures += 1
+            raise
+        serving = self._shared.serving(rows)
         self._flows.follow(serving)
         self.written, self._serving = ruleset, serving
         self.checked, self.begun = clock(), None
-        self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + self.checked - begun
+        self.updated = self._registry.clock()
+        self.durations.observe(self.checked - begun)
         return True
+
+    def check_addresses(self) -> tuple[str, ...] | None:
+        """Where health check ports answer: at the addresses with node ports; None when that is everywhere."""
+        view = self._node_view()
+        nftables = self._registry.spec.proxy_mode == "nftables"
+        found = view.node_port_ips(default=(PRIMARY,) if nftables else ())
+        return None if found is None else tuple(ip for ip in found if ip not in view.gateways)
+
+    def state(self, *, late: bool) -> FamilyState:
+        """How it does; `late` when a write has not succeeded for too long."""
+        ruleset, rows = self.written, self._shared.seen
+        return FamilyState(
+            self._shared.family, self.updated, self.queued, healthy=self.updated is not None and not late,
+            failures=self.failures, durations=self.durations,
+            rules=lambda: owned_rules(ruleset) if isinstance(ruleset, Ruleset) else {},
+            no_local=lambda: no_local_endpoints(rows, node=self._node))
 
     async def close(self) -> None:
         """Ends what runs beside the rules, after a write that may still go on; the rules stay."""
@@ -181,7 +240,15 @@ class FamilyProxy:
         return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""), cidr,
                         settings.masquerade_all, settings.localhost_node_ports, family, interface,
                         settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),),
-                        settings.scheduler, settings.strict_arp, settings.exclude_cidrs)
+                        settings.scheduler, settings.strict_arp, settings.exclude_cidrs,
+                        tuple(str(one[1]) for one in spec.node_pod_cidrs(self._node) if family_of(str(one)) == family),
+                        not settings.be_liberal)
+
+
+def _changed(store: Store, resource: str, since: int) -> dict[tuple[str, str], Manifest | None]:
+    """The resource's objects by namespace and name as the last change since that revision left them; None: deleted."""
+    return {(change.entry.key.namespace, change.entry.key.name):
+            None if change.type == "DELETED" else change.entry.manifest for change in store.changes(resource, since)}
 
 
 def _addresses(manifest: Manifest, family: str) -> tuple[str, ...]:

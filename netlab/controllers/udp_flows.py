@@ -32,12 +32,13 @@ class UdpFlows:
         return self._task is not None and not self._task.done()
 
     def expect(self, serving: Serving) -> None:
-        """Before rules are written: flows to these may begin now."""
+        """Before rules are written while a look goes on: flows to these may begin now."""
         self._live.clear()
         self._live.update(serving)
 
     def follow(self, serving: Serving) -> None:
         """After the rules were written: ends flows of those who have gone. Who only comes takes no flow from others."""
+        self.expect(serving)
         before, self._followed = self._followed, serving
         if any(before.get(key, NOBODY) - addresses or key not in before for key, addresses in serving.items()):
             self._again = True
