@@ -9,21 +9,19 @@ from concurrent.futures import Executor
 
 from netlab.proxy.udp import Serving
 
-NOBODY: frozenset[str] = frozenset()
-
 
 class UdpFlows:
     """Ends a node's flows to backends that serve no more, beside the next writes of rules.
 
     For it the kernel goes through the tracked flows of all netns, which can take longer than the rules themselves.
-    `end` blocks; it gets who serves, and asks it after it has looked. `on_done` is called after each look.
+    `end` blocks; it gets who serves where somebody has gone. `on_done` is called when there is no more to look for.
     """
 
     def __init__(self, end: Callable[[Serving], None], executor: Executor, *, on_done: Callable[[], None]) -> None:
         self._end, self._executor, self._on_done = end, executor, on_done
-        self._live: Serving = {}  # changed in place: a look that goes on must not take flows of somebody new
         self._followed: Serving = {}
-        self._again = False
+        self._now: Serving = {}  # what the look that goes on is for
+        self._next: Serving = {}  # and the one after it
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -32,22 +30,22 @@ class UdpFlows:
         return self._task is not None and not self._task.done()
 
     def expect(self, serving: Serving) -> None:
-        """Before rules are written while a look goes on: flows to these may begin now."""
-        self._live.clear()
-        self._live.update(serving)
+        """Before rules are written while a look goes on: flows to these may begin now, and it must not end them."""
+        for key, addresses in self._now.items():
+            addresses.update(serving.get(key, ()))
 
     def follow(self, serving: Serving) -> None:
         """After the rules were written: ends flows of those who have gone. Who only comes takes no flow from others."""
-        self.expect(serving)
         before, self._followed = self._followed, serving
-        if any(before.get(key, NOBODY) - addresses or key not in before for key, addresses in serving.items()):
-            self._again = True
-            if not self.pending:
-                self._task = asyncio.create_task(self._look(), name="UDP flows")
+        self._next = {key: set(serving[key]) for key in self._next if key in serving} | {
+            key: set(addresses) for key, addresses in serving.items()
+            if key not in before or before[key] - addresses}
+        if self._next and not self.pending:
+            self._task = asyncio.create_task(self._look(), name="UDP flows")
 
     async def close(self) -> None:
         """Looks no more. What was known is forgotten."""
-        self._again, self._followed = False, {}
+        self._followed, self._next = {}, {}
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -55,11 +53,12 @@ class UdpFlows:
 
     async def _look(self) -> None:
         try:
-            while self._again:
-                self._again = False
-                await asyncio.get_running_loop().run_in_executor(self._executor, self._end, self._live)
+            while self._next:
+                self._now, self._next = self._next, {}
+                await asyncio.get_running_loop().run_in_executor(self._executor, self._end, self._now)
         except Exception as error:  # whatever it is, rules go on; the next write tries again
-            self._followed = {}
+            self._followed, self._next = {}, {}
             print(f"kube-proxy: UDP flows: {error}", file=sys.stderr)
         finally:
+            self._now = {}
             asyncio.get_running_loop().call_soon(self._on_done)

@@ -66,7 +66,7 @@ def test_nobody_waits_for_a_look_and_a_look_spares_who_came_meanwhile():
         assert kernel.looks == []
         kernel.may.set()
         await settled()
-        assert kernel.looks == [{DNS: {"c"}}] * 2
+        assert kernel.looks == [{DNS: {"a", "b", "c"}}, {DNS: {"c"}}]
 
     play(story)
 
