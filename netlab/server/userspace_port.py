@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Iterator
 from typing import Any
 
 from netlab.kernel import sockets
@@ -14,7 +14,7 @@ from netlab.proxy.backends import Backend
 from netlab.proxy.round_robin import RoundRobin
 from netlab.proxy.userspace import Listener
 
-DIAL_LIMITS = (0.25, 0.5, 1.0, 2.0)  # seconds for the first, second, ... backend that is tried
+DIAL_LIMITS = (0.25, 0.5, 1.0, 2.0)  # seconds for the first, second, ... try
 CHUNK = 65536
 AT_ONCE = 64  # connections or datagrams that are taken before others have their turn
 TIRED = 0.01  # seconds without new connections when there are no descriptors left
@@ -31,7 +31,8 @@ class UserspacePort:
         self._everywhere = "::" if family == IPV6 else "0.0.0.0"
         self._choice = RoundRobin()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._clients: dict[Any, _Client] = {}
+        self._clients: dict[Any, _Client] = {}  # by address; those whose backend has gone are only in the next one
+        self._talking: set[_Client] = set()
         self._listening: set[socket.socket] = set()
         self._main = self._open(0)
         self._node_ports: dict[int, socket.socket] = {}
@@ -71,8 +72,8 @@ class UserspacePort:
         """Listens no more. Connections go on until they end."""
         self.release(())
         self._hang_up(self._main)
-        for client in self._clients.values():
-            client.answers.cancel()
+        for client in list(self._talking):
+            self._forget(client)
 
     async def close(self) -> None:
         """Ends everything."""
@@ -125,10 +126,13 @@ class UserspacePort:
     async def _connection(self, client: socket.socket, address: str) -> None:
         loop = asyncio.get_running_loop()
         with client, contextlib.suppress(FileNotFoundError):  # the node has gone
-            limits = iter(DIAL_LIMITS)
-            for backend in self._choice.order(address, now=loop.time()):
-                limit = next(limits, None)
-                if limit is None:
+            turns: Iterator[Backend] = iter(())
+            for limit in DIAL_LIMITS:
+                backend = next(turns, None)
+                if backend is None:  # all have had their turn; a busy one may do better in the next round
+                    turns = self._choice.order(address, now=loop.time())
+                    backend = next(turns, None)
+                if backend is None:
                     return
                 with sockets.tcp(self.netns, sockets.family_of(backend.address)) as server:
                     try:
@@ -146,49 +150,72 @@ class UserspacePort:
                 data, address = listening.recvfrom(CHUNK)
             except OSError:  # no more, or an ICMP error about an answer
                 return
-            client = self._clients.get(address)
-            if client is None:
-                backend = next(self._choice.order(address[0], now=now), None)
-                if backend is None:
-                    continue
-                try:
-                    client = _Client(self.netns, backend)
-                except OSError:  # too many open files
-                    continue
-                self._clients[address] = client
-                client.answers = self._start(self._answers(listening, address, client))
-            client.last = now
-            with contextlib.suppress(OSError):
-                client.socket.send(data)
-
-    async def _answers(self, listening: socket.socket, address: Any, client: _Client) -> None:
-        """What the backend says to this client, until neither has said anything for a while."""
-        loop = asyncio.get_running_loop()
-        try:
-            while (left := client.last + self.idle - loop.time()) > 0:
-                try:
-                    async with asyncio.timeout(left):
-                        data = await loop.sock_recv(client.socket, CHUNK)
-                except TimeoutError:
-                    continue
-                except OSError:
-                    return
-                client.last = loop.time()
+            client = self._clients.get(address) or self._meet(listening, address, now)
+            if client is not None:
+                client.last = now
                 with contextlib.suppress(OSError):
-                    listening.sendto(data, address)
-        finally:
-            if self._clients.get(address) is client:
-                del self._clients[address]
-            client.socket.close()
+                    client.socket.send(data)
+
+    def _meet(self, listening: socket.socket, address: Any, now: float) -> _Client | None:
+        """A new client of datagrams; None when nobody serves it."""
+        backend = next(self._choice.order(address[0], now=now), None)
+        if backend is None:
+            return None
+        try:
+            client = _Client(self.netns, listening, address, backend)
+        except OSError:  # too many open files, or the node has gone
+            return None
+        loop = asyncio.get_running_loop()
+        loop.add_reader(client.socket, self._answer, client)
+        client.timer = loop.call_later(self.idle, self._look_after, client)
+        self._clients[address] = client
+        self._talking.add(client)
+        return client
+
+    def _answer(self, client: _Client) -> None:
+        """Passes on what the backend has said. When it answers by an ICMP error, another one is next."""
+        for _ in range(AT_ONCE):
+            try:
+                data = client.socket.recv(CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._forget(client)
+                return
+            client.last = asyncio.get_running_loop().time()
+            with contextlib.suppress(OSError):  # nobody can reach the client
+                client.listening.sendto(data, client.address)
+
+    def _look_after(self, client: _Client) -> None:
+        """Forgets the client when neither side has said anything for a while."""
+        self._answer(client)  # what has come while others kept the loop busy
+        loop = asyncio.get_running_loop()
+        left = client.last + self.idle - loop.time()
+        if client in self._talking and left > 0:
+            client.timer = loop.call_later(left, self._look_after, client)
+        else:
+            self._forget(client)
+
+    def _forget(self, client: _Client) -> None:
+        if client not in self._talking:
+            return
+        client.timer.cancel()
+        asyncio.get_running_loop().remove_reader(client.socket)
+        client.socket.close()
+        self._talking.discard(client)
+        if self._clients.get(client.address) is client:
+            del self._clients[client.address]
 
 
 class _Client:
-    answers: asyncio.Task[None]
+    """Where datagrams come from, the socket towards their backend, and when either side has said something."""
 
-    def __init__(self, netns: str, backend: Backend) -> None:
-        self.backend = backend
+    timer: asyncio.TimerHandle
+
+    def __init__(self, netns: str, listening: socket.socket, address: Any, backend: Backend) -> None:
+        self.address, self.backend, self.last = address, backend, 0.0
+        self.listening = listening
         self.socket = sockets.udp(netns, sockets.family_of(backend.address))
-        self.last = 0.0
         try:
             self.socket.connect((backend.address, backend.port))
         except OSError:

@@ -181,3 +181,13 @@ def test_datagrams_of_one_client_go_to_the_next_backend_when_theirs_is_gone(node
             assert client.recv(100) == b"!"
     for one in servers:
         one.close()
+
+
+def test_a_single_backend_that_refuses_is_tried_again_before_the_client_is_sent_away(node, server, monkeypatch):
+    tries, make = [], sockets.tcp
+    monkeypatch.setattr(sockets, "tcp", lambda *where: tries.append(where) or make(*where))
+    server.close()
+    (port,) = write(node, web("a/web", server.backend))
+    with connect(port) as client:
+        assert client.recv(100) == b""
+    assert len(tries) == 4
