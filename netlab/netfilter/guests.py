@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 OURS = "KUBE-"
+FRONT, BACK = "front", "back"
 _RULE = re.compile(r"(?P<counters>\[\d+:\d+\] )?-A (?P<chain>\S+)(?P<rest>.*)")
 _CHAIN = re.compile(r":(?P<chain>\S+) (?P<policy>\S+) (?P<counters>\[\d+:\d+\])")
 _QUOTED = re.compile(r'"(\\.|[^"\\])*"')
@@ -20,23 +21,22 @@ _LEADS_TO_US = re.compile(rf" -[jg] {OURS}")
 class Guests:
     """What of a table is not kube-proxy's, as `iptables-save -c` prints it.
 
-    `policies` are those other than ACCEPT. `before` and `after` are rules by built-in chain, in front of kube-proxy's
-    and behind them; `chains` are other chains with their rules.
+    `policies` are those other than ACCEPT. `rules` are those of built-in chains, each with the rule of kube-proxy's
+    that it comes after: FRONT before all of them, BACK behind. `chains` are other chains with their rules.
     """
 
     policies: dict[str, str] = field(default_factory=dict)
-    before: dict[str, list[str]] = field(default_factory=dict)
-    after: dict[str, list[str]] = field(default_factory=dict)
+    rules: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     chains: dict[str, list[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.policies or self.before or self.after or self.chains)
+        return bool(self.policies or self.rules or self.chains)
 
 
 def find(saved: str) -> Guests:
     """The guests in what `iptables-save -c -t TABLE` prints."""
     found = Guests()
-    passed: set[str] = set()  # built-in chains of which a rule of ours has come
+    passed: dict[str, str] = {}  # the last rule of ours in each built-in chain
     lines = saved.splitlines()
     ours_in = {rule["chain"] for line in lines if (rule := _RULE.match(line)) and _is_ours(rule["rest"])}
     for line in lines:
@@ -49,11 +49,11 @@ def find(saved: str) -> Guests:
             found.chains[rule["chain"]].append(line)
         elif rule and not rule["chain"].startswith(OURS):
             if _is_ours(rule["rest"]):
-                passed.add(rule["chain"])
+                passed[rule["chain"]] = rule["rest"]
             else:
                 # Where no rule leads to us yet, ours come first: kube-proxy prepends them.
-                early = rule["chain"] in ours_in and rule["chain"] not in passed
-                (found.before if early else found.after).setdefault(rule["chain"], []).append(line)
+                place = passed.get(rule["chain"], FRONT if rule["chain"] in ours_in else BACK)
+                found.rules.setdefault(rule["chain"], []).append((place, line))
     return found
 
 
@@ -83,7 +83,10 @@ def _is_ours(rule: str) -> bool:
 def merge(rendered: str, guests: Guests) -> str:
     """The table with its guests, for `iptables-restore -c`."""
     heads: list[str] = []
-    rules: dict[str, list[str]] = {chain: list(lines) for chain, lines in guests.before.items()}
+    rules: dict[str, list[str]] = {}
+    waiting = {chain: list(placed) for chain, placed in guests.rules.items()}
+    for chain_name in waiting:
+        rules[chain_name] = _taken(waiting, chain_name, FRONT)
     name, *lines = rendered.splitlines()
     for line in lines:
         chain, rule = _CHAIN.match(line), _RULE.match(line)
@@ -91,10 +94,21 @@ def merge(rendered: str, guests: Guests) -> str:
             policy = guests.policies.get(chain["chain"], chain["policy"])
             heads.append(f":{chain['chain']} {policy} [0:0]")
         elif rule:
-            rules.setdefault(rule["chain"], []).append(f"[0:0] {line}")
+            rules.setdefault(rule["chain"], []).extend(
+                (f"[0:0] {line}", *_taken(waiting, rule["chain"], rule["rest"])))
     heads += [f":{chain} - [0:0]" for chain in guests.chains]
-    for more in (guests.after, guests.chains):
-        for chain_name, lines in more.items():
-            rules.setdefault(chain_name, []).extend(lines)
+    for chain_name, placed in waiting.items():  # their neighbour is not there any more
+        rules[chain_name] += [line for _, line in placed]
+    for chain_name, lines in guests.chains.items():
+        rules.setdefault(chain_name, []).extend(lines)
     everything = [line for lines in rules.values() for line in lines]
     return "".join(f"{line}\n" for line in (name, *heads, *everything, "COMMIT"))
+
+
+def _taken(waiting: dict[str, list[tuple[str, str]]], chain: str, place: str) -> list[str]:
+    """The chain's guests of that place, which wait no more."""
+    there = waiting.get(chain, [])
+    found = [line for where, line in there if where == place]
+    if found:
+        waiting[chain] = [(where, line) for where, line in there if where != place]
+    return found

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netlab.netfilter.guests import find, merge, without
+from netlab.netfilter.guests import BACK, FRONT, find, merge, without
 
 OURS = """\
 *filter
@@ -46,9 +46,9 @@ def test_a_table_of_ours_has_no_guests():
 def test_policies_rules_and_chains_of_others_are_guests():
     found = find(SAVED)
     assert found.policies == {"FORWARD": "DROP"}
-    assert found.before == {"FORWARD": ["[5:300] -A FORWARD -p udp -m udp --dport 53 -j DROP"]}
-    assert found.after["FORWARD"][0] == "[1:60] -A FORWARD -s 192.0.2.2/32 -j ACCEPT"
-    assert found.after["INPUT"] == ["[3:180] -A INPUT -s 192.0.2.1/32 -j MINE"]
+    assert found.rules["FORWARD"][0] == (FRONT, "[5:300] -A FORWARD -p udp -m udp --dport 53 -j DROP")
+    assert found.rules["FORWARD"][1][1] == "[1:60] -A FORWARD -s 192.0.2.2/32 -j ACCEPT"
+    assert found.rules["INPUT"] == [(BACK, "[3:180] -A INPUT -s 192.0.2.1/32 -j MINE")]
     assert found.chains == {"MINE": ["[3:180] -A MINE -j DROP"]}
 
 
@@ -57,7 +57,9 @@ def test_policies_rules_and_chains_of_others_are_guests():
 def test_guests_stay_with_their_counters_when_we_write(line):
     merged = merge(OURS, find(SAVED))
     assert line in merged.splitlines()
-    assert merged.index("--dport 53") < merged.index("-j KUBE-FORWARD") < merged.index("192.0.2.2")
+    places = [merged.index(text) for text in ("--dport 53", "-j KUBE-FORWARD", "192.0.2.2", "-j KUBE-SERVICES",
+                                              "192.0.2.3")]
+    assert places == sorted(places)
     assert "192.0.2.9" not in merged  # what is written into our chains is ours to take away
     assert without(merged) == OURS
 
@@ -70,6 +72,12 @@ def test_what_differs_in_our_chains_is_seen_between_guests():
 def test_rules_that_were_there_before_us_come_after_ours():
     """kube-proxy puts its rules in front of what it finds."""
     earlier = find("*filter\n:FORWARD ACCEPT [0:0]\n[1:60] -A FORWARD -j DROP\nCOMMIT\n")
-    assert earlier.after == {"FORWARD": ["[1:60] -A FORWARD -j DROP"]}
+    assert earlier.rules == {"FORWARD": [(BACK, "[1:60] -A FORWARD -j DROP")]}
     merged = merge(OURS, earlier)
     assert merged.index("KUBE-SERVICES") < merged.index("-A FORWARD -j DROP")
+
+
+def test_a_guest_whose_neighbour_of_ours_has_gone_comes_behind():
+    merged = merge(OURS.replace('-A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD\n', ""),
+                   find(SAVED))
+    assert merged.index("--dport 53") < merged.index("-j KUBE-SERVICES") < merged.index("192.0.2.2")
