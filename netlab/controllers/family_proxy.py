@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -171,7 +170,7 @@ class FamilyProxy:
         if self._flows.pending:
             self._flows.expect(self._shared.serving(rows))
         try:
-            await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._write, ruleset, known)
+            await self._in_writer(self._write, ruleset, known)
         except Exception:
             self.failures += 1
             raise
@@ -202,14 +201,23 @@ class FamilyProxy:
     async def close(self) -> None:
         """Ends what runs beside the rules, after a write that may still go on; the rules stay."""
         await self._flows.close()
-        await asyncio.get_running_loop().run_in_executor(self._shared.writer, self._tables.close)
+        await self._in_writer(self._tables.close)
         self.written = None  # a part of it may have gone
 
     async def cleanup(self) -> None:
         """Takes the family's rules away."""
-        remove = partial(self._tables.remove, self._compile())
-        await asyncio.get_running_loop().run_in_executor(self._shared.writer, remove)
+        await self._in_writer(self._tables.remove, self._compile())
         self.written = None
+
+    async def _in_writer(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Calls it in a writer's thread. When cancelled it waits for its end: it comes before what follows."""
+        work = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(
+            self._shared.writer, function, *arguments))
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
 
     def _compile(self) -> AnyRuleset:
         rows, view = self._shared.rows(self._registry), self._node_view()

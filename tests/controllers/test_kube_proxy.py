@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import pytest
 
@@ -370,5 +371,31 @@ def test_udp_flows_end_when_their_backend_is_gone_though_the_rules_forgot_it_bef
         put(registry, "endpointslices", endpoint_slice("dns", ready, ports=ports))
         await manager.settled(5)
         assert tables["n1"].served[-1] == {("10.96.0.40", 53): {"10.244.1.10"}}
+
+    play(story, *proxies)
+
+
+def test_a_stopped_proxy_writes_nothing_any_more_also_when_it_was_stopped_in_the_middle():
+    registry, tables, proxies = lab("n1", proxy_mode="nftables")  # which has several writers
+    held, may, begun = tables["n1"], threading.Event(), threading.Event()
+    replace = held.replace
+
+    def slowly(ruleset):
+        begun.set()
+        assert may.wait(10)
+        replace(ruleset)
+
+    async def story(manager):
+        held.replace = slowly
+        put(registry, "services", WEB)
+        assert await asyncio.to_thread(begun.wait, 10)
+        stopping = asyncio.create_task(manager.stop("kube-proxy/n1"))
+        assert not (await asyncio.wait([stopping], timeout=0.05))[0]
+        may.set()
+        await stopping
+        writes = held.writes
+        await proxies[0].cleanup()
+        assert held.held is None
+        assert held.writes == writes == 2
 
     play(story, *proxies)
