@@ -50,6 +50,7 @@ def lab(mode):
     (["stop", "kube-prox"], 'there is no part "kube-prox" to stop (did you mean "kube-proxy"?)'),
     (["start", "coredns"], "try: netlab scale deployment coredns -n kube-system --replicas=0"),
     (["stop", "kube-proxy", "woker"], "try: one of: control-plane, worker"),
+    (["stop", "cni", "woker"], "try: one of: control-plane, worker"),
 ])
 def test_a_part_that_is_not_there_is_told_with_what_there_is(lab, words, text):
     code, _, error = lab.netlab(*words)
