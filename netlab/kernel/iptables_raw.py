@@ -12,7 +12,7 @@ import socket
 import struct
 
 from netlab.kernel.iptables_pack import SOCKETS, Layout
-from netlab.kernel.iptables_table import HOOKS, PackedTable
+from netlab.kernel.iptables_table import HOOKS, ROOM, PackedTable
 from netlab.kernel.netns import libc
 
 LEVELS = {socket.AF_INET: socket.IPPROTO_IP, socket.AF_INET6: socket.IPPROTO_IPV6}  # options have the same numbers
@@ -31,7 +31,11 @@ def holds(table: PackedTable) -> bool:
         if (entries, size) != (table.entries, table.size):
             return False
         found = _entries(handle, table.name, size)
-    return found is not None and blank(found, table.offsets, table.layout) == table.image
+    if found is None:
+        return False
+    blank(found, table.offsets, table.layout)
+    found[:ROOM] = table.message[:ROOM]
+    return found == table.message  # of whole bytearrays: views would be compared byte by byte, in a loop
 
 
 def has_size(table: PackedTable) -> bool:
@@ -68,14 +72,13 @@ def put(table: PackedTable) -> None:
             raise OSError(code, f"{table.program} table {table.name}: {os.strerror(code)}")
 
 
-def blank(raw: bytearray, offsets: list[int], layout: Layout) -> bytearray:
-    """The entries without what the kernel and libiptc note in them: nfcache, comefrom, counters."""
-    cache, origin, end = layout.cache, layout.origin, layout.size
+def blank(raw: bytearray, offsets: list[int], layout: Layout) -> None:
+    """Takes out of entries behind ROOM what the kernel and libiptc note in them: nfcache, comefrom, counters."""
+    cache, origin, end = ROOM + layout.cache, ROOM + layout.origin, ROOM + layout.size
     notes = bytes(end - origin)
     for offset in offsets:
         raw[offset + cache:offset + cache + 4] = _ZERO4
         raw[offset + origin:offset + end] = notes
-    return raw
 
 
 def _socket(table: PackedTable) -> socket.socket:
@@ -92,21 +95,19 @@ def _info(handle: socket.socket, table: str) -> tuple[int, int, int]:
 
 
 def _entries(handle: socket.socket, table: str, size: int) -> bytearray | None:
-    buffer = bytearray(_HEADER + size)
-    struct.pack_into("<32sI", buffer, 0, table.encode(), size)
-    if not _get(handle, GET_ENTRIES, buffer):
-        return None
-    del buffer[:_HEADER]
-    return buffer
+    """The table's entries behind ROOM, as in a PackedTable's message."""
+    buffer = bytearray(ROOM + size)
+    struct.pack_into("<32sI", buffer, ROOM - _HEADER, table.encode(), size)
+    return buffer if _get(handle, GET_ENTRIES, buffer, start=ROOM - _HEADER) else None
 
 
-def _get(handle: socket.socket, option: int, buffer: bytearray) -> bool:
+def _get(handle: socket.socket, option: int, buffer: bytearray, *, start: int = 0) -> bool:
+    """Whether the kernel wrote what was asked for into the buffer, from `start`."""
     # Python's own getsockopt stops at 1,024 bytes.
-    length = ctypes.c_uint32(len(buffer))
-    view = (ctypes.c_char * len(buffer)).from_buffer(buffer)
+    length = ctypes.c_uint32(len(buffer) - start)
+    view = (ctypes.c_char * length.value).from_buffer(buffer, start)
     result = libc.getsockopt(handle.fileno(), LEVELS[handle.family], option, view, ctypes.byref(length))
     code = ctypes.get_errno()
-    del view  # or the buffer could not be shortened
     if result == 0:
         return True
     # No such table, or it has changed since the first call: not what we look for.

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from netlab.model.family import IPV4
 from netlab.netfilter.part import Part, part
 from netlab.netfilter.ruleset import Ruleset, Table, ruleset
-from netlab.proxy.backends import choose
+from netlab.proxy.backends import Choice, choose
 from netlab.proxy.iptables_base import MANGLE, first_part, last_part
 from netlab.proxy.iptables_port import port_rules
 from netlab.proxy.iptables_shape import shaped
@@ -84,8 +84,10 @@ def compile(  # noqa: A001 -- every mode has a function of this name
         cache = Cache()
     large = sum([len(row.backends) for row in proxied]) > LARGE_CLUSTER
     common, own = cache.common(node, large=large), cache.own(node, large=large)
-    ports = [common.get(id(row)) or own.get(id(row)) or _compile(row, node, large, own if row.differs else common)
-             for row in proxied]
+    missing = [row for row in proxied if id(row) not in common and id(row) not in own]
+    for parts in port_parts(missing, node, large=large):  # which hold their rows, so that ids stay theirs
+        (own if parts.row.differs else common)[id(parts.row)] = parts
+    ports = [common.get(id(row)) or own[id(row)] for row in proxied]
     family, localhost = node.family, node.localhost_node_ports and node.family == IPV4
     mark = node.masquerade_mark
     first = first_part("nat", localhost, family, mark)
@@ -96,19 +98,15 @@ def compile(  # noqa: A001 -- every mode has a function of this name
     return ruleset((MANGLE[family], nat, services), family=family)
 
 
-def _compile(row: Proxied, node: NodeView, large: bool, known: dict[int, PortParts]) -> PortParts:
-    parts = known[id(row)] = port_parts(row, node, large=large)  # which holds the row, so its id stays its own
-    return parts
+def port_parts(rows: Sequence[Proxied], node: NodeView, *, large: bool) -> list[PortParts]:
+    """The rules of these ports of Services on a node; `large` leaves out the comments on rules for endpoints."""
+    choices = [(row.portal, choose(row.backends, node=node.name, zone=node.zone, uses_cluster=row.portal.uses_cluster,
+                                   uses_local=row.portal.uses_local)) for row in rows]
+    return [PortParts(row, common, None) if common else _own_parts(row, choice, node, large)
+            for row, (_, choice), common in zip(rows, choices, shaped(choices, node, large=large), strict=True)]
 
 
-def port_parts(row: Proxied, node: NodeView, *, large: bool = False) -> PortParts:
-    """The rules of one port of a Service on a node; `large` leaves out the comments on rules for endpoints."""
-    portal = row.portal
-    choice = choose(row.backends, node=node.name, zone=node.zone, uses_cluster=portal.uses_cluster,
-                    uses_local=portal.uses_local)
-    common = shaped(portal, choice, node, large=large)
-    if common is not None:
-        return PortParts(row, common, None)
-    rules = port_rules(portal, choice, node, large=large)
+def _own_parts(row: Proxied, choice: Choice, node: NodeView, large: bool) -> PortParts:
+    rules = port_rules(row.portal, choice, node, large=large)
     nat, refusals = [part(chains, family=node.family) if chains else None for chains in rules]
     return PortParts(row, nat, refusals)

@@ -6,22 +6,32 @@ sample; what the other Services put in their places is all that is computed for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 from netlab.model.family import IPV6
 from netlab.netfilter.part import Chain, Part, Shape, Words, part
 from netlab.proxy.backends import Backend, Choice
 from netlab.proxy.frontends import Portal
 from netlab.proxy.iptables_port import port_rules
-from netlab.proxy.names import chain_hash
+from netlab.proxy.names import chain_hashes
 from netlab.proxy.snapshot import NodeView
 
 MAX_SHAPES = 500
 _samples: dict[tuple[object, ...], Part | None] = {}  # None: seen once, and not worth a sample yet
 
 
-def shaped(portal: Portal, choice: Choice, node: NodeView, *, large: bool) -> Part | None:
-    """What the port adds to nat, as a sample and words; None if it is not of a common shape."""
+def shaped(rows: Sequence[tuple[Portal, Choice]], node: NodeView, *, large: bool) -> list[Part | None]:
+    """What each port adds to nat, as a sample and words; None if it is not of a common shape."""
+    samples = [_sample_of(portal, choice, node, large) for portal, choice in rows]
+    words = iter(_words([row for row, sample in zip(rows, samples, strict=True) if sample]))
+    return [Part(partial(_chains, *row, node, large), shape=Shape(sample, next(words)), family=node.family)
+            if sample else None for row, sample in zip(rows, samples, strict=True)]
+
+
+def _sample_of(portal: Portal, choice: Choice, node: NodeView, large: bool) -> Part | None:
+    """The sample of the port's shape, if that is a common one."""
     if not choice.cluster or portal.uses_local or portal.health_check_node_port or node.masquerade_all:
         return None
     port = choice.cluster[0].port
@@ -37,28 +47,29 @@ def shaped(portal: Portal, choice: Choice, node: NodeView, *, large: bool) -> Pa
            node.cluster_cidr, node.pod_interface, *kinds)
     sample = _samples.get(key)
     if sample is None:
-        if key not in _samples:
+        if key in _samples:
+            sample = _samples[key] = _sample(portal, len(choice.cluster), node, large)
+        else:
             if len(_samples) >= MAX_SHAPES:
                 _samples.clear()
             _samples[key] = None
-            return None
-        sample = _samples[key] = _sample(portal, len(choice.cluster), node, large)
-    return Part(partial(_chains, portal, choice, node, large), shape=Shape(sample, _words(portal, choice.cluster)),
-                family=node.family)
+    return sample
 
 
 def _chains(portal: Portal, choice: Choice, node: NodeView, large: bool) -> tuple[Chain, ...]:
     return port_rules(portal, choice, node, large=large).nat
 
 
-def _words(portal: Portal, backends: tuple[Backend, ...]) -> Words:
-    key = portal.name + portal.protocol.lower()
-    port = backends[0].port
-    start, end = (f"{key}[", f"]:{port}") if ":" in backends[0].address else (key, f":{port}")
-    return Words((portal.name,),
-                 (chain_hash(key), *[chain_hash(f"{start}{backend.address}{end}") for backend in backends]),
-                 (*[row.address for row in portal.frontends if row.address], *[b.address for b in backends]),
-                 (*[row.port for row in portal.frontends], port))
+def _words(rows: Sequence[tuple[Portal, Choice]]) -> list[Words]:
+    texts: list[str] = []
+    for portal, (backends, _, _) in rows:
+        key, port = portal.name + portal.protocol.lower(), backends[0].port
+        start, end = (f"{key}[", f"]:{port}") if ":" in backends[0].address else (key, f":{port}")
+        texts += [key, *[f"{start}{backend.address}{end}" for backend in backends]]
+    labels = iter(chain_hashes(texts))
+    return [Words((portal.name,), tuple(islice(labels, 1 + len(backends))),
+                  (*[row.address for row in portal.frontends if row.address], *[b.address for b in backends]),
+                  (*[row.port for row in portal.frontends], backends[0].port)) for portal, (backends, _, _) in rows]
 
 
 def _sample(portal: Portal, count: int, node: NodeView, large: bool) -> Part:
@@ -70,8 +81,8 @@ def _sample(portal: Portal, count: int, node: NodeView, large: bool) -> Part:
     same = Portal(name, portal.protocol, "", "", "", frontends, portal.affinity_seconds)
     backends = tuple(Backend(_address(1000 + n, node.family), 64123) for n in range(count))
     choice = Choice(backends, (), any=True)
-    return part(_chains(same, choice, node, large), words=_words(same, backends),
-                family=node.family)
+    (words,) = _words([(same, choice)])
+    return part(_chains(same, choice, node, large), words=words, family=node.family)
 
 
 def _address(number: int, family: str) -> str:

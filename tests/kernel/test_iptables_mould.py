@@ -2,7 +2,7 @@
 
 import pytest
 
-from netlab.kernel.iptables_mould import packed
+from netlab.kernel.iptables_mould import pack_parts
 from netlab.kernel.iptables_table import PackedTable
 from netlab.netfilter import render
 from netlab.netfilter.part import part
@@ -104,6 +104,6 @@ def test_a_comment_that_is_too_long_is_an_error_in_a_cast_as_well():
     pairs[2][0]["metadata"]["name"] = pairs[2][1]["metadata"]["labels"]["kubernetes.io/service-name"] = "x" * 250
     (one,) = [one for one in cast(compiled(pairs)) if "x" * 250 in one.words.names[0]]
     with pytest.raises(ValueError, match="at most 255 bytes"):
-        packed(one)
+        pack_parts([one])
     with pytest.raises(ValueError, match="at most 255 bytes"):
-        packed(part(one.chains))
+        pack_parts([part(one.chains)])
