@@ -6,6 +6,7 @@ import errno
 from functools import cached_property
 from itertools import accumulate, chain
 
+from netlab.kernel.collector import without_collector
 from netlab.kernel.iptables_mould import pack_parts
 from netlab.kernel.iptables_pack import LAYOUT
 from netlab.kernel.iptables_packed import AFTER, VERDICTS, foot, head, pack_part
@@ -144,5 +145,6 @@ class PackedTable:
 def packed_table(table: Table) -> PackedTable:
     """The table packed; done once."""
     if table.packed is None:
-        table.packed = PackedTable(table)
+        with without_collector():
+            table.packed = PackedTable(table)
     return table.packed  # type: ignore[return-value]
