@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate
 
 from netlab.kernel.collector import without_collector
 from netlab.kernel.iptables_mould import pack_parts
@@ -86,17 +86,6 @@ class PackedTable:
         """The number of bytes in the kernel."""
         return self._starts[-1] + len(head(b"ERROR", self.layout))
 
-    @property
-    def offsets(self) -> list[int]:
-        """Where each entry begins."""
-        sizes = {name: [len(first)] if first else [] for name, (first, _, _) in self._shared.items()}
-        for part in self._parts:
-            for name, found in zip((*part.names[:len(part.chains)], *part.form.shared), part.form.sizes, strict=True):
-                sizes.setdefault(name, []).extend(found)
-        for name, (_, _, last) in self._shared.items():
-            sizes[name].append(len(last))
-        return [*accumulate(chain.from_iterable([sizes[name] for name in self._order]), initial=0)]
-
     @cached_property
     def hooks(self) -> dict[str, tuple[int, int]]:
         """Where the built-in chains begin, and where their last entries do."""
@@ -104,15 +93,15 @@ class PackedTable:
                 for name, data, start in zip(self.policies, self._data, self._starts, strict=False)}
 
     @property
-    def image(self) -> memoryview:
-        """What the kernel keeps. A jump in it is the offset of the first entry after its chain's head."""
-        return memoryview(self.message)[ROOM:]
+    def hooks_end(self) -> int:
+        """Where the last built-in chain ends."""
+        return self._starts[len(self.policies)]
 
     @cached_property
     def message(self) -> bytearray:
-        """The image behind room for what the kernel wants to know of it: so many megabytes are not copied again.
+        """What the kernel keeps, behind room for what it wants to know of it.
 
-        OSError (ENOENT) if a rule jumps to a chain that is not there.
+        A jump is the offset of the first entry after its chain's head; OSError (ENOENT) if there is no such chain.
         """
         message = bytearray().join([bytes(ROOM), *self._data, head(b"ERROR", self.layout)])
         with memoryview(message)[ROOM:].cast("i") as words:
