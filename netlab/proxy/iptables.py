@@ -25,6 +25,7 @@ from netlab.proxy.snapshot import NodeView, Proxied
 
 LARGE_CLUSTER = 1000  # endpoints; above that rules for endpoints carry no comments
 TABLES_KEPT = 8
+VIEWS_KEPT = 16  # nodes may tell pods from others by different addresses
 
 
 class PortParts(NamedTuple):
@@ -46,10 +47,9 @@ class Cache:
     def common(self, node: NodeView, *, large: bool) -> dict[int, PortParts]:
         """Ports that are alike on all nodes, by the identity of their row."""
         key = node.family, node.cluster_cidr, node.pod_interface, node.masquerade_all, large
-        if key not in self._common:
-            others = {known: held for known, held in self._common.items() if known[0] != node.family}
-            self._common = others | {key: {}}
-        return self._common[key]
+        held = self._common.pop(key, {})
+        self._common = {known: self._common[known] for known in list(self._common)[1 - VIEWS_KEPT:]} | {key: held}
+        return held
 
     def own(self, node: NodeView, *, large: bool) -> dict[int, PortParts]:
         """Ports that are this node's own, by the identity of their row."""
@@ -88,13 +88,12 @@ def compile(  # noqa: A001 -- every mode has a function of this name
     for parts in port_parts(missing, node, large=large):  # which hold their rows, so that ids stay theirs
         (own if parts.row.differs else common)[id(parts.row)] = parts
     ports = [common.get(id(row)) or own[id(row)] for row in proxied]
-    family, localhost = node.family, node.localhost_node_ports and node.family == IPV4
-    mark = node.masquerade_mark
+    family, localhost, mark = node.family, node.localhost, node.masquerade_mark
     first = first_part("nat", localhost, family, mark)
     last = last_part(localhost, family, node.node_port_ips())
     nat = cache.table("nat", family, (first, *[port.nat for port in ports if port.nat], last))
-    services = cache.table("filter", family, (first_part("filter", localhost, family, mark),
-                                              *[port.filter for port in ports if port.filter]))
+    guards = first_part("filter", localhost, family, mark, node.drop_invalid)
+    services = cache.table("filter", family, (guards, *[port.filter for port in ports if port.filter]))
     return ruleset((MANGLE[family], nat, services), family=family)
 
 
