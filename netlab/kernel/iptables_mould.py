@@ -98,8 +98,9 @@ class Mould:
 
 def _texts(many: Sequence[Words]) -> list[Sequence[str]]:
     """The words that comments may have, as columns."""
-    names, _, addresses, ports = zip(*many, strict=True)
-    return [*_turned(names), *_turned(addresses), *[list(map(str, column)) for column in _turned(ports)]]
+    names, labels, addresses, ports = zip(*many, strict=True)
+    return [*_turned(names), *_turned(labels), *_turned(addresses),
+            *[list(map(str, column)) for column in _turned(ports)]]
 
 
 def _binary(many: Sequence[Words], family: str) -> list[Iterable[bytes]]:
@@ -148,6 +149,7 @@ def _cut(data: bytes, slots: Sequence[tuple[int, int, int]]) -> list[int | bytes
     order: list[int | bytes] = []
     position = 0
     for offset, size, number in slots:
+        assert position <= offset, "two words of a sample in one place"
         order += [data[position:offset], number]
         position = offset + size
     return [item for item in (*order, data[position:]) if item != b""]

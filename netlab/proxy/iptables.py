@@ -15,12 +15,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from netlab.model.family import IPV4
-from netlab.netfilter.part import Part, part
+from netlab.netfilter.part import Part
 from netlab.netfilter.ruleset import Ruleset, Table, ruleset
-from netlab.proxy.backends import Choice, choose
+from netlab.proxy.backends import choose
 from netlab.proxy.iptables_base import MANGLE, first_part, last_part
-from netlab.proxy.iptables_port import port_rules
-from netlab.proxy.iptables_shape import shaped
+from netlab.proxy.iptables_shape import parts_of
 from netlab.proxy.snapshot import NodeView, Proxied
 
 LARGE_CLUSTER = 1000  # endpoints; above that rules for endpoints carry no comments
@@ -98,14 +97,7 @@ def compile(  # noqa: A001 -- every mode has a function of this name
 
 
 def port_parts(rows: Sequence[Proxied], node: NodeView, *, large: bool) -> list[PortParts]:
-    """The rules of these ports of Services on a node; `large` leaves out the comments on rules for endpoints."""
-    choices = [(row.portal, choose(row.backends, node=node.name, zone=node.zone, uses_cluster=row.portal.uses_cluster,
-                                   uses_local=row.portal.uses_local)) for row in rows]
-    return [PortParts(row, common, None) if common else _own_parts(row, choice, node, large)
-            for row, (_, choice), common in zip(rows, choices, shaped(choices, node, large=large), strict=True)]
-
-
-def _own_parts(row: Proxied, choice: Choice, node: NodeView, large: bool) -> PortParts:
-    rules = port_rules(row.portal, choice, node, large=large)
-    nat, refusals = [part(chains, family=node.family) if chains else None for chains in rules]
-    return PortParts(row, nat, refusals)
+    """What these ports of Services put into the node's tables."""
+    chosen = [(row.portal, choose(row.backends, node=node.name, zone=node.zone, uses_cluster=row.portal.uses_cluster,
+                                  uses_local=row.portal.uses_local)) for row in rows]
+    return [PortParts(row, *parts) for row, parts in zip(rows, parts_of(chosen, node, large=large), strict=True)]

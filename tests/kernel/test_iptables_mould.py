@@ -52,6 +52,17 @@ def cast(ruleset):
     return [one for table in ruleset.tables for one in table.parts if one.shape]
 
 
+def same_as_rule_by_rule(rules):
+    assert cast(rules)
+    slow = general(rules)
+    for table, other in zip(rules.tables, slow.tables, strict=True):
+        fast, right = PackedTable(table), PackedTable(other)
+        assert [(name, list(blobs)) for name, blobs in fast.chains] == [(n, list(blobs)) for n, blobs in right.chains]
+        assert (fast.message, fast.entries, fast.hooks) == (right.message, right.entries, right.hooks)
+        assert (fast.entries, fast.size) == (count(fast), len(fast.message) - ROOM)
+    assert slow == rules
+
+
 @pytest.fixture(autouse=True)
 def no_shapes_yet():
     iptables_shape._samples.clear()
@@ -64,13 +75,7 @@ def no_shapes_yet():
 def test_services_of_one_shape_are_packed_as_their_rules_say(kind, endpoints, more):
     rules = compiled([service_of(kind, n, endpoints, **more) for n in range(6)])
     assert len(cast(rules)) == 5  # the first one of a shape shows only that there is such a shape
-    slow = general(rules)
-    for table, other in zip(rules.tables, slow.tables, strict=True):
-        fast, right = PackedTable(table), PackedTable(other)
-        assert [(name, list(blobs)) for name, blobs in fast.chains] == [(n, list(blobs)) for n, blobs in right.chains]
-        assert (fast.message, fast.entries, fast.hooks) == (right.message, right.entries, right.hooks)
-        assert (fast.entries, fast.size) == (count(fast), len(fast.message) - ROOM)
-    assert slow == rules
+    same_as_rule_by_rule(rules)
 
 
 def test_without_comments_too():
@@ -100,14 +105,57 @@ def test_a_service_may_be_called_like_the_samples_words(name):
     assert PackedTable(rules.table("nat")).message == PackedTable(general(rules).table("nat")).message
 
 
-@pytest.mark.parametrize("pair", [
-    service_of("LoadBalancer", 9, 2, externalTrafficPolicy="Local", healthCheckNodePort=30999),
-    service_of("LoadBalancer", 9, 2, loadBalancerSourceRanges=["203.0.113.0/24"]),
-    service_of("ClusterIP", 9, 2, internalTrafficPolicy="Local"),
-    service_of("ClusterIP", 9, 0),
-], ids=["traffic policy", "source ranges", "internal policy", "no endpoints"])
-def test_what_is_not_common_is_packed_rule_by_rule(pair):
-    assert all(not cast(compiled([pair])) for _ in range(3))
+@pytest.mark.parametrize("more", [
+    {"externalTrafficPolicy": "Local", "healthCheckNodePort": 30999},
+    {"internalTrafficPolicy": "Local"},
+    {"externalTrafficPolicy": "Local", "internalTrafficPolicy": "Local", "sessionAffinity": "ClientIP"},
+    {"loadBalancerSourceRanges": ["203.0.113.0/24", "198.51.100.7/32"]},
+    {"loadBalancerSourceRanges": ["172.18.0.0/16"]},
+    {"loadBalancerSourceRanges": ["0.0.0.0/0"], "externalTrafficPolicy": "Local"},
+], ids=str)
+@pytest.mark.parametrize("nodes", ["", "n1", "n2", "n1 n2", "n1 n2 n1 n2 n1", "n2 n1 n1"])
+def test_policies_and_source_ranges_are_cast_for_endpoints_on_these_nodes(nodes, more):
+    def pair(n):
+        one, ends = service_of("LoadBalancer", n, 0, **more)
+        ends["endpoints"] = [endpoint(f"10.244.{n}.{number}", node=node) for number, node in enumerate(nodes.split())]
+        if "healthCheckNodePort" in more:
+            one["spec"]["healthCheckNodePort"] += n
+        return one, ends
+
+    same_as_rule_by_rule(compiled([pair(n) for n in range(4)]))
+
+
+def test_whether_a_source_range_has_the_node_in_it_is_another_shape():
+    pairs = [service_of("LoadBalancer", n, 2, loadBalancerSourceRanges=["172.18.0.0/16"]) for n in range(3)]
+    inside = compiled(pairs)
+    outside = compiled(pairs, NodeView("n2", ("192.168.0.2",), "", "10.244.0.0/16"))
+    for rules in (inside, outside):
+        same_as_rule_by_rule(rules)
+    assert inside != outside
+
+
+@pytest.mark.parametrize("numbers", [[80, 80, 81], [80, 81, 80], [80, 81, 82], list(range(1, 99))], ids=len)
+def test_endpoints_with_different_ports_are_cast(numbers):
+    def pair(n):
+        one, _ = service_of("NodePort", n, 0)
+        return one, [endpoint_slice(one["metadata"]["name"], endpoint(f"10.244.{n}.{end + 1}"), suffix=str(end),
+                                    ports=[{"name": "", "port": 256 * n + number, "protocol": "TCP"}])
+                     for end, number in enumerate(numbers)]
+
+    services, slices = zip(*[pair(n) for n in range(1, 5)], strict=True)
+    same_as_rule_by_rule(compile_rules(Snapshots().take(services, [one for some in slices for one in some]), NODE))
+
+
+def test_services_without_endpoints_are_cast():
+    for kind in ("ClusterIP", "NodePort", "LoadBalancer"):
+        same_as_rule_by_rule(compiled([service_of(kind, n, 0) for n in range(6)]))
+
+
+def test_so_many_frontends_are_packed_rule_by_rule():
+    pairs = [service_of("LoadBalancer", n, 1) for n in range(3)]
+    for one, _ in pairs:
+        one["spec"]["externalIPs"] = [f"198.51.100.{n}" for n in range(120)]
+    assert not cast(compiled(pairs))
 
 
 def test_a_comment_that_is_too_long_is_an_error_in_a_cast_as_well():
