@@ -272,13 +272,13 @@ class Registry:
         kind.default(new)
         limit_ranges.fill(self, kind, new, old)
         kind.prepare(self, new, old)
+        kind.allocate(self, new, old, dry_run=dry_run)
         errors = metadata_errors(kind, new, old) + kind.validate(new, old)
         if errors:
             raise invalid_object(kind.kind, meta.name(new), errors, kind.group)
         _track(new, old, track, given)
         limit_ranges.check(self, kind, new, old)
         quotas.check(self, kind, new, old)
-        kind.allocate(self, new, old, dry_run=dry_run)
 
     def _require_namespace(self, kind: Resource, data: dict[str, Any]) -> None:
         name = data["namespace"]

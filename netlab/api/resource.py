@@ -39,7 +39,7 @@ def _change_nothing(registry: Registry, new: Manifest, old: Manifest | None) -> 
 
 
 class Allocate(Protocol):
-    """Gives a valid object what only the server can choose."""
+    """Gives an object what only the server can choose."""
 
     def __call__(self, registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
 
@@ -76,8 +76,8 @@ class Resource:
     """One kind of object.
 
     `default`, `prepare` and `allocate` change the private copy that they are given; `validate` gives every error there
-    is. The order at a write is: `default`, `prepare` (what the old object carries over), `validate`, and for a valid
-    object `allocate` (cluster IPs and the like; it may raise ApiError).
+    is. The order at a write is upstream's: `default`, `prepare` (what the old object carries over), `allocate` (cluster
+    IPs and the like; these two may raise ApiError, which then says nothing of other mistakes), `validate`.
     """
 
     plural: str

@@ -162,7 +162,7 @@ def unsupported_media_type(accepted: list[str]) -> ApiError:
 
 def invalid_object(kind: str, name: str, errors: list[FieldError], group: str = "") -> ApiError:
     """422: the object breaks rules; one cause per field error."""
-    texts = [str(error) for error in errors]
+    texts = list(dict.fromkeys(map(str, errors)))  # what was found twice is told once; the causes have all
     text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     shown = f"{kind}.{group}" if group else kind
     details = _details(name, group, kind)

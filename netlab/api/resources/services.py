@@ -15,7 +15,9 @@ from netlab.api.service_defaults import (
     sync_cluster_ips,
 )
 from netlab.api.service_families import settle_families
-from netlab.api.service_rules import service_errors, service_warnings, status_errors
+from netlab.api.service_rules import POLICIES, service_errors
+from netlab.api.service_status import status_errors
+from netlab.api.service_warnings import service_warnings
 from netlab.model import meta, names
 from netlab.model.errors import invalid_object
 from netlab.model.meta import Manifest, ObjectKey
@@ -37,6 +39,8 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
         drop_by_type(spec, before)
         if before.get("type") == "LoadBalancer" and spec["type"] != "LoadBalancer":
             new["status"] = {**meta.status(new), "loadBalancer": {}}
+    if spec["type"] == "ExternalName" and spec.get("internalTrafficPolicy") in POLICIES:
+        del spec["internalTrafficPolicy"]  # taken for history's sake, never shown
     errors = settle_families(spec, before, registry.spec.ip_families)
     if errors:
         raise invalid_object("Service", meta.name(new), errors)
