@@ -32,6 +32,7 @@ from netlab.api.served import BUILT_IN, Served
 from netlab.api.tokens import Issuer
 from netlab.model import meta
 from netlab.model.errors import (
+    ApiError,
     already_exists,
     bad_request,
     conflict,
@@ -164,7 +165,7 @@ class Registry:
             self._admit(kind, new, old, dry_run=dry_run, track=track, given=given)
         if kind.generations and _content(new) != _content(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-        if new == old:
+        if new == old or managed_fields.untimed(new) == managed_fields.untimed(old):
             return old
         if dry_run:
             return new
@@ -270,13 +271,13 @@ class Registry:
     def _admit(self, kind: Resource, new: Manifest, old: Manifest | None, *, dry_run: bool,
                track: Track | None = None, given: Any = None) -> None:
         kind.default(new)
+        _track(new, old, track, given)  # what the server adds from here on is nobody's
         limit_ranges.fill(self, kind, new, old)
         kind.prepare(self, new, old)
         kind.allocate(self, new, old, dry_run=dry_run)
         errors = metadata_errors(kind, new, old) + kind.validate(new, old)
         if errors:
             raise invalid_object(kind.kind, meta.name(new), errors, kind.group)
-        _track(new, old, track, given)
         limit_ranges.check(self, kind, new, old)
         quotas.check(self, kind, new, old)
 
@@ -304,7 +305,10 @@ def _key(kind: Resource, manifest: Manifest) -> ObjectKey:
 
 def _track(new: Manifest, old: Manifest | None, track: Track | None, given: Any = None) -> None:
     if track is not None:
-        entries = track(new, old, given)
+        try:
+            entries = track(new, old, given)
+        except ApiError:
+            return  # a list item without its key, which validation may allow: nobody is registered
         if entries:
             new["metadata"]["managedFields"] = entries
         else:
