@@ -6,7 +6,7 @@ Texts and codes follow k8s.io/apimachinery (api/errors, util/validation/field).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,13 @@ def duplicate(field: str, value: Any) -> FieldError:
 def too_long(field: str, limit: int) -> FieldError:
     """The value has more characters than allowed."""
     return FieldError(field, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes")
+
+
+def too_many(field: str, items: Sized, limit: int) -> list[FieldError]:
+    """An error when a list has more items than allowed."""
+    if len(items) <= limit:
+        return []
+    return [FieldError(field, "FieldValueTooMany", f"Too many: {len(items)}: must have at most {limit} items")]
 
 
 def _show(value: Any) -> str:
