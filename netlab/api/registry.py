@@ -134,7 +134,7 @@ class Registry:
         new = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": data} | new
         new |= {"apiVersion": kind.api_version, "kind": kind.kind}
         self._admit(kind, new, None, dry_run=dry_run, track=track)
-        return new if dry_run else self.store.put(key, new)
+        return new if dry_run else self._put(kind, new, None)
 
     def update(self, resource: str, manifest: Manifest, *, subresource: str = "", dry_run: bool = False,
                track: Track | None = None) -> Manifest:
@@ -169,7 +169,7 @@ class Registry:
             return old
         if dry_run:
             return new
-        return self._remove(kind, new) if deletion.ready_to_go(new) else self.store.put(_key(kind, new), new)
+        return self._remove(kind, new) if deletion.ready_to_go(new) else self._put(kind, new, old)
 
     def patch(self, resource: str, name: str, patch: Any, *, namespace: str = "", subresource: str = "",
               patch_type: str = MERGE, dry_run: bool = False, strict: bool = False,
@@ -292,6 +292,11 @@ class Registry:
                 kind.plural, data.get("name", ""), "unable to create new content in namespace "
                 f"{name} because it is being terminated", kind.group,
                 causes=[{"reason": "NamespaceTerminating", "message": text, "field": "metadata.namespace"}])
+
+    def _put(self, kind: Resource, new: Manifest, old: Manifest | None) -> Manifest:
+        stored = self.store.put(_key(kind, new), new)
+        kind.after_write(self, stored, old)
+        return stored
 
     def _remove(self, kind: Resource, last: Manifest) -> Manifest:
         removed = self.store.delete(_key(kind, last)) or last

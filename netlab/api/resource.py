@@ -50,6 +50,9 @@ def _allocate_nothing(registry: Registry, new: Manifest, old: Manifest | None, *
 def _after_nothing(registry: Registry, old: Manifest) -> None: ...
 
 
+def _nothing_follows(registry: Registry, new: Manifest, old: Manifest | None) -> None: ...
+
+
 def _mark_nothing(manifest: Manifest, now: str) -> None: ...
 
 
@@ -101,6 +104,7 @@ class Resource:
     propagation: str = ""  # of a delete that does not say what becomes of dependents, and a warning then
     propagation_warning: str = ""
     on_delete: Callable[[Manifest, str], None] = _mark_nothing  # of a copy that begins to be deleted, at a time
+    after_write: Callable[[Registry, Manifest, Manifest | None], None] = _nothing_follows
     after_delete: Callable[[Registry, Manifest], None] = _after_nothing
     columns: tuple[Column, ...] = (Column("Name"), Column("Age"))
     row: Callable[[Manifest, datetime], list[Any]] = _name_and_age  # one cell per column

@@ -8,9 +8,9 @@ Source: k8s.io/kubernetes pkg/registry/core/service/storage/alloc.go.
 from __future__ import annotations
 
 import secrets
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from netlab.api import service_ranges
 from netlab.api.port_operation import PortOperation
 from netlab.api.service_defaults import (
     NODE_PORT_TYPES,
@@ -35,14 +35,9 @@ def allocate_service(registry: Registry, new: Manifest, old: Manifest | None, *,
     spec, before = new["spec"], meta.spec(old) if old else None
     key = ObjectKey("services", meta.namespace(new), meta.name(new))
     others = [meta.spec(entry.manifest) for entry in registry.store.entries("services") if entry.key != key]
-    _addresses(registry, new, before, others, dry_run=dry_run)
+    _addresses(registry, new, before, dry_run=dry_run)
     if spec["type"] in NODE_PORT_TYPES:
         _ports(registry, new, before, others, dry_run=dry_run)
-
-
-@lru_cache(maxsize=1 << 16)
-def _number(address: str) -> int:
-    return int(addresses.parse(address))
 
 
 def _held(spec: dict[str, Any]) -> set[int]:
@@ -51,8 +46,7 @@ def _held(spec: dict[str, Any]) -> set[int]:
     return node_ports(spec) | {spec["healthCheckNodePort"]} if spec.get("healthCheckNodePort") else node_ports(spec)
 
 
-def _addresses(registry: Registry, new: Manifest, before: dict[str, Any] | None, others: list[dict[str, Any]], *,
-               dry_run: bool) -> None:
+def _addresses(registry: Registry, new: Manifest, before: dict[str, Any] | None, *, dry_run: bool) -> None:
     """All addresses of a Service that had none, or the second one of a Service that gets a second family."""
     spec = new["spec"]
     families = spec.get("ipFamilies") or []
@@ -66,27 +60,27 @@ def _addresses(registry: Registry, new: Manifest, before: dict[str, Any] | None,
         wanted = range(1, 2)
     else:
         return
-    taken = {_number(ip) for other in others for ip in other.get("clusterIPs") or () if ip != "None"}
     given = spec.get("clusterIPs") or []
     given = spec["clusterIPs"] = [*given, *[""] * (len(families) - len(given))]
     for index in wanted:
         if given[index]:
-            _take_address(registry, new, index, taken, dry_run=dry_run)
+            _take_address(registry, new, index, dry_run=dry_run)
     for index in wanted:
-        given[index] = given[index] or _free_address(registry, families[index], taken, dry_run=dry_run)
+        given[index] = given[index] or _free_address(registry, families[index], dry_run=dry_run)
     spec["clusterIP"] = given[0]
 
 
-def _take_address(registry: Registry, new: Manifest, index: int, taken: set[int], *, dry_run: bool) -> None:
-    """A dry run does not look at what others have."""
+def _take_address(registry: Registry, new: Manifest, index: int, *, dry_run: bool) -> None:
+    """A dry run looks at one range only, and not at what others have."""
     spec = new["spec"]
-    text, network = spec["clusterIPs"][index], registry.spec.of(spec["ipFamilies"][index]).service
+    text, ranges = spec["clusterIPs"][index], service_ranges.usable(registry, spec["ipFamilies"][index])
     address = addresses.parse(text)
-    if address not in network and not dry_run:
+    network = next((one for one in ranges if address in one or dry_run), None)
+    if network is None:
         problem = "the provided network does not match the current range"
     elif not in_range(network, address):
         problem = f"the provided IP ({text}) is not in the valid range. The range of valid IPs is {network}"
-    elif int(address) in taken and not dry_run:
+    elif service_ranges.has(registry, address) and not dry_run:
         problem = "provided IP is already allocated"
     else:
         return
@@ -94,15 +88,15 @@ def _take_address(registry: Registry, new: Manifest, index: int, taken: set[int]
         invalid("spec.clusterIPs", spec["clusterIPs"], f"failed to allocate IP {text}: {problem}")])
 
 
-def _free_address(registry: Registry, family: str, taken: set[int], *, dry_run: bool) -> str:
-    network = registry.spec.of(family).service
-    if dry_run:
-        return str(network.network_address)
-    reserved = {int(registry.spec.api_ip), int(registry.spec.dns_ip)}
-    try:
-        return str(free_address(network, taken | reserved, secrets.randbelow))
-    except RangeFull as error:
-        raise internal_error(f"failed to allocate a serviceIP: {error}") from None
+def _free_address(registry: Registry, family: str, *, dry_run: bool) -> str:
+    for network in service_ranges.usable(registry, family):
+        if dry_run:
+            return str(network.network_address)
+        try:
+            return str(free_address(network, service_ranges.Taken(registry, network.version), secrets.randbelow))
+        except RangeFull:
+            continue
+    raise internal_error(f"failed to allocate a serviceIP: {RangeFull()}")
 
 
 def _ports(registry: Registry, new: Manifest, before: dict[str, Any] | None, others: list[dict[str, Any]], *,

@@ -15,6 +15,7 @@ from netlab.api.service_defaults import (
     sync_cluster_ips,
 )
 from netlab.api.service_families import settle_families
+from netlab.api.service_ranges import hold_addresses, release_addresses
 from netlab.api.service_rules import POLICIES, service_errors
 from netlab.api.service_status import status_errors
 from netlab.api.service_warnings import service_warnings
@@ -47,6 +48,7 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
 
 
 def _after_delete(registry: Registry, old: Manifest) -> None:
+    release_addresses(registry, old)
     registry.store.delete(ObjectKey("endpoints", meta.namespace(old), meta.name(old)))
 
 
@@ -80,7 +82,7 @@ SERVICES = Resource(
     "services", "Service", short_names=("svc",), categories=("all",), name_problems=names.dns_1035_label,
     subresources=("status", "proxy"), default=default_service, prepare=_prepare, validate=service_errors,
     allocate=allocate_service, validate_status=status_errors, warnings=service_warnings,
-    after_delete=_after_delete,
+    after_write=hold_addresses, after_delete=_after_delete,
     columns=(Column("Name"), Column("Type"), Column("Cluster-IP"), Column("External-IP"), Column("Port(s)"),
              Column("Age"), Column("Selector", 1)),
     row=_row)
