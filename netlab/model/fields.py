@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netlab.model import meta
+from netlab.model.addresses import NO_CIDR, parse
 from netlab.model.errors import FieldError, invalid, invalid_object, not_supported, required
 from netlab.model.meta import Manifest
 
@@ -87,12 +88,12 @@ class Reader:
             raise self.refuse(invalid(path, value, detail)) from None
 
     def cidr(self, value: Any, path: str) -> str:
-        """An address range, host bits cleared."""
+        """An address range, host bits cleared; leading zeros are read as in addresses."""
+        address, slash, length = self.text(value, path, needed=True).strip().partition("/")
         try:
-            return str(ip_network(self.text(value, path, needed=True).strip(), strict=False))
+            return str(ip_network(f"{parse(address)}{slash}{length}", strict=False))
         except ValueError:
-            detail = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            raise self.refuse(invalid(path, value, detail)) from None
+            raise self.refuse(invalid(path, value, NO_CIDR)) from None
 
 
 def contains(cidr: str, address: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ POLICIES = ("Cluster", "Local")
 AFFINITY_SECONDS = 10800
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
+RANGES = "spec.LoadBalancerSourceRanges"
 SOURCE_RANGES_ANNOTATION = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
@@ -36,7 +37,8 @@ class ServicePort:
 class Service:
     """A Service. Addresses are canonical texts; `affinity_seconds` 0 is no session affinity.
 
-    `load_balancer_ips` are those of the status that the nodes answer for themselves (ipMode VIP).
+    `load_balancer_ips` are those of the status that the nodes answer for themselves (ipMode VIP). `annotated_ranges`
+    are the source ranges of the old annotation, which load balancers heed where the field is empty, and proxies do not.
     """
 
     namespace: str
@@ -49,6 +51,7 @@ class Service:
     external_ips: tuple[str, ...] = ()
     load_balancer_ips: tuple[str, ...] = ()
     source_ranges: tuple[str, ...] = ()
+    annotated_ranges: tuple[str, ...] = ()
     external_policy: str = "Cluster"
     internal_policy: str = "Cluster"
     affinity_seconds: int = 0
@@ -66,6 +69,7 @@ def parse_service(manifest: Manifest) -> Service:
     kind = read.choice(spec.get("type"), "spec.type", TYPES)
     ips = read.items(spec.get("clusterIPs"), "spec.clusterIPs") or [ip for ip in [spec.get("clusterIP")] if ip]
     headless = ips == ["None"]
+    balanced, annotated = kind == "LoadBalancer", meta.annotations(manifest).get(SOURCE_RANGES_ANNOTATION, "")
     affinity = read.choice(spec.get("sessionAffinity"), "spec.sessionAffinity", ("None", "ClientIP"))
     return Service(
         namespace=meta.namespace(manifest),
@@ -80,7 +84,8 @@ def parse_service(manifest: Manifest) -> Service:
         external_ips=tuple(read.address(ip, f"spec.externalIPs[{i}]")
                            for i, ip in enumerate(read.items(spec.get("externalIPs"), "spec.externalIPs"))),
         load_balancer_ips=_load_balancer_ips(read, kind),
-        source_ranges=_source_ranges(read, spec) if kind == "LoadBalancer" else (),
+        source_ranges=_ranges(read, read.items(spec.get("loadBalancerSourceRanges"), RANGES)) if balanced else (),
+        annotated_ranges=_ranges(read, list(filter(str.strip, annotated.split(",")))) if balanced else (),
         external_policy=read.choice(spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy", POLICIES),
         internal_policy=read.choice(spec.get("internalTrafficPolicy"), "spec.internalTrafficPolicy", POLICIES),
         affinity_seconds=_affinity_seconds(read, spec) if affinity == "ClientIP" else 0,
@@ -118,12 +123,8 @@ def _load_balancer_ips(read: Reader, kind: str) -> tuple[str, ...]:
                  if item.get("ip") and item.get("ipMode", "VIP") == "VIP" and kind == "LoadBalancer")
 
 
-def _source_ranges(read: Reader, spec: Mapping[str, Any]) -> tuple[str, ...]:
-    path = "spec.LoadBalancerSourceRanges"
-    ranges = read.items(spec.get("loadBalancerSourceRanges"), path)
-    if not ranges:
-        ranges = [part for part in meta.annotations(read.manifest).get(SOURCE_RANGES_ANNOTATION, "").split(",") if part]
-    return tuple(read.cidr(value, f"{path}[{i}]") for i, value in enumerate(ranges))
+def _ranges(read: Reader, values: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(read.cidr(value, f"{RANGES}[{i}]") for i, value in enumerate(values))
 
 
 def _affinity_seconds(read: Reader, spec: Mapping[str, Any]) -> int:

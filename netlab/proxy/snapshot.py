@@ -72,10 +72,13 @@ class NodeView:
         return bool(self.cluster_cidr or self.pod_interface)
 
     def node_port_ips(self, *, default: tuple[str, ...] = ()) -> tuple[str, ...] | None:
-        """The node's own addresses that have node ports; None when all have. `default` is for when nothing is said."""
-        ours = tuple(cidr for cidr in self.node_port_addresses if cidr == "primary" or family_of(cidr) == self.family)
-        wanted = ours or default if self.node_port_addresses == ours else ours
-        if (not wanted and not self.node_port_addresses) or "0.0.0.0/0" in wanted or "::/0" in wanted:
+        """The node's own addresses that have node ports; None when all have.
+
+        `default` is for when nothing is said. A family that nothing is said of has them everywhere.
+        """
+        said = self.node_port_addresses or default
+        wanted = tuple(cidr for cidr in said if cidr == "primary" or family_of(cidr) == self.family)
+        if not wanted or "0.0.0.0/0" in wanted or "::/0" in wanted:
             return None
         if wanted == ("primary",):
             return self.addresses[:1]

@@ -16,6 +16,15 @@ def test_a_service_is_read_with_its_defaults():
 
 def test_leading_zeros_of_an_address_are_decimal():
     assert parse_service(service("web", "010.096.000.020")).cluster_ips == ("10.96.0.20",)
+    balanced = service("web", "10.96.0.2", type="LoadBalancer", loadBalancerSourceRanges=[" 203.000.113.010/024 "])
+    assert parse_service(balanced).source_ranges == ("203.0.113.0/24",)
+
+
+def test_source_ranges_of_the_annotation_are_for_load_balancers_only():
+    manifest = service("web", "10.96.0.2", type="LoadBalancer")
+    manifest["metadata"]["annotations"] = {"service.beta.kubernetes.io/load-balancer-source-ranges": "10.0.0.0/8, ::/0"}
+    found = parse_service(manifest)
+    assert (found.source_ranges, found.annotated_ranges) == ((), ("10.0.0.0/8", "::/0"))
 
 
 @pytest.mark.parametrize(("manifest", "path"), [
