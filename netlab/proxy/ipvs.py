@@ -137,7 +137,7 @@ class _Node:
         self.filling.add(sets.FIREWALL, entry)
         self.filling.add(sets.SOURCE_CIDR, *[entry._replace(other=cidr)
                                              for cidr in sets.storable(frontend.source_ranges)])
-        if any(contains(cidr, address) for cidr in frontend.source_ranges for address in self.node.addresses):
+        if any(contains(cidr, address) for cidr in frontend.source_ranges for address in self.node.addresses[:1]):
             self.filling.add(sets.SOURCE_IP, entry._replace(other=frontend.address))
         else:
             self.barred.append((frontend.protocol, frontend.address, frontend.port))
