@@ -113,6 +113,7 @@ FLOWS = [
     # external IPs
     ("client via n2", "198.51.100.7", 80, "TCP", {A}, True),
     ("pod 10.244.2.5", "198.51.100.7", 80, "TCP", {A}, True),
+    ("node n1", "198.51.100.7", 80, "TCP", {A}, True),
     # internalTrafficPolicy Local
     ("pod 10.244.1.5", "10.96.45.17", 80, "TCP", {A}, False),
     ("pod 10.244.2.5", "10.96.45.17", 80, "TCP", DROP, False),
@@ -172,6 +173,8 @@ OTHERWISE = {
         ("client via n1", "192.0.2.12", 80, "TCP"): CLOSED,
         ("pod 10.244.2.5", "10.96.45.17", 80, "TCP"): {A},
         ("node n2", "10.96.45.17", 80, "TCP"): {A},
+        # what a node itself sends to an external IP goes there, unless it has the address
+        ("node n1", "198.51.100.7", 80, "TCP"): UNMATCHED,
     },
 }
 
