@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,8 @@ class ServicePort:
 class Service:
     """A Service. Addresses are canonical texts; `affinity_seconds` 0 is no session affinity.
 
-    `load_balancer_ips` are those of the status that the nodes answer for themselves (ipMode VIP). `annotated_ranges`
-    are the source ranges of the old annotation, which load balancers heed where the field is empty, and proxies do not.
+    `load_balancer_ips` are those of the status that the nodes answer for themselves (ipMode VIP); there they let in
+    `source_ranges`. A load balancer lets in `balancer_ranges`: it knows the annotation too, which kube-proxy does not.
     """
 
     namespace: str
@@ -51,7 +51,7 @@ class Service:
     external_ips: tuple[str, ...] = ()
     load_balancer_ips: tuple[str, ...] = ()
     source_ranges: tuple[str, ...] = ()
-    annotated_ranges: tuple[str, ...] = ()
+    balancer_ranges: tuple[str, ...] = ()
     external_policy: str = "Cluster"
     internal_policy: str = "Cluster"
     affinity_seconds: int = 0
@@ -69,8 +69,10 @@ def parse_service(manifest: Manifest) -> Service:
     kind = read.choice(spec.get("type"), "spec.type", TYPES)
     ips = read.items(spec.get("clusterIPs"), "spec.clusterIPs") or [ip for ip in [spec.get("clusterIP")] if ip]
     headless = ips == ["None"]
-    balanced, annotated = kind == "LoadBalancer", meta.annotations(manifest).get(SOURCE_RANGES_ANNOTATION, "")
     affinity = read.choice(spec.get("sessionAffinity"), "spec.sessionAffinity", ("None", "ClientIP"))
+    external = read.choice(spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy", POLICIES)
+    ranges = _ranges(read, read.items(spec.get("loadBalancerSourceRanges"), RANGES)) if kind == "LoadBalancer" else ()
+    check_port = read.port(spec.get("healthCheckNodePort"), "spec.healthCheckNodePort")
     return Service(
         namespace=meta.namespace(manifest),
         name=meta.name(manifest),
@@ -84,12 +86,12 @@ def parse_service(manifest: Manifest) -> Service:
         external_ips=tuple(read.address(ip, f"spec.externalIPs[{i}]")
                            for i, ip in enumerate(read.items(spec.get("externalIPs"), "spec.externalIPs"))),
         load_balancer_ips=_load_balancer_ips(read, kind),
-        source_ranges=_ranges(read, read.items(spec.get("loadBalancerSourceRanges"), RANGES)) if balanced else (),
-        annotated_ranges=_ranges(read, list(filter(str.strip, annotated.split(",")))) if balanced else (),
-        external_policy=read.choice(spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy", POLICIES),
+        source_ranges=ranges,
+        balancer_ranges=ranges or (_annotated_ranges(read) if kind == "LoadBalancer" else ()),
+        external_policy=external,
         internal_policy=read.choice(spec.get("internalTrafficPolicy"), "spec.internalTrafficPolicy", POLICIES),
         affinity_seconds=_affinity_seconds(read, spec) if affinity == "ClientIP" else 0,
-        health_check_node_port=read.port(spec.get("healthCheckNodePort"), "spec.healthCheckNodePort"),
+        health_check_node_port=check_port if kind == "LoadBalancer" and external == "Local" else 0,
         publish_not_ready=read.flag(spec.get("publishNotReadyAddresses"), "spec.publishNotReadyAddresses",
                                     absent=False),
         selector=tuple(sorted((str(k), str(v)) for k, v in
@@ -123,7 +125,12 @@ def _load_balancer_ips(read: Reader, kind: str) -> tuple[str, ...]:
                  if item.get("ip") and item.get("ipMode", "VIP") == "VIP" and kind == "LoadBalancer")
 
 
-def _ranges(read: Reader, values: Sequence[Any]) -> tuple[str, ...]:
+def _annotated_ranges(read: Reader) -> tuple[str, ...]:
+    said = meta.annotations(read.manifest).get(SOURCE_RANGES_ANNOTATION, "")
+    return _ranges(read, [part for part in said.split(",") if part.strip()])
+
+
+def _ranges(read: Reader, values: list[Any]) -> tuple[str, ...]:
     return tuple(read.cidr(value, f"{RANGES}[{i}]") for i, value in enumerate(values))
 
 
