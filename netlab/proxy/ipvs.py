@@ -84,7 +84,8 @@ class _Node:
         self.bound: dict[str, None] = {}
         self.barred: list[tuple[str, str, int]] = []
         ips = node.node_port_ips()
-        self.node_ips = [ip for ip in (node.addresses if ips is None else ips) if ip not in ("127.0.0.1", "::1")]
+        self.node_ips = [ip for ip in ((*node.addresses, *node.gateways) if ips is None else ips)
+                         if ip not in ("127.0.0.1", "::1")]
 
     def dataplane(self, proxied: Sequence[Proxied]) -> Ipvs:
         for row in proxied:

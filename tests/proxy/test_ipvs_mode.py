@@ -53,13 +53,15 @@ def test_names_of_sets_are_those_of_every_cluster():
 
 
 @pytest.mark.parametrize(("given", "addresses"), [
-    ((), {"172.18.0.2", "192.0.2.1"}),
+    ((), {"172.18.0.2", "192.0.2.1", "10.244.1.1"}),
+    (("10.244.0.0/16",), {"10.244.1.1"}),
     (("172.18.0.0/16", "127.0.0.0/8"), {"172.18.0.2"}),
     (("primary",), {"172.18.0.2"}),
     (("198.51.100.0/24",), set()),
 ])
 def test_node_ports_are_at_the_addresses_that_are_said_and_never_at_localhost(given, addresses):
-    found = dataplane(*WORKED["nodeport-2"], addresses=("172.18.0.2", "192.0.2.1"), node_port_addresses=given)
+    found = dataplane(*WORKED["nodeport-2"], addresses=("172.18.0.2", "192.0.2.1"), gateways=("10.244.1.1",),
+                      node_port_addresses=given)
     assert {server.address for server in found.servers if server.port == 30082} == addresses
     assert entries(found, "KUBE-NODE-PORT-TCP") == ({"30082"} if addresses else set())
 
