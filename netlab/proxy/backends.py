@@ -84,12 +84,9 @@ def choose(backends: Sequence[Backend], *, node: str, zone: str = "", uses_clust
     cluster: tuple[Backend, ...] = ()
     local: tuple[Backend, ...] = ()
     if uses_cluster:
-        cluster = _hinted(ready, "nodes", node) or _hinted(ready, "zones", zone) or ready or ending
+        same_node = [b for b in ready if node in b.nodes] if all(b.nodes for b in ready) else []
+        same_zone = [b for b in ready if zone in b.zones] if all(b.zones for b in ready) else []
+        cluster = tuple(same_node or same_zone) or ready or ending
     if uses_local:
         local = tuple(b for b in ready if b.node == node) or tuple(b for b in ending if b.node == node)
     return Choice(cluster, local, bool(ready or ending))
-
-
-def _hinted(ready: tuple[Backend, ...], field: str, here: str) -> tuple[Backend, ...]:
-    hints: list[frozenset[str]] = [getattr(backend, field) for backend in ready]
-    return tuple(backend for backend, names in zip(ready, hints, strict=True) if here in names) if all(hints) else ()
