@@ -7,11 +7,12 @@ from ipaddress import ip_address
 from typing import Any
 
 from netlab.api.registry import Registry
-from netlab.controllers.endpoints import LAST_CHANGE, LEADER
+from netlab.controllers.endpoints import LEADER
 from netlab.controllers.events import EventRecorder
 from netlab.controllers.index import Index
 from netlab.controllers.per_object import Name, PerObject
 from netlab.controllers.slice_content import MANAGED_BY, SERVICE_NAME
+from netlab.controllers.trigger_times import LAST_CHANGE
 from netlab.model import meta
 from netlab.model.meta import Manifest
 
