@@ -272,7 +272,7 @@ class Registry:
         kind.default(new)
         limit_ranges.fill(self, kind, new, old)
         kind.prepare(self, new, old)
-        errors = metadata_errors(kind, new, old) + kind.validate(new, old)
+        errors = metadata_errors(kind, new, old) + kind.validate(new, old) + kind.validate_here(self.spec, new)
         if errors:
             raise invalid_object(kind.kind, meta.name(new), errors, kind.group)
         _track(new, old, track, given)

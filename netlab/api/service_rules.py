@@ -18,6 +18,8 @@ from netlab.api.service_defaults import (
 )
 from netlab.model import addresses, meta, names
 from netlab.model.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from netlab.model.feature_gates import PREFER_SAME
+from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest
 
 TYPES = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
@@ -173,8 +175,6 @@ def _policy_errors(spec: dict[str, Any], old: dict[str, Any] | None) -> Iterator
     elif old is not None and needs_health_check_port(spec) and needs_health_check_port(old) and \
             check != old.get("healthCheckNodePort"):
         yield forbidden("spec.healthCheckNodePort", IMMUTABLE)
-    if spec.get("trafficDistribution") not in (None, "PreferClose"):
-        yield not_supported("spec.trafficDistribution", spec["trafficDistribution"], ["PreferClose"])
 
 
 def _cluster_ip_errors(spec: dict[str, Any]) -> Iterator[FieldError]:
@@ -233,6 +233,13 @@ def _change_errors(spec: dict[str, Any], old: dict[str, Any]) -> Iterator[FieldE
     if len(earlier) == 2 and len(families) == 1 and spec.get("ipFamilyPolicy") != "SingleStack":
         yield invalid("spec.ipFamilyPolicy", spec.get("ipFamilyPolicy"),
                       "must be set to 'SingleStack' when releasing the secondary ipFamily")
+
+
+def distribution_errors(lab: LabSpec, new: Manifest) -> list[FieldError]:
+    """What is wrong with trafficDistribution, in a lab with or without its newer values (KEP-3015)."""
+    known = ["PreferClose", *(("PreferSameZone", "PreferSameNode") if lab.enabled(PREFER_SAME) else ())]
+    given = meta.spec(new).get("trafficDistribution")
+    return [] if given is None or given in known else [not_supported("spec.trafficDistribution", given, known)]
 
 
 def status_errors(new: Manifest, old: Manifest | None) -> list[FieldError]:

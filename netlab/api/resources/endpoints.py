@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from netlab.api.address_warnings import ip_warnings
 from netlab.api.columns import NONE, age, more
 from netlab.api.container_rules import PROTOCOLS
 from netlab.api.resource import Column, Resource
@@ -14,6 +15,8 @@ from netlab.model.family import with_port
 from netlab.model.meta import Manifest
 
 DEPRECATED = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+
+FIELDS = ("addresses", "notReadyAddresses")
 
 
 def _default(manifest: Manifest) -> None:
@@ -28,7 +31,7 @@ def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
         where = f"subsets[{index}]"
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             errors.append(required(where, "must specify `addresses` or `notReadyAddresses`"))
-        for field in ("addresses", "notReadyAddresses"):
+        for field in FIELDS:
             for number, address in enumerate(subset.get(field) or ()):
                 errors += address_errors(address.get("ip", ""), f"{where}.{field}[{number}].ip")
         ports = subset.get("ports") or []
@@ -57,6 +60,15 @@ def port_errors(port: dict[str, Any], path: str, *, named: bool) -> list[FieldEr
     return errors
 
 
+def _warnings(new: Manifest, old: Manifest | None) -> list[str]:
+    """Addresses that are written oddly, unless the controller wrote them."""
+    if meta.labels(new).get("endpoints.kubernetes.io/managed-by") == "endpoint-controller":
+        return []
+    return [text for index, subset in enumerate(new.get("subsets") or ()) for field in FIELDS
+            for number, address in enumerate(subset.get(field) or ())
+            for text in ip_warnings(f"subsets[{index}].{field}[{number}].ip", address.get("ip", ""))]
+
+
 def _row(manifest: Manifest, now: datetime) -> list[Any]:
     subsets = manifest.get("subsets") or []
     found: list[str] = []
@@ -69,4 +81,5 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 
 ENDPOINTS = Resource(
     "endpoints", "Endpoints", short_names=("ep",), subresources=(), default=_default, validate=_validate,
+    warnings=_warnings,
     deprecated=DEPRECATED, columns=(Column("Name"), Column("Endpoints"), Column("Age")), row=_row)

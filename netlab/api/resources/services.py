@@ -15,7 +15,7 @@ from netlab.api.service_defaults import (
     sync_cluster_ips,
 )
 from netlab.api.service_families import settle_families
-from netlab.api.service_rules import service_errors, service_warnings, status_errors
+from netlab.api.service_rules import distribution_errors, service_errors, service_warnings, status_errors
 from netlab.model import meta, names
 from netlab.model.errors import invalid_object
 from netlab.model.meta import Manifest, ObjectKey
@@ -75,6 +75,7 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 SERVICES = Resource(
     "services", "Service", short_names=("svc",), categories=("all",), name_problems=names.dns_1035_label,
     subresources=("status", "proxy"), default=default_service, prepare=_prepare, validate=service_errors,
+    validate_here=distribution_errors,
     allocate=allocate_service, validate_status=status_errors, warnings=service_warnings,
     after_delete=_after_delete,
     columns=(Column("Name"), Column("Type"), Column("Cluster-IP"), Column("External-IP"), Column("Port(s)"),
