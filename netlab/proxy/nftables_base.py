@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netlab.model.family import IPV4
 from netlab.netfilter.nft import (
     DROP,
     RETURN,
@@ -14,10 +15,12 @@ from netlab.netfilter.nft import (
     Key,
     Lookup,
     Masquerade,
+    NftTable,
     Reject,
     Rule,
     Unmarked,
     Verdict,
+    by_name,
 )
 from netlab.proxy.snapshot import NodeView
 
@@ -53,6 +56,19 @@ _JUMPS: tuple[tuple[str, str, bool], ...] = (  # from, to, for new connections o
     ("filter-forward", "cluster-ips-check", True),
     ("filter-output-post-dnat", "cluster-ips-check", True),
 )
+
+
+def nft_family(node: NodeView) -> str:
+    """`ip` or `ip6`."""
+    return "ip" if node.family == IPV4 else "ip6"
+
+
+def base_table(node: NodeView) -> NftTable:
+    """The table of a node without any Service."""
+    family = nft_family(node)
+    sets, elements = base_sets(family, node)
+    return NftTable(family, TABLE, COMMENT, {one.name: one for one in sets}, elements,
+                    by_name(base_chains(family, node)))
 
 
 def base_sets(family: str, node: NodeView) -> tuple[list[Collection], dict[str, dict[Key, Element]]]:
