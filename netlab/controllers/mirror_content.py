@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address
 from typing import Any, NamedTuple
 
 from netlab.controllers.endpoints import LEADER
@@ -10,7 +10,7 @@ from netlab.controllers.port_order import Port, slice_order
 from netlab.controllers.slice_content import MANAGED_BY, SERVICE_NAME
 from netlab.controllers.slice_filling import Endpoint, identity
 from netlab.controllers.trigger_times import LAST_CHANGE
-from netlab.model import meta
+from netlab.model import addresses, meta
 from netlab.model.meta import Manifest
 
 CONTROLLER = "endpointslicemirroring-controller.k8s.io"
@@ -49,11 +49,14 @@ def mirror(endpoints: Manifest) -> Mirror:
         for entry, ready in entries:
             if added >= CAPACITY:
                 break
-            family = _family(entry["ip"])
-            if family is None:
+            try:
+                address = addresses.parse(entry["ip"])
+            except ValueError:
                 invalid += 1
                 continue
-            endpoint = _endpoint(entry, ready=ready)
+            # Written as it should be, which it may not be in the Endpoints: 010.1.2.3, ::ffff:10.1.2.3
+            plain = (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+            family, endpoint = f"IPv{plain.version}", _endpoint(entry, str(plain), ready=ready)
             found.setdefault((family, repr(ports)), (ports, {}))[1][identity(endpoint)] = endpoint
             added += 1
         skipped += len(entries) - added
@@ -72,13 +75,6 @@ def _slice(endpoints: Manifest, family: str, ports: tuple[Port, ...], entries: l
             "addressType": family, "endpoints": entries, "ports": list(ports)}
 
 
-def _endpoint(entry: dict[str, Any], *, ready: bool) -> Endpoint:
+def _endpoint(entry: dict[str, Any], address: str, *, ready: bool) -> Endpoint:
     fields = {key: entry[key] for key in ("hostname", "nodeName", "targetRef") if entry.get(key)}
-    return {"addresses": [entry["ip"]], "conditions": {"ready": ready}} | fields
-
-
-def _family(text: str) -> str | None:
-    try:
-        return f"IPv{ip_address(text).version}"
-    except ValueError:
-        return None
+    return {"addresses": [address], "conditions": {"ready": ready}} | fields

@@ -92,6 +92,11 @@ def test_subsets_with_the_same_ports_make_one_slice_in_which_an_address_comes_on
     assert found.slices[1]["endpoints"][0]["conditions"] == {"ready": False}
 
 
+def test_addresses_that_are_oddly_written_are_written_well():
+    found = mirror(endpoints(ready("010.1.2.3", "2001:DB8:0::1", "::ffff:10.1.2.4")))
+    assert shown(found) == [("IPv4", ["10.1.2.3", "10.1.2.4"], []), ("IPv6", ["2001:db8::1"], [])]
+
+
 def test_a_subset_has_a_thousand_addresses_at_most_and_invalid_ones_do_not_count():
     many = [f"10.{number // 250}.0.{number % 250 + 1}" for number in range(1002)]
     found = mirror(endpoints(ready("none", *many)))
