@@ -37,8 +37,8 @@ class Cache(PortCache[NftPart]):
         """The node's table."""
         if self._differ[0] is not rows:
             self._differ = rows, any(map(attrgetter("differs"), rows))
-        anybody = replace(node, name="", addresses=(), zone="")
-        of = node.name if self._differ[1] else ""
+        of, zone = (node.name, node.zone) if self._differ[1] else ("", "")
+        anybody = replace(node, name="", addresses=(), zone=zone)
         seen, view, found = self._tables.get(of) or ((), None, None)
         if found is None or view != anybody:
             found = joined(base_table(anybody), self.parts(rows, node, partial(_part, node)))
