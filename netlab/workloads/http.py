@@ -52,16 +52,21 @@ class Request:
     @property
     def path(self) -> str:
         """The target's path, decoded."""
-        return unquote(urlsplit(self.target).path)
+        return unquote(urlsplit(self._url).path)
+
+    @property
+    def _url(self) -> str:
+        # A path may begin with two slashes (RFC 9112, 3.2.1); without a host before it, it would be taken for one.
+        return f"http://h{self.target}" if self.target.startswith("/") else self.target
 
     def query(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
-        return parse_qs(urlsplit(self.target).query, keep_blank_values=True).get(name, [default])[0]
+        return parse_qs(self.raw_query, keep_blank_values=True).get(name, [default])[0]
 
     @property
     def raw_query(self) -> str:
         """What follows the question mark, as it came."""
-        return urlsplit(self.target).query
+        return urlsplit(self._url).query
 
     def queries(self) -> dict[str, list[str]]:
         """All query parameters."""
