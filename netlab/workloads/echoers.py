@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 
 from netlab.model.family import with_port
-from netlab.workloads.http import MONTHS, Request, Response
+from netlab.workloads.http import KEEPS, MONTHS, Request, Response
 from netlab.workloads.identity import Identity, environment, identity
 from netlab.workloads.options import options
 from netlab.workloads.program import go_headers, serve
@@ -35,7 +35,7 @@ def echoserver(request: Request, me: Identity, env: Mapping[str, str]) -> Respon
         f"\trequest_version={request.version.removeprefix('HTTP/')}\n\trequest_scheme=http\n"
         f"\trequest_uri=http://{name}:{request.local[1]}{request.target}\n\n"
         f"Request Headers:\n{headers}\nRequest Body:\n\t{body}\n\n",
-        content_type="text/plain", headers=(("Server", "echoserver"),))
+        content_type="text/plain", headers=(("Server", "echoserver"), KEEPS))
 
 
 def kicbase(request: Request, me: Identity, env: Mapping[str, str]) -> Response:
@@ -60,7 +60,8 @@ def nginx_hello(request: Request, me: Identity) -> Response:
     date = f"{now.tm_mday:02}/{MONTHS[now.tm_mon - 1]}/{now.tm_year}:{time.strftime('%H:%M:%S', now)} +0000"
     facts = (("Server address", with_port(*request.local)), ("Server name", me.pod), ("Date", date),
              ("URI", request.target), ("Request ID", secrets.token_hex(16)))
-    server = (("Server", "nginx/1.27.3"), ("Expires", "Thu, 01 Jan 1970 00:00:01 GMT"), ("Cache-Control", "no-cache"))
+    server = (("Server", "nginx/1.27.3"), ("Expires", "Thu, 01 Jan 1970 00:00:01 GMT"), ("Cache-Control", "no-cache"),
+              KEEPS)
     if "plain-text" in me.tag:
         return Response("".join(f"{title}: {value}\n" for title, value in facts), content_type="text/plain",
                         headers=server)

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 from netlab.workloads import static_files
-from netlab.workloads.http import Request, Response
+from netlab.workloads.http import KEEPS, Request, Response
 from netlab.workloads.identity import Identity
 from netlab.workloads.nginx_config import Config, Location, Server, Settings, choose_location, choose_server
 from netlab.workloads.nginx_pages import SERVER, error_page, listing
@@ -41,7 +41,7 @@ class Nginx:
         response, settings = self._serve(server, variables, 0)
         if settings.access_log:
             say(access_line(request, response))
-        return response
+        return response if response.closes else replace(response, headers=(*response.headers, KEEPS))
 
     def _serve(self, server: Server, variables: Variables, depth: int) -> tuple[Response, Settings]:
         if depth > DEPTH:
