@@ -8,7 +8,15 @@ from netlab.kernel.bin_directory import which as find_program
 from netlab.model.images import Catalogue, Directories, Image, parse_images
 from netlab.model.lab_spec import LabSpec
 from netlab.topology import names
-from netlab.workloads.default_pages import APACHE_PAGES, APACHE_ROOT, HELLO_FRONTEND, NGINX_PAGES, NGINX_ROOT
+from netlab.workloads.default_pages import (
+    APACHE_PAGES,
+    APACHE_ROOT,
+    HELLO_FRONTEND,
+    NGINX_CONF,
+    NGINX_PAGES,
+    NGINX_ROOT,
+    NGINX_SERVER,
+)
 
 Which = Callable[[str], str | None]
 ECHO = "netlab.workloads.echo:main"
@@ -88,6 +96,7 @@ def _demos() -> tuple[Image, ...]:
         _web("node-hello", 8080, "node", "greeters:main_node_hello"),
         _web("hello-node", 8080, "node", "greeters:main_node_hello"),
         _web("kubernetes-bootcamp", 8080, "node", "greeters:main_bootcamp"),
+        _web("luksa/kubia", 8080, "node", "greeters:main_kubia"),
         _web("hello-go-gke", 80, "hello-go", "greeters:main_hello_go"),
         _web("*network-multitool*", 80, "nginx", "greeters:main_multitool"), _echo("*demo*", 80),
         _web("httpd", 80, "httpd-foreground", "httpd", directories=((APACHE_ROOT, APACHE_PAGES),)),
@@ -106,12 +115,16 @@ def _demos() -> tuple[Image, ...]:
 def _nginx(which: Which) -> tuple[Image, ...]:
     """The machine's nginx where there is one, else the built-in one."""
     pages: Directories = ((NGINX_ROOT, NGINX_PAGES),)
-    ours = (_web("nginx-unprivileged", 8080, "nginx", "nginx", directories=pages),
+
+    def configured(port: int) -> Directories:
+        return (*pages, (NGINX_CONF, (("default.conf", NGINX_SERVER.format(port=port)),)))
+
+    ours = (_web("nginx-unprivileged", 8080, "nginx", "nginx", directories=configured(8080)),
             Image("hello-frontend", ("nginx",), (), NGINX_BUILTIN, ports=(80,), directories=(
                 ("/etc/nginx/conf.d", (("frontend.conf", HELLO_FRONTEND),)),)))
     if which("nginx"):
         return (*ours, *(Image(name, ("sh", "-c", NGINX), ports=(80,), directories=pages) for name in NGINX_IMAGES))
-    return (*ours, *(_web(name, 80, "nginx", "nginx", directories=pages) for name in NGINX_IMAGES))
+    return (*ours, *(_web(name, 80, "nginx", "nginx", directories=configured(80)) for name in NGINX_IMAGES))
 
 
 def _redis(which: Which) -> Image:

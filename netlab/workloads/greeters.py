@@ -39,6 +39,12 @@ def bootcamp(request: Request, me: Identity) -> Response:
                     content_type="text/plain", headers=(KEEPS,))
 
 
+def kubia(request: Request, me: Identity) -> Response:
+    """luksa/kubia, of the book; v2 and later say so."""
+    version = f"This is {me.tag} running in pod {me.pod}\n" if re.fullmatch(r"v\d+", me.tag) else ""
+    return Response(version or f"You've hit {me.pod}\n", content_type="", headers=(KEEPS,))
+
+
 def hello_go(request: Request, me: Identity) -> Response:
     """google-samples/hello-go-gke: the backend of the tutorial on connecting a front end."""
     return Response('{"message":"Hello"}\n', content_type="application/json")
@@ -98,6 +104,12 @@ def main_bootcamp(args: list[str]) -> int:
 
     return _run(args, bootcamp, port="8080", line=line,
                 greeting=f"Kubernetes Bootcamp App Started At: {now} | Running On:  {{me.pod}} \n")
+
+
+def main_kubia(args: list[str]) -> int:
+    """Serves on 8080."""
+    return _run(args, kubia, port="8080", greeting="Kubia server starting...",
+                line=lambda request: say(f"Received request from {with_port(*request.client)}"))
 
 
 def main_hello_go(args: list[str]) -> int:

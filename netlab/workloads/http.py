@@ -90,18 +90,21 @@ class Response:
     """An answer; Date and Content-Length are added. A header `Connection: close` ends the connection.
 
     KEEPS among the headers says that it stays open, which servers other than nginx and Node leave to HTTP/1.1.
+    `reason` is what stands behind the code, where a server has words of its own.
     """
 
     body: bytes | str = b""
     code: int = 200
     content_type: str = "text/plain; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = field(default=())
+    reason: str = ""
 
     def render(self, *, head_only: bool, keep_alive: bool, version: str = "HTTP/1.1") -> bytes:
         """The bytes on the wire, for a client of that version."""
         body = self.body.encode() if isinstance(self.body, str) else self.body
         told = not keep_alive or version == "HTTP/1.0" or KEEPS in self.headers
-        lines = [f"HTTP/1.1 {self.code} {REASONS.get(self.code, 'Status')}", f"Date: {http_date(time.time())}",
+        lines = [f"HTTP/1.1 {self.code} {self.reason or REASONS.get(self.code, 'Status')}",
+                 f"Date: {http_date(time.time())}",
                  *([f"Content-Type: {self.content_type}"] if self.content_type else []),
                  f"Content-Length: {len(body)}",
                  *([f"Connection: {'keep-alive' if keep_alive else 'close'}"] if told else []),

@@ -541,11 +541,12 @@ async def test_a_web_servers_pages_are_a_directory_to_write_to_unless_a_volume_i
         world.pod("given", volumes=[{"name": "v", "emptyDir": {}}], containers=[
             {"name": "c", "image": "nginx", "volumeMounts": [{"name": "v", "mountPath": f"{root}/"}]}])
         await world.manager.settled()
-        (own,) = world.processes("own").processes["c.0"].mounts
+        own, servers = world.processes("own").processes["c.0"].mounts
         assert (own.target, own.read_only) == (root, False)
         assert "Welcome to nginx!" in (Path(own.source) / page).read_text()
-        (given,) = world.processes("given").processes["c.0"].mounts
-        assert not (Path(given.source) / page).exists()
+        assert (servers.target, servers.read_only) == ("/etc/nginx/conf.d", False)
+        given = {mount.target.rstrip("/"): mount for mount in world.processes("given").processes["c.0"].mounts}
+        assert not (Path(given[root].source) / page).exists()
 
 
 @story

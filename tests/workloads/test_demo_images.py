@@ -22,6 +22,12 @@ SEEN = "Hostname: web-1\nIP: 127.0.0.1\nIP: 10.244.1.2\nRemoteAddr: 10.244.2.9:4
     (greeters.node_hello(get(), ME), "Hello Kubernetes!"),
     (greeters.bootcamp(get(), ME), "Hello Kubernetes bootcamp! | Running on: web-1 | v=1\n"),
     (greeters.bootcamp(get(), Identity("a", tag="v2")), "Hello Kubernetes bootcamp! | Running on: a | v=2\n"),
+    (greeters.kubia(get(), Identity("a")), "You've hit a\n"),
+    (greeters.kubia(get(), Identity("a", tag="v2")), "This is v2 running in pod a\n"),
+    (echoers.echoserver(get("/a"), Identity("a", tag="1.4"), {}),
+     "CLIENT VALUES:\nclient_address=10.244.2.9\ncommand=GET\nreal path=/a\nquery=nil\nrequest_version=1.1\n"
+     "request_uri=http://shop:8080/a\n\nSERVER VALUES:\nserver_version=nginx: 1.10.0 - lua: 10001\n\n"
+     "HEADERS RECEIVED:\naccept=*/*\nhost=shop:8080\nuser-agent=curl/8.5.0\nBODY:\n-no body in request-"),
     (greeters.hello_go(get(), ME), '{"message":"Hello"}\n'),
     (greeters.multitool(get(), ME), "WBITT Network MultiTool (with NGINX) - web-1 - 10.244.1.2 - HTTP: 80 , HTTPS: 443 "
                                     ". (Formerly praqma/network-multitool)\n"),
