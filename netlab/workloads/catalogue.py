@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from netlab.kernel.bin_directory import which as find_program
 from netlab.model.images import Catalogue, Directories, Image, parse_images
@@ -108,6 +108,7 @@ def _demos() -> tuple[Image, ...]:
         _web("http-https-echo", 8080, "node", "json_echoers:main_mendhak"),
         _web("httpenv", 8888, "httpenv", "json_echoers:main_httpenv"),
         _web("jpetazzo/color", 80, "color", "json_echoers:main_color"),
+        _web("gb-frontend", 80, "apache2-foreground", "gb_frontend"),
         _web("test-webserver", 80, "test-webserver", "httpd:main_test_webserver"),
     )
 
@@ -127,11 +128,17 @@ def _nginx(which: Which) -> tuple[Image, ...]:
     return (*ours, *(_web(name, 80, "nginx", "nginx", directories=configured(80)) for name in NGINX_IMAGES))
 
 
-def _redis(which: Which) -> Image:
-    """The machine's Redis where there is one, else a small one that knows texts, counters and lists."""
-    if which("redis-server"):
-        return Image("redis", ("sh", "-c", REDIS, "redis"), ("redis-server",))
-    return Image("redis", (), ("redis-server",), REDIS_BUILTINS["redis-server"])
+def _redis(which: Which) -> Iterator[Image]:
+    """The machine's Redis where there is one, else a small one that knows texts, counters and lists.
+
+    gb-redis-follower and gb-redisslave are those of the guestbook tutorial.
+    """
+    for name, leader in (("redis", ""), ("gb-redis-follower", "redis-leader"), ("gb-redisslave", "redis-master")):
+        args = ("redis-server", *(("--replicaof", leader, "6379") if leader else ()))
+        if which("redis-server"):
+            yield Image(name, ("sh", "-c", REDIS, "redis"), args)
+        else:
+            yield Image(name, (), args, REDIS_BUILTINS["redis-server"])
 
 
 def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, ...]:
@@ -151,7 +158,7 @@ def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, .
         *(_shell(name) for name in ("busybox", "busyboxplus", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
         *(_shell(name, "bash") for name in ("debian", "ubuntu", "fedora", "centos", "bash", "netshoot")),
         _shell("python", "python3"), Image("perl", (), ("perl",), requires=("perl",)),
-        _redis(which),
+        *_redis(which),
     )
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from netlab.workloads import echoers, greeters, http_echo, json_echoers
+from netlab.workloads import echoers, gb_frontend, greeters, http_echo, json_echoers
 from netlab.workloads.http import Response
 from netlab.workloads.identity import Identity
 from netlab.workloads.whoami import Whoami
@@ -143,6 +143,30 @@ def test_mendhak_shows_the_request_and_who_answers():
     found = json.loads(json_echoers.mendhak(get("/a", *headers, body=b'{"x":1}'), ME).body)
     assert (found["path"], found["hostname"], found["os"]) == ("/a", "shop", {"hostname": "web-1"})
     assert (found["ip"], found["ips"], found["json"]) == ("1.2.3.4", ["1.2.3.4", "5.6.7.8"], {"x": 1})
+
+
+@pytest.mark.parametrize(("command", "tag", "env", "host"), [
+    ("set", "v5", {}, "redis-leader"), ("get", "v5", {"GET_HOSTS_FROM": "dns"}, "redis-follower"),
+    ("set", "v4", {}, "redis-master"), ("get", "v3", {}, "redis-slave"),
+    ("get", "v5", {"GET_HOSTS_FROM": "env", "REDIS_FOLLOWER_SERVICE_HOST": "10.96.0.9"}, "10.96.0.9"),
+])
+def test_where_the_guestbooks_front_end_looks_for_redis(command, tag, env, host):
+    assert gb_frontend.redis_host(command, tag, env) == host
+
+
+def test_the_guestbooks_front_end_asks_redis():
+    asked = []
+
+    def ask(*words):
+        asked.append(words)
+        if words[2] == "GET":
+            raise ConnectionRefusedError(111, "Connection refused")
+
+    found = gb_frontend.answer(get("/guestbook.php?cmd=set&key=messages&value=,hi"), tag="v5", env={}, ask=ask)
+    assert (found.code, found.body, found.content_type) == (200, '{"message": "Updated"}', "application/json")
+    assert asked == [("redis-leader", 6379, "SET", "messages", ",hi")]
+    assert gb_frontend.answer(get("/guestbook.php?cmd=get&key=messages"), tag="v5", env={}, ask=ask).code == 500
+    assert "guestbook.php?key=messages" in str(gb_frontend.answer(get("/"), tag="v5", env={}, ask=ask).body)
 
 
 def test_a_colour_is_that_of_the_pods_name():
