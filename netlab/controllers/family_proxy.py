@@ -19,12 +19,13 @@ from netlab.netfilter import AnyRuleset
 from netlab.proxy import CACHES, MODES
 from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
 from netlab.proxy.udp import Serving, udp_serving
+from netlab.store import Expired, Store
 
 DEFAULT_MODE = "iptables"
 # Threads that write for all nodes. One where they pack rules: what one node has packed the next only writes, and they
 # do not fight for Python's lock. More where most of it is to wait for the kernel.
 WRITERS = {"nftables": 3}
-NOBODY: frozenset[str] = frozenset()
+PRUNE_AFTER = 16  # changes
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 
@@ -57,25 +58,37 @@ class Shared:
         self.writer, self.cleaner = writer, cleaner
         self._snapshots = Snapshots(family)
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
+        self._unpruned = 0
         self._serving: tuple[tuple[Proxied, ...], Serving] = ((), {})
 
     def rows(self, registry: Registry) -> tuple[Proxied, ...]:
         """The Services' ports at present."""
-        revision = registry.store.revision_of("services", "endpointslices")
-        if self._seen[0] != revision:
+        store, (since, rows) = registry.store, self._seen
+        revision = store.revision_of("services", "endpointslices")
+        if since != revision:
             before = self._snapshots.refused
-            rows = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
-            if rows is not self._seen[1]:
-                self.cache.prune(rows, family=self.family)
-            self._seen = revision, rows
+            try:
+                services, slices = (_changed(store, resource, since) for resource in ("services", "endpointslices"))
+                found = self._snapshots.change(services, slices)
+            except Expired:
+                found = self._snapshots.take(registry.list("services"), registry.list("endpointslices"))
+            if found is not rows:
+                self._prune(found)
+            self._seen = revision, found
             for text in self._snapshots.refused:
                 if text not in before and self.family == registry.spec.ip_families[0]:
                     print(f"kube-proxy: left out: {text}", file=sys.stderr)
         return self._seen[1]
 
-    def serving(self, registry: Registry) -> Serving:
-        """Who serves UDP flows at present."""
-        rows = self.rows(registry)
+    def _prune(self, rows: tuple[Proxied, ...]) -> None:
+        """Forgets ports that are gone: not at every change, for it has to look at all."""
+        self._unpruned += 1
+        if self._unpruned > PRUNE_AFTER:
+            self.cache.prune(rows, family=self.family)
+            self._unpruned = 0
+
+    def serving(self, rows: tuple[Proxied, ...]) -> Serving:
+        """Who serves UDP flows."""
         if self._serving[0] is not rows:
             self._serving = rows, udp_serving(rows)
         return self._serving[1]
@@ -115,10 +128,10 @@ class FamilyProxy:
 
     async def sync(self, clock: Callable[[], float]) -> bool:
         """Makes the kernel's tables right; whether there was a reason to look at them."""
-        ruleset, serving = self._compile(), self._shared.serving(self._registry)
+        rows, ruleset = self.rows(), self._compile()
         # A backend leaves the rules when its deletion begins, but goes on serving its flows until it is gone.
         due = self.checked + self._registry.spec.proxy.sync_period
-        if ruleset == self.written and serving == self._serving and clock() < due:
+        if ruleset == self.written and self._shared.serving(rows) == self._serving and clock() < due:
             return False
         # Unknown until done: a failed or cancelled write must not pass for a finished one.
         known, self.written = self.written, None
@@ -128,9 +141,11 @@ class FamilyProxy:
         await run(self._shared.writer, self._write, ruleset, known)
         # The kernel goes through the tracked flows of all netns for it, and who only comes along takes no flow from
         # others. The next node's rules do not wait for that.
-        if any(self._serving.get(key, NOBODY) - addresses or key not in self._serving
-               for key, addresses in serving.items()):
-            await run(self._shared.cleaner, self._tables.forget_udp, serving, self._shared.family)
+        serving = self._shared.serving(rows)
+        left = {key: addresses for key, addresses in serving.items()
+                if key not in self._serving or self._serving[key] - addresses}
+        if left:
+            await run(self._shared.cleaner, self._tables.forget_udp, left, self._shared.family)
         self.written, self._serving = ruleset, serving
         self.checked, self.begun = clock(), None
         self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + self.checked - begun
@@ -177,6 +192,12 @@ class FamilyProxy:
                         settings.masquerade_all, settings.localhost_node_ports, family, interface,
                         settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),),
                         settings.scheduler, settings.strict_arp, settings.exclude_cidrs)
+
+
+def _changed(store: Store, resource: str, since: int) -> dict[tuple[str, str], Manifest | None]:
+    """The resource's objects by namespace and name as the last change since that revision left them; None: deleted."""
+    return {(change.entry.key.namespace, change.entry.key.name):
+            None if change.type == "DELETED" else change.entry.manifest for change in store.changes(resource, since)}
 
 
 def _addresses(manifest: Manifest, family: str) -> tuple[str, ...]:

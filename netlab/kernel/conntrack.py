@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from netlab.model.family import IPV4, IPV6
@@ -19,7 +19,8 @@ TUPLE_IP, TUPLE_PROTO = 1, 2
 PROTO_NUMBER, PROTO_DESTINATION = 1, 3
 NESTED = 0x8000
 FILTER, FILTER_ORIG_FLAGS, FILTER_REPLY_FLAGS = 25, 1, 2
-BY_PROTOCOL = 1 << 3  # net/netfilter/nf_internals.h: CTA_FILTER_F_CTA_PROTO_NUM
+BY_DESTINATION, BY_PROTOCOL, BY_PORT = 1 << 1, 1 << 3, 1 << 5  # CTA_FILTER_F_... in net/netfilter/nf_internals.h
+FEW = 8  # addresses and ports, for each of which the kernel goes through all flows; with more it does once
 GONE = 2  # ENOENT: it has ended by itself
 _HEADER = struct.Struct("=IHHII")
 
@@ -57,7 +58,8 @@ def delete_udp(serving: Mapping[tuple[str, int], Collection[str]], *, family: st
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER) as handle:
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         handle.bind((0, 0))
-        stale = [original for original, destination, port, answers in list(_udp(handle, kind_of))
+        asked: Iterable[tuple[str, int]] = serving if len(serving) <= FEW else [("", 0)]
+        stale = [original for one in asked for original, destination, port, answers in list(_udp(handle, kind_of, *one))
                  if (expected := serving.get((destination, port)) or serving.get(("", port)))
                  and answers not in expected]
         for number, original in enumerate(stale, 2):
@@ -71,15 +73,24 @@ def delete_udp(serving: Mapping[tuple[str, int], Collection[str]], *, family: st
     return len(stale)
 
 
-def _udp(handle: socket.socket, family: _Family) -> Iterator[tuple[bytes, str, int, str]]:
-    """(the original tuple as bytes, its destination address, its port, who answers) of every UDP flow."""
-    # A busy node tracks tens of thousands of TCP connections: the kernel (5.8) leaves them out, others we skip unread.
-    protocol = _attribute(PROTO_NUMBER, bytes([socket.IPPROTO_UDP]))
-    protocol_at = family.protocol_at
+def _udp(handle: socket.socket, family: _Family, address: str, port: int) -> Iterator[tuple[bytes, str, int, str]]:
+    """(the original tuple as bytes, its destination address, its port, who answers) of UDP flows.
+
+    Of those to the address ("": any) and port (0: any). Kernels before 5.8 give flows of others as well.
+    """
+    chosen, flow = BY_PROTOCOL, _attribute(PROTO_NUMBER, bytes([socket.IPPROTO_UDP]))
+    wanted = b""
+    if address and family is _FAMILIES[IPV4]:  # with an IPv6 address the kernel gives all flows but those to it
+        chosen |= BY_DESTINATION
+        wanted = _attribute(TUPLE_IP | NESTED, _attribute(family.destination, socket.inet_pton(family.number, address)))
+    if port:
+        chosen |= BY_PORT
+        flow += _attribute(PROTO_DESTINATION, port.to_bytes(2, "big"))
     _send(handle, GET, REQUEST | DUMP, 1,
-          family.head + _attribute(TUPLE_ORIG | NESTED, _attribute(TUPLE_PROTO | NESTED, protocol))
-          + _attribute(FILTER | NESTED, _attribute(FILTER_ORIG_FLAGS, struct.pack("=I", BY_PROTOCOL))
+          family.head + _attribute(TUPLE_ORIG | NESTED, wanted + _attribute(TUPLE_PROTO | NESTED, flow))
+          + _attribute(FILTER | NESTED, _attribute(FILTER_ORIG_FLAGS, struct.pack("=I", chosen))
                        + _attribute(FILTER_REPLY_FLAGS, struct.pack("=I", 0))))
+    protocol_at = family.protocol_at
     for kind, body in _receive(handle):
         if kind == ERROR:
             code = -struct.unpack_from("=i", body)[0]
@@ -90,10 +101,10 @@ def _udp(handle: socket.socket, family: _Family) -> Iterator[tuple[bytes, str, i
         if TUPLE_ORIG not in attributes or TUPLE_REPLY not in attributes:
             continue
         original, reply = _attributes(attributes[TUPLE_ORIG]), _attributes(attributes[TUPLE_REPLY])
-        flow = _attributes(original[TUPLE_PROTO])
-        if flow[PROTO_NUMBER][0] == socket.IPPROTO_UDP:
+        ports = _attributes(original[TUPLE_PROTO])
+        if ports[PROTO_NUMBER][0] == socket.IPPROTO_UDP:
             yield (attributes[TUPLE_ORIG], _text(family, _attributes(original[TUPLE_IP])[family.destination]),
-                   int.from_bytes(flow[PROTO_DESTINATION], "big"),
+                   int.from_bytes(ports[PROTO_DESTINATION], "big"),
                    _text(family, _attributes(reply[TUPLE_IP])[family.source]))
 
 

@@ -12,16 +12,15 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from netlab.kernel import conntrack, netns, nftables_batch
 from netlab.kernel.bin_directory import which
 from netlab.model.errors import LabError
 from netlab.model.family import IPV4
 from netlab.netfilter.nft import Chain, NftRuleset, NftTable
-from netlab.netfilter.nft_changes import changes, fits
+from netlab.netfilter.nft_changes import changes, difference
 from netlab.netfilter.nft_parse import parse_nft
 from netlab.netfilter.parse import NotUnderstood
 
@@ -46,12 +45,12 @@ class NftTables:
     def replace(self, ruleset: NftRuleset) -> None:
         """Makes our tables what the ruleset says: one transaction, with just what differs. Others are left alone."""
         with self._lock:
-            netns.visit(self.netns, partial(self._replace, ruleset))
+            self._replace(ruleset)
 
     def matches(self, ruleset: NftRuleset) -> bool:
         """Whether the kernel holds exactly that; chains that were emptied a moment ago do not count."""
         with self._lock:
-            netns.visit(self.netns, partial(self._look, ruleset))
+            self._look(ruleset)
         return not self._due(ruleset) and all(self._without_emptied(table.family) == table for table in ruleset.tables)
 
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
@@ -71,7 +70,7 @@ class NftTables:
         text = "".join(f"add table {table.family} {table.name}\ndelete table {table.family} {table.name}\n"
                        for table in ruleset.tables)
         with self._lock:
-            netns.visit(self.netns, lambda: run(["-f", "-"], text))
+            self._nft("-f", "-", text=text)
             self._held, self._generation, self._emptied = {}, UNKNOWN, {}
 
     def _look(self, ruleset: NftRuleset) -> None:
@@ -82,7 +81,7 @@ class NftTables:
         for table in ruleset.tables:
             if table.family in self._held:
                 continue
-            found = self._held[table.family] = _listed(table)
+            found = self._held[table.family] = self._listed(table)
             if found:
                 since = time.monotonic()
                 self._emptied |= {(table.family, name): since for name, chain in found.chains.items()
@@ -92,7 +91,7 @@ class NftTables:
     def _replace(self, ruleset: NftRuleset) -> None:
         self._look(ruleset)
         due = self._due(ruleset)
-        if len(ruleset.tables) == 1 and self._by_batch(ruleset, due):
+        if len(ruleset.tables) == 1 and self._by_batch(ruleset.tables[0], [name for _, name in due]):
             return
         text = "".join(changes(self._held.get(table.family), table,
                                stale=[name for family, name in due if family == table.family])
@@ -100,59 +99,70 @@ class NftTables:
         before, self._generation = self._generation, UNKNOWN  # until it is done we know nothing
         if text:
             try:
-                run(["-f", "-"], text)
+                self._nft("-f", "-", text=text)
             except LabError:  # it was not as we thought
                 self._held, self._emptied = {}, {}
-                run(["-f", "-"], "".join(changes(None, table) for table in ruleset.tables))
+                self._nft("-f", "-", text="".join(changes(None, table) for table in ruleset.tables))
                 before = generation(self._netlink()) - 1
-        self._take_over(ruleset, due)
+        for table in ruleset.tables:
+            old = self._held.get(table.family)
+            self._take_over(table, old.chains.keys() - table.chains.keys() if old else (), due)
         if generation(self._netlink()) == before + bool(text):  # else somebody came between
             self._generation = before + bool(text)
 
-    def _by_batch(self, ruleset: NftRuleset, due: list[tuple[str, str]]) -> bool:
+    def _by_batch(self, table: NftTable, due: Collection[str]) -> bool:
         """Writes a small change without nft; whether it could."""
-        table = ruleset.tables[0]
         old = self._held.get(table.family)
-        if old is None or not fits(old, table):
+        found = difference(old, table) if old else None
+        if found is None:
             return False
         before, self._generation = self._generation, UNKNOWN
         try:
-            done = nftables_batch.send(old, table, through=self._netlink(), stale=[name for _, name in due])
+            done = nftables_batch.send(found, table, through=self._netlink(),
+                                       stale=[name for name in found.gone_chains if name in due])
         except OSError:  # nft says more about it
             done = False
         if done:
-            self._take_over(ruleset, due)
+            self._take_over(table, found.gone_chains, [(table.family, name) for name in due])
         if generation(self._netlink()) == before + done:
             self._generation = before + done
         return done
 
     def _netlink(self) -> socket.socket:
-        """A socket to nftables in this thread's netns, kept.
+        """A socket to the netns's nftables, kept: what is sent there needs no visit.
 
         To close one after a transaction takes until the kernel has freed what went: 10 ms and more.
         """
-        here = os.stat("/proc/thread-self/ns/net").st_ino
+        here = os.stat(netns.path(self.netns)).st_ino
         if self._through is None or self._through[0] != here:  # another netns may have got the name
             self._hang_up()
-            self._through = here, socket.socket(*NETLINK)
+            self._through = here, netns.visit(self.netns, lambda: socket.socket(*NETLINK))
         return self._through[1]
+
+    def _nft(self, *arguments: str, text: str = "") -> str:
+        return netns.visit(self.netns, lambda: run(list(arguments), text))
+
+    def _listed(self, table: NftTable) -> NftTable | None:
+        """The table as it is; None when there is none, or one that is not ours in some way: it is written anew then."""
+        try:
+            return parse_nft(self._nft("--stateless", "list", "table", table.family, table.name)).tables[0]
+        except (LabError, NotUnderstood, ValueError):
+            return None
 
     def _hang_up(self) -> None:
         if self._through is not None:
             self._through[1].close()
         self._through = None
 
-    def _take_over(self, ruleset: NftRuleset, deleted: Collection[tuple[str, str]]) -> None:
+    def _take_over(self, table: NftTable, gone: Iterable[str], deleted: Collection[tuple[str, str]]) -> None:
+        """Remembers that the kernel has the table, and those of the gone chains that are not deleted, without rules."""
         now = time.monotonic()
-        for table in ruleset.tables:
-            old = self._held.get(table.family)
-            left = [name for name in (old.chains if old else ()) if name not in table.chains
-                    and (table.family, name) not in deleted]
-            before = {name: since for (family, name), since in self._emptied.items() if family == table.family}
-            self._emptied = {key: since for key, since in self._emptied.items() if key[0] != table.family} \
-                | {(table.family, name): before.get(name, now) for name in left}
-            self._held[table.family] = replace(table, chains={**table.chains, **{name: Chain(name) for name in left}}) \
-                if left else table
+        left = {(table.family, name): self._emptied.get((table.family, name), now) for name in gone}
+        for key in deleted:
+            left.pop(key, None)
+        self._emptied = {key: since for key, since in self._emptied.items() if key[0] != table.family} | left
+        self._held[table.family] = table if not left else \
+            replace(table, chains={**table.chains, **{name: Chain(name) for _, name in left}})
 
     def _due(self, ruleset: NftRuleset) -> list[tuple[str, str]]:
         now, families = time.monotonic(), {table.family for table in ruleset.tables}
@@ -164,14 +174,6 @@ class NftTables:
         if held is None or not names:
             return held
         return replace(held, chains={name: chain for name, chain in held.chains.items() if name not in names})
-
-
-def _listed(table: NftTable) -> NftTable | None:
-    """The table as it is; None when there is none, or one that is not ours in some way: it is written anew then."""
-    try:
-        return parse_nft(run(["--stateless", "list", "table", table.family, table.name])).tables[0]
-    except (LabError, NotUnderstood, ValueError):
-        return None
 
 
 def generation(through: socket.socket) -> int:

@@ -23,6 +23,7 @@ from netlab.netfilter.nft import (
     Update,
     Verdict,
 )
+from netlab.netfilter.nft_changes import Difference, Pairs
 
 NETLINK_NETFILTER = 12
 NEWCHAIN, DELCHAIN, NEWRULE, DELRULE, NEWSET, NEWSETELEM, DELSETELEM = 3, 5, 6, 8, 9, 12, 14
@@ -41,10 +42,13 @@ class LeftToNft(Exception):
     """The change has something that only nft knows how to say."""
 
 
-def send(old: NftTable, new: NftTable, *, through: socket.socket, stale: Iterable[str] = ()) -> bool:
-    """Makes the old table the new one in one transaction, through a netlink socket; False when nft must do it."""
+def send(found: Difference, table: NftTable, *, through: socket.socket, stale: Iterable[str] = ()) -> bool:
+    """Makes what differs so in one transaction, through a netlink socket; False when nft must do it.
+
+    The stale chains are deleted.
+    """
     try:
-        written = messages(old, new, stale=stale)
+        written = messages(found, table, stale=stale)
     except LeftToNft:
         return False
     if not written or len(written) > LIMIT:
@@ -60,9 +64,9 @@ def send(old: NftTable, new: NftTable, *, through: socket.socket, stale: Iterabl
     return True
 
 
-def messages(old: NftTable, new: NftTable, *, stale: Iterable[str] = ()) -> list[bytes]:
-    """What makes the old table the new one, without the batch's ends. LeftToNft when something is not known here."""
-    return _Batch(new.family, new.name).messages(old, new, stale)
+def messages(found: Difference, table: NftTable, *, stale: Iterable[str] = ()) -> list[bytes]:
+    """What the table needs, without the batch's ends. LeftToNft when something is not known here."""
+    return _Batch(table.family, table.name).messages(found, stale)
 
 
 class _Batch:
@@ -71,49 +75,32 @@ class _Batch:
         self.table = _text(1, table)
         self._sets = 0
 
-    def messages(self, old: NftTable, new: NftTable, stale: Iterable[str]) -> list[bytes]:
-        if old.sets != new.sets:
+    def messages(self, found: Difference, stale: Iterable[str]) -> list[bytes]:
+        chains = [*found.new_chains, *found.changed_chains]
+        if found.new_sets or found.gone_sets or len(chains) > LIMIT \
+                or any(chain.hook or chain.comment for chain in chains):
             raise LeftToNft
-        found: list[bytes] = []
-        changed = [chain for name, chain in new.chains.items()
-                   if (known := old.chains.get(name)) is not chain and known != chain]
-        if len(changed) > LIMIT:
-            raise LeftToNft
-        for chain in changed:
-            if chain.hook or chain.comment:
-                raise LeftToNft
-            if chain.name not in old.chains:
-                found.append(self._make(NEWCHAIN, CREATE, self.table + _text(3, chain.name)))
-            elif old.chains[chain.name].rules:
-                found.append(self._make(DELRULE, 0, self.table + _text(2, chain.name)))
-        found += [self._make(DELRULE, 0, self.table + _text(2, name)) for name, chain in old.chains.items()
-                  if name not in new.chains and chain.rules]
-        found += self._elements(DELSETELEM, old, new)
-        for chain in changed:
-            found += self._rules(chain)
-        found += self._elements(NEWSETELEM, new, old)
-        found += [self._make(DELCHAIN, 0, self.table + _text(3, name)) for name in stale
-                  if name in old.chains and name not in new.chains]
-        if found:  # one answer for all, after the last
-            last = found[-1]
-            found[-1] = last[:6] + struct.pack("=H", struct.unpack_from("=H", last, 6)[0] | ACK) + last[8:]
-        return found
+        made = [self._make(NEWCHAIN, CREATE, self._chain(3, chain.name)) for chain in found.new_chains]
+        made += [self._make(DELRULE, 0, self._chain(2, name)) for name in found.flushed_chains]
+        made += [self._elements(DELSETELEM, name, pairs) for name, pairs in found.removed.items()]
+        for chain in chains:
+            made += self._rules(chain)
+        made += [self._elements(NEWSETELEM, name, pairs) for name, pairs in found.added.items()]
+        made += [self._make(DELCHAIN, 0, self._chain(3, name)) for name in stale]
+        if made:  # one answer for all, after the last
+            last = made[-1]
+            made[-1] = last[:6] + struct.pack("=H", struct.unpack_from("=H", last, 6)[0] | ACK) + last[8:]
+        return made
+
+    def _chain(self, kind: int, name: str) -> bytes:
+        return self.table + _text(kind, name)
 
     def _make(self, kind: int, flags: int, body: bytes) -> bytes:
         return _message(SUBSYSTEM << 8 | kind, flags, self.family, body)
 
-    def _elements(self, kind: int, having: NftTable, other: NftTable) -> list[bytes]:
-        found = []
-        for name, elements in having.elements.items():
-            theirs = other.elements.get(name, {})
-            if elements is theirs:
-                continue
-            body = b"".join(self._element(key, element) for key, element in elements.items()
-                            if theirs.get(key) != element)
-            if body:
-                found.append(self._make(kind, CREATE if kind == NEWSETELEM else 0,
-                                        self.table + _text(2, name) + _nest(3, body)))
-        return found
+    def _elements(self, kind: int, name: str, pairs: Pairs) -> bytes:
+        body = b"".join(self._element(key, element) for key, element in pairs)
+        return self._make(kind, CREATE if kind == NEWSETELEM else 0, self.table + _text(2, name) + _nest(3, body))
 
     def _element(self, key: Key, element: Element) -> bytes:
         body = _nest(1, _data(b"".join(self._part(part) for part in key)))
@@ -136,7 +123,7 @@ class _Batch:
                 body += self._compare(match)
             more, action = self._action(rule)
             found += more
-            words = self.table + _text(2, chain.name) + _nest(4, body + action)
+            words = self._chain(2, chain.name) + _nest(4, body + action)
             words += _attribute(7, _comment(rule.comment)) if rule.comment else b""
             found.append(self._make(NEWRULE, CREATE | APPEND, words))
         return found

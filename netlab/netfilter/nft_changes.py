@@ -1,86 +1,96 @@
-"""The commands for `nft -f` that make one table another, in one transaction."""
+"""What makes one nftables table another, and the commands for `nft -f` that do it in one transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection as Names
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from netlab.netfilter.nft import Chain, Collection, Element, Key, NftTable
 from netlab.netfilter.nft_render import collection_lines, element_text, hook_text, rule_text
 
+Pairs = list[tuple[Key, Element]]
 
-def changes(old: NftTable | None, new: NftTable, *, stale: Names[str] = ()) -> str:
-    """What makes `old` (None: whatever there is) the new table; only what differs is touched. "" when nothing does.
+
+class Difference(NamedTuple):
+    """What one table has and another has not. Elements with another verdict are removed and added."""
+
+    new_sets: list[Collection]
+    gone_sets: list[Collection]
+    new_chains: list[Chain]
+    changed_chains: list[Chain]  # those with other rules
+    gone_chains: list[str]
+    flushed_chains: list[str]  # changed or gone ones that have rules
+    removed: Mapping[str, Pairs]
+    added: Mapping[str, Pairs]
+
+
+def difference(old: NftTable, new: NftTable) -> Difference | None:
+    """What makes the old table the new one; None when it cannot: hooks, types and comments are for ever."""
+    gone = sorted(old.chains.keys() - new.chains.keys())
+    differing = [chain for chain, known in zip(new.chains.values(), map(old.chains.get, new.chains), strict=True)
+                 if known is not chain and known != chain]
+    changed = [chain for chain in differing if chain.name in old.chains]
+    if (old.family, old.name, old.comment) != (new.family, new.name, new.comment) \
+            or any(old.chains[name].hook for name in gone) \
+            or any(_fixed(chain) != _fixed(old.chains[chain.name]) for chain in changed) \
+            or any(new.sets.get(name, found) != found for name, found in old.sets.items()):
+        return None
+    return Difference([found for name, found in new.sets.items() if name not in old.sets],
+                      [found for name, found in old.sets.items() if name not in new.sets],
+                      [chain for chain in differing if chain.name not in old.chains], changed, gone,
+                      [name for name in (*[chain.name for chain in changed], *gone) if old.chains[name].rules],
+                      {name: pairs for name, pairs in _elements(old, new) if name in new.sets},
+                      dict(_elements(new, old)))
+
+
+def changes(old: NftTable | None, new: NftTable, *, stale: Iterable[str] = ()) -> str:
+    """The commands that make `old` (None: whatever there is) the new table; "" when nothing differs.
 
     Chains that are not needed any more are emptied. Those in `stale` were emptied before, and are deleted.
     """
-    if old is None or not fits(old, new):
+    found = difference(old, new) if old else None
+    if old is None or found is None:
         name = f"table {new.family} {new.name}"
-        return f"add {name}\ndelete {name}\n" + "".join(_lines(NftTable(new.family, new.name), new, ())) or ""
-    return "".join(_lines(old, new, stale))
+        empty = NftTable(new.family, new.name, new.comment)
+        comment = f' {{ comment "{new.comment}" ; }}' if new.comment else ""
+        return f"add {name}\ndelete {name}\nadd {name}{comment}\n" + changes(empty, new)
+    return "".join(_lines(f"{new.family} {new.name}", found, [name for name in stale if name in found.gone_chains]))
 
 
-def emptied(old: NftTable | None, new: NftTable) -> list[str]:
-    """The chains that `changes` has emptied, to be deleted some time later."""
-    return [] if old is None or not fits(old, new) else [name for name in old.chains if name not in new.chains]
+def _fixed(chain: Chain) -> tuple[object, str]:
+    return chain.hook, chain.comment
 
 
-def fits(old: NftTable, new: NftTable) -> bool:
-    """Whether the old table can become the new one: hooks, types and comments are for ever."""
-    return (old.family, old.name, old.comment) == (new.family, new.name, new.comment) \
-        and all(chain.hook == new.chains[name].hook and chain.comment == new.chains[name].comment
-                if name in new.chains else chain.hook is None for name, chain in old.chains.items()) \
-        and all(found == new.sets[name] for name, found in old.sets.items() if name in new.sets)
-
-
-def _lines(old: NftTable, new: NftTable, stale: Names[str]) -> Iterator[str]:
-    where = f"{new.family} {new.name}"
-    if not old.sets and not old.chains:
-        yield f"add table {where}" + (f' {{ comment "{new.comment}" ; }}\n' if new.comment else "\n")
-    for name, found in new.sets.items():
-        if name not in old.sets:
-            yield _add_collection(where, found)
-    changed = [chain for name, chain in new.chains.items()
-               if (known := old.chains.get(name)) is not chain and known != chain]
-    for chain in changed:
-        if chain.name not in old.chains:
-            yield _add_chain(where, chain)
-        elif old.chains[chain.name].rules:
-            yield f"flush chain {where} {chain.name}\n"
-    for name, chain in old.chains.items():
-        if name not in new.chains and chain.rules:
-            yield f"flush chain {where} {name}\n"
-    yield from _elements("delete", where, old, new)
-    for chain in changed:
-        for rule in chain.rules:
-            yield f"add rule {where} {chain.name} {rule_text(rule)}\n"
-    yield from _elements("add", where, new, old)
-    for name, found in old.sets.items():
-        if name not in new.sets:
-            yield f"delete {_kind(found)} {where} {name}\n"
-    for name in stale:
-        if name in old.chains and name not in new.chains:
-            yield f"delete chain {where} {name}\n"
-
-
-def _elements(verb: str, where: str, having: NftTable, other: NftTable) -> Iterator[str]:
+def _elements(having: NftTable, other: NftTable) -> Iterator[tuple[str, Pairs]]:
     """The elements of one that the other has not, or with another verdict."""
     for name, elements in having.elements.items():
-        if verb == "delete" and name not in other.sets:
-            continue
         theirs = other.elements.get(name, {})
-        differing = [(key, element) for key, element in elements.items() if theirs.get(key) != element]
-        if differing:
-            texts = ", ".join(_text(verb, key, element) for key, element in differing)
-            yield f"{verb} element {where} {name} {{ {texts} }}\n"
+        if theirs is not elements:
+            pairs = [(key, element) for key, element in elements.items() if theirs.get(key) != element]
+            if pairs:
+                yield name, pairs
 
 
-def _text(verb: str, key: Key, element: Element) -> str:
-    return element_text(key, element) if verb == "add" else element_text(key, Element(element.verdict))
-
-
-def _add_collection(where: str, found: Collection) -> str:
-    return f"add {_kind(found)} {where} {found.name} {{ {' ; '.join(collection_lines(found))} ; }}\n"
+def _lines(where: str, found: Difference, stale: Iterable[str]) -> Iterator[str]:
+    for one in found.new_sets:
+        yield f"add {_kind(one)} {where} {one.name} {{ {' ; '.join(collection_lines(one))} ; }}\n"
+    for chain in found.new_chains:
+        yield _add_chain(where, chain)
+    for name in found.flushed_chains:
+        yield f"flush chain {where} {name}\n"
+    for name, pairs in found.removed.items():
+        texts = ", ".join(element_text(key, Element(element.verdict)) for key, element in pairs)
+        yield f"delete element {where} {name} {{ {texts} }}\n"
+    for chain in (*found.new_chains, *found.changed_chains):
+        for rule in chain.rules:
+            yield f"add rule {where} {chain.name} {rule_text(rule)}\n"
+    for name, pairs in found.added.items():
+        texts = ", ".join(element_text(key, element) for key, element in pairs)
+        yield f"add element {where} {name} {{ {texts} }}\n"
+    for one in found.gone_sets:
+        yield f"delete {_kind(one)} {where} {one.name}\n"
+    for name in stale:
+        yield f"delete chain {where} {name}\n"
 
 
 def _add_chain(where: str, chain: Chain) -> str:

@@ -28,14 +28,9 @@ class PortCache(Generic[P]):
         if node.name not in self._own or self._own[node.name][0] != node:
             self._own[node.name] = node, {}
         common, own = self._common[1], self._own[node.name][1]
-        found = []
-        for row in rows:
-            known = own if row.differs else common
-            pair = known.get(id(row))
-            if pair is None:
-                pair = known[id(row)] = row, make(row)  # which holds the row, so its id stays its own
-            found.append(pair[1])
-        return found
+        pairs = [common.get(number) or own.get(number) or _made(row, make, own if row.differs else common)
+                 for number, row in zip(map(id, rows), rows, strict=True)]
+        return [part for _, part in pairs]
 
     def prune(self, rows: Sequence[Proxied], *, family: str = "") -> None:
         """Forgets rows that are not there any more; a cache is for one family."""
@@ -43,3 +38,8 @@ class PortCache(Generic[P]):
         for known in (self._common[1], *(held for _, held in self._own.values())):
             for key in known.keys() - here:
                 del known[key]
+
+
+def _made(row: Proxied, make: Callable[[Proxied], P], known: dict[int, tuple[Proxied, P]]) -> tuple[Proxied, P]:
+    pair = known[id(row)] = row, make(row)  # which holds the row, so its id stays its own
+    return pair

@@ -14,66 +14,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from operator import is_
+from operator import attrgetter
 
-from netlab.model.family import IPV4
-from netlab.netfilter.nft import Chain, Collection, Element, Key, NftRuleset, NftTable
+from netlab.netfilter.nft import NftRuleset, NftTable
 from netlab.proxy.backends import choose
 from netlab.proxy.cache import PortCache
-from netlab.proxy.nftables_base import COMMENT, TABLE, base_chains, base_sets
+from netlab.proxy.nftables_base import base_table, nft_family, own_elements
+from netlab.proxy.nftables_joined import Joined, followed, joined
 from netlab.proxy.nftables_port import NftPart, nft_port
 from netlab.proxy.snapshot import NodeView, Proxied
 
 
 class Cache(PortCache[NftPart]):
-    """What was compiled before. Nodes whose parts are all the same share what these make together."""
+    """What was compiled before: parts of ports, and tables. Nodes whose rules are all alike share a table's parts."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._together: tuple[list[NftPart], NftTable] = [], NftTable("", "")
+        self._tables: dict[str, tuple[Sequence[Proxied], NodeView, Joined]] = {}
+        self._differ: tuple[Sequence[Proxied], bool] = (), False
 
-    def together(self, parts: list[NftPart]) -> NftTable:
-        """The chains, sets and elements of all parts."""
-        if len(parts) != len(self._together[0]) or not all(map(is_, parts, self._together[0])):
-            new = _joined(parts)
-            old = self._together[1].elements  # the same objects again, where nothing changed: they are told apart fast
-            same = {name: old[name] for name, found in new.elements.items() if old.get(name) == found}
-            self._together = parts, replace(new, elements={**new.elements, **same})
-        return self._together[1]
+    def table(self, rows: Sequence[Proxied], node: NodeView) -> NftTable:
+        """The node's table."""
+        if self._differ[0] is not rows:
+            self._differ = rows, any(map(attrgetter("differs"), rows))
+        anybody = replace(node, name="", addresses=(), zone="")
+        of = node.name if self._differ[1] else ""
+        seen, view, found = self._tables.get(of) or ((), None, None)
+        if found is None or view != anybody:
+            found = joined(base_table(anybody), self.parts(rows, node, partial(_part, node)))
+        elif seen is not rows:
+            found = followed(found, self.parts(rows, node, partial(_part, node)))
+        self._tables[of] = rows, anybody, found
+        return replace(found.table, elements={**found.table.elements, **own_elements(node)})
 
 
 def compile(  # noqa: A001 -- every mode has a function of this name
         proxied: Sequence[Proxied], node: NodeView, *, cache: Cache | None = None) -> NftRuleset:
     """The table of a node. With a `cache`, shared by nodes and kept between calls, only changed ports are computed."""
-    family = "ip" if node.family == IPV4 else "ip6"
-    return NftRuleset((_table(family, proxied, node, cache or Cache()),))
+    return NftRuleset(((cache or Cache()).table(proxied, node),))
 
 
-def _table(family: str, proxied: Sequence[Proxied], node: NodeView, cache: Cache) -> NftTable:
-    sets, elements = base_sets(family, node)
-    found = cache.together(cache.parts(proxied, node, partial(_part, node, family)))
-    return NftTable(family, TABLE, COMMENT, {**{one.name: one for one in sets}, **found.sets},
-                    {name: {**found.elements.get(name, {}), **own} if own else found.elements.get(name, own)
-                     for name, own in elements.items()},
-                    {**{chain.name: chain for chain in base_chains(family, node)}, **found.chains})
-
-
-def _joined(parts: list[NftPart]) -> NftTable:
-    chains: dict[str, Chain] = {}
-    sets: dict[str, Collection] = {}
-    elements: dict[str, dict[Key, Element]] = {}
-    for part in parts:
-        for chain in part.chains:
-            chains[chain.name] = chain
-        for one in part.sets:
-            sets[one.name] = one
-        for name, key, element in part.elements:
-            elements.setdefault(name, {}).setdefault(key, element)  # of two Services with an address the first has it
-    return NftTable("", "", "", sets, elements, chains)
-
-
-def _part(node: NodeView, family: str, row: Proxied) -> NftPart:
+def _part(node: NodeView, row: Proxied) -> NftPart:
     portal = row.portal
     choice = choose(row.backends, node=node.name, zone=node.zone, uses_cluster=portal.uses_cluster,
                     uses_local=portal.uses_local)
-    return nft_port(portal, choice, node, family=family)
+    return nft_port(portal, choice, node, family=nft_family(node))

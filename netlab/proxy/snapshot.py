@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter, is_
-from typing import Any, Generic, NamedTuple, TypeVar
+from operator import is_, itemgetter
+from typing import Generic, NamedTuple, TypeVar
 
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice, parse_endpoint_slice
@@ -19,6 +20,7 @@ from netlab.proxy.backends import Backend, backends
 from netlab.proxy.frontends import Portal, portals
 
 T = TypeVar("T")
+Name = tuple[str, str]  # namespace and name
 
 
 @dataclass(frozen=True)
@@ -84,63 +86,92 @@ class NodeView:
 
 
 class Snapshots:
-    """Turns manifests into `Proxied` rows of one family, sorted by name. `refused` tells what could not be used.
+    """Turns manifests into `Proxied` rows of one family, sorted by name.
 
     Manifests must not change once they were handed over: they are known by identity.
     """
 
     def __init__(self, family: str = IPV4) -> None:
         self.family = family
-        self.refused: tuple[str, ...] = ()
-        self._services: dict[int, _Parsed[Service]] = {}
-        self._slices: dict[int, _Parsed[EndpointSlice]] = {}
-        self._joined: dict[tuple[str, str], tuple[Proxied, ...]] = {}
+        self._refused: dict[tuple[str, Name], str] = {}  # by what read it, and its name
+        self._services: dict[Name, _Parsed[Service]] = {}
+        self._slices: dict[Name, _Parsed[EndpointSlice]] = {}
+        self._behind: dict[Name, dict[Name, EndpointSlice]] = {}  # the slices by the Service that they are of
+        self._joined: dict[Name, tuple[Proxied, ...]] = {}
+        self._order: list[Name] = []  # of what is joined
         self._rows: tuple[Proxied, ...] = ()
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What is wrong with the objects that could not be used."""
+        return tuple(self._refused.values())
 
     def take(self, services: Iterable[Manifest], slices: Iterable[Manifest]) -> tuple[Proxied, ...]:
         """The rows of these Services and EndpointSlices; the same tuple as before if no row changed."""
-        refused: list[str] = []
-        old_services, old_slices = self._services, self._slices
-        self._services = _parse(services, old_services, parse_service, refused)
-        self._slices = _parse(slices, old_slices, parse_endpoint_slice, refused)
-        self.refused = tuple(refused)
-        changed = {one.key for one in _changed(old_services, self._services)}
-        changed |= {one.of for one in _changed(old_slices, self._slices)}
-        if changed and self._join(changed):
-            self._rows = tuple([row for key in sorted(self._joined) for row in self._joined[key]])
+        return self.change(_differing(self._services, services), _differing(self._slices, slices))
+
+    def change(self, services: Mapping[Name, Manifest | None],
+               slices: Mapping[Name, Manifest | None]) -> tuple[Proxied, ...]:
+        """The rows after these objects, by namespace and name, became so; None: is gone. All others are as before."""
+        touched = set(services)
+        for key, manifest in services.items():
+            self._put(self._services, key, manifest, parse_service)
+        for key, manifest in slices.items():
+            before, after = self._put(self._slices, key, manifest, parse_endpoint_slice)
+            if before and before.value:
+                touched.add(of := (before.value.namespace, before.value.service))
+                del self._behind[of][key]
+            if after and after.value:
+                touched.add(of := (after.value.namespace, after.value.service))
+                self._behind.setdefault(of, {})[key] = after.value
+        if [key for key in touched if self._join(key)]:
+            self._rows = tuple([row for key in self._order for row in self._joined[key]])
         return self._rows
 
-    def _join(self, changed: set[tuple[str, str]]) -> bool:
-        """Joins the Services of these names to their slices again; whether any row changed."""
-        behind: dict[tuple[str, str], list[EndpointSlice]] = {}
-        for part in sorted([part for part in self._slices.values() if part.of in changed], key=_key):
-            if part.value is not None:
-                behind.setdefault(part.of, []).append(part.value)
-        present = {one.key: one.value for one in self._services.values() if one.key in changed}
-        differ = False
-        for key in changed:
-            before, service = self._joined.pop(key, ()), present.get(key)
-            after: tuple[Proxied, ...] = ()
-            if service is not None:
-                after = self._joined[key] = _rows(before, service, behind.get(key, []), self.family)
-            differ |= len(before) != len(after) or not all(map(is_, before, after))
-        return differ
+    def _put(self, held: dict[Name, _Parsed[T]], key: Name, manifest: Manifest | None,
+             parse: Callable[[Manifest], T]) -> tuple[_Parsed[T] | None, _Parsed[T] | None]:
+        """Keeps the manifest's view under its name, or nothing when it is None; gives what was there, and what is."""
+        self._refused.pop((parse.__name__, key), None)
+        before, after = held.pop(key, None), None
+        if manifest is not None:
+            try:
+                after = _Parsed(manifest, parse(manifest))
+            except ApiError as error:
+                self._refused[parse.__name__, key] = error.message
+                after = _Parsed[T](manifest, None)
+            held[key] = after
+        return before, after
+
+    def _join(self, key: Name) -> bool:
+        """Joins the Service of this name to its slices again; whether any row changed."""
+        before, parsed = self._joined.pop(key, None), self._services.get(key)
+        after: tuple[Proxied, ...] | None = None
+        behind = self._behind.get(key, {})
+        if not behind:
+            self._behind.pop(key, None)
+        if parsed and parsed.value:
+            slices = [one for _, one in sorted(behind.items(), key=itemgetter(0))]
+            after = self._joined[key] = _rows(before or (), parsed.value, slices, self.family)
+        if before is None and after is not None:
+            insort(self._order, key)
+        elif before is not None and after is None:
+            del self._order[bisect_left(self._order, key)]
+        return len(before or ()) != len(after or ()) or not all(map(is_, before or (), after or ()))
 
 
 class _Parsed(NamedTuple, Generic[T]):
-    """A manifest's view, None if it was refused, under its namespace and name; `of` is the Service that it is about."""
+    """A manifest and its view, None if it was refused."""
 
     manifest: Manifest
     value: T | None
-    key: tuple[str, str]
-    of: tuple[str, str]
 
 
-_key: Callable[[_Parsed[Any]], tuple[str, str]] = attrgetter("key")
-
-
-def _changed(old: dict[int, _Parsed[T]], new: dict[int, _Parsed[T]]) -> list[_Parsed[T]]:
-    return [old.get(number) or new[number] for number in old.keys() ^ new.keys()]
+def _differing(known: Mapping[Name, _Parsed[T]], manifests: Iterable[Manifest]) -> dict[Name, Manifest | None]:
+    """Those of the manifests that are not known yet, and None for those that are known but gone."""
+    here = {(meta.namespace(manifest), meta.name(manifest)): manifest for manifest in manifests}
+    gone: dict[Name, Manifest | None] = dict.fromkeys(known.keys() - here.keys())
+    return gone | {key: manifest for key, manifest in here.items()
+                   if key not in known or known[key].manifest is not manifest}
 
 
 def _rows(before: tuple[Proxied, ...], service: Service, slices: list[EndpointSlice],
@@ -153,23 +184,3 @@ def _rows(before: tuple[Proxied, ...], service: Service, slices: list[EndpointSl
         same = known.get((portal.name, portal.protocol))
         rows.append(same if same == row else row)
     return tuple(rows)
-
-
-def _parse(manifests: Iterable[Manifest], known: dict[int, _Parsed[T]], parse: Callable[[Manifest], T],
-           refused: list[str]) -> dict[int, _Parsed[T]]:
-    """The manifests' views by the identity of the manifests, which are held and so keep it."""
-    parsed: dict[int, _Parsed[T]] = {}
-    for manifest in manifests:
-        number = id(manifest)
-        old = known.get(number)
-        if old is None:
-            key = meta.namespace(manifest), meta.name(manifest)
-            value: T | None = None
-            try:
-                value = parse(manifest)
-            except ApiError as error:
-                refused.append(error.message)
-            of = (value.namespace, value.service) if isinstance(value, EndpointSlice) else key
-            old = _Parsed(manifest, value, key, of)
-        parsed[number] = old
-    return parsed

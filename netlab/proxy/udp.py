@@ -15,9 +15,7 @@ def udp_serving(rows: Iterable[Proxied]) -> Serving:
     Ready or ending, on any node. Services that nobody serves are left out: there is nothing better for their flows.
     """
     found: Serving = {}
-    for row in rows:
-        if row.portal.protocol != "UDP":
-            continue
+    for row in [row for row in rows if row.portal.protocol == "UDP"]:
         addresses = {backend.address for backend in row.backends if backend.ready or backend.ending}
         if addresses:
             for frontend in row.portal.frontends:

@@ -7,7 +7,7 @@ survives `kill -9`. Everything here belongs to one thread, the event loop's.
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Store:
         self._changes_size: dict[str, int] = defaultdict(int)
         self._oldest: dict[str, int] = {}
         self._revisions: dict[str, int] = {}
-        self._subscribers: dict[str, set[Callable[[], None]]] = defaultdict(set)
+        self._subscribers: dict[str, dict[Callable[[], None], None]] = defaultdict(dict)
         self.revision = 0
         self._loaded = 0
         self.warning = self._log.warning if self._log else ""
@@ -126,7 +126,7 @@ class Store:
     def _record(self, change: Change) -> None:
         resource, revision = change.entry.key.resource, change.entry.revision
         self.revision = self._revisions[resource] = revision
-        self._sorted.pop(resource, None)
+        self._sort_in(change)
         changes = self._changes[resource]
         changes.append(change)
         self._changes_size[resource] += len(change.entry.data)
@@ -135,6 +135,16 @@ class Store:
             self._forget(resource, len(changes) // 2)
         for notify in tuple(self._subscribers[resource]):
             notify()
+
+    def _sort_in(self, change: Change) -> None:
+        """Keeps the sorted entries sorted, in a new list: somebody may go through the old one."""
+        resource = change.entry.key.resource
+        old = self._sorted.get(resource)
+        if old is None:
+            return
+        at = bisect_left(old, change.entry.key, key=lambda entry: entry.key)
+        after = at + (change.previous is not None)
+        self._sorted[resource] = [*old[:at], *([] if change.type == "DELETED" else [change.entry]), *old[after:]]
 
     def _forget(self, resource: str, count: int) -> None:
         changes = self._changes[resource]
@@ -163,14 +173,17 @@ class Store:
         return changes[bisect_right(changes, since, key=lambda change: change.entry.revision):]
 
     def subscribe(self, resources: Iterable[str], notify: Callable[[], None]) -> Callable[[], None]:
-        """Calls `notify` after every write to these resources; the result ends that. `notify` must only set a flag."""
+        """Calls `notify` after every write to these resources; the result ends that. `notify` must only set a flag.
+
+        Who subscribed first is told first.
+        """
         chosen = tuple(resources)
         for resource in chosen:
-            self._subscribers[resource].add(notify)
+            self._subscribers[resource][notify] = None
 
         def end() -> None:
             for resource in chosen:
-                self._subscribers[resource].discard(notify)
+                self._subscribers[resource].pop(notify, None)
 
         return end
 

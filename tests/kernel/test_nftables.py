@@ -11,6 +11,7 @@ from netlab.kernel import netns, nftables, nftables_batch
 from netlab.kernel.nftables import NftTables
 from netlab.model.family import IPV4, IPV6
 from netlab.netfilter import render
+from netlab.netfilter.nft_changes import difference
 from netlab.proxy import MODES
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.proxy import flows
@@ -91,7 +92,7 @@ def test_a_change_is_one_transaction_with_what_changed(tables, monkeypatch):
     slices = [endpoint_slice("web", flows.at(flows.A)), *flows.SLICES[1:]]
     changed = compiled(flows.SERVICES, slices)
     old, new = EVERYTHING.tables[0], changed.tables[0]
-    written = b"".join(nftables_batch.messages(old, new))
+    written = b"".join(nftables_batch.messages(difference(old, new), new))
     assert b"default/web/tcp" in written
     assert not any(f"default/{name}/".encode() in written for name in ("np", "etp", "dns", "ext"))
     tables.replace(changed)

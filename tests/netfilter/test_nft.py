@@ -17,7 +17,7 @@ from netlab.netfilter.nft import (
     Verdict,
     by_name,
 )
-from netlab.netfilter.nft_changes import changes, emptied
+from netlab.netfilter.nft_changes import changes, difference
 from netlab.netfilter.nft_parse import parse_nft, parse_nft_rule
 from netlab.netfilter.nft_render import duration, hook_text, render_nft, rule_text
 from netlab.netfilter.parse import NotUnderstood
@@ -92,14 +92,14 @@ def test_what_is_equal_is_not_touched():
 
 def test_only_what_differs_is_written():
     assert commands(table("10.0.0.1"), table("10.0.0.2")) == [
-        "flush chain service-a",
         "add chain endpoint-10.0.0.2",
+        "flush chain service-a",
         "flush chain endpoint-10.0.0.1",
-        "add rule service-a numgen random mod 1 vmap { 0 : goto endpoint-10.0.0.2 }",
         "add rule endpoint-10.0.0.2 update @kept { ip saddr }",
         "add rule endpoint-10.0.0.2 meta l4proto tcp dnat to 10.0.0.2:80",
+        "add rule service-a numgen random mod 1 vmap { 0 : goto endpoint-10.0.0.2 }",
     ]
-    assert emptied(table("10.0.0.1"), table("10.0.0.2")) == ["endpoint-10.0.0.1"]
+    assert difference(table("10.0.0.1"), table("10.0.0.2")).gone_chains == ["endpoint-10.0.0.1"]
 
 
 def test_an_emptied_chain_is_deleted_later():

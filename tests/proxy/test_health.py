@@ -58,7 +58,7 @@ def named(address, pod, **more):
 def test_a_pod_counts_when_it_has_an_endpoint_of_either_family(four, six, found):
     web = service("web", "10.96.0.20", port(80), type="LoadBalancer", clusterIPs=["10.96.0.20", "fd00:96::20"],
                   externalTrafficPolicy="Local", healthCheckNodePort=32000)
-    slices = [endpoint_slice("web", *four), endpoint_slice("web", *six) | {"addressType": "IPv6"}]
+    slices = [endpoint_slice("web", *four), endpoint_slice("web", *six, suffix="six") | {"addressType": "IPv6"}]
     rows = [row for family in ("IPv4", "IPv6") for row in Snapshots(family).take([web], slices)]
     assert health_checks(rows, node="n1") == (HealthCheck(32000, "default", "web", found),)
 

@@ -1,4 +1,6 @@
 
+import random
+
 import pytest
 
 from netlab.model.meta import ObjectKey
@@ -77,3 +79,25 @@ def test_the_history_of_large_objects_is_shorter_and_never_empty():
     assert len(store._changes["configmaps"]) <= 201
     with pytest.raises(Expired):
         store.changes("configmaps", 1)
+
+
+def test_entries_stay_sorted_through_writes_and_a_list_that_was_handed_out_stays_as_it_is():
+    store, chosen = Store(), random.Random(1)
+    for _ in range(300):
+        before = store.entries("pods")
+        seen = list(before)
+        key = ObjectKey("pods", "default", f"p{chosen.randrange(40)}")
+        if chosen.random() < 0.3:
+            store.delete(key)
+        else:
+            store.put(key, {"metadata": {"name": key.name}})
+        assert before == seen
+        assert store.entries("pods") == sorted(store._objects["pods"].values(), key=lambda entry: entry.key)
+
+
+def test_who_subscribed_first_is_told_first():
+    store, told = Store(), []
+    ends = [store.subscribe(["pods"], lambda number=number: told.append(number)) for number in range(5)]
+    ends[1]()
+    store.put(ObjectKey("pods", "default", "a"), {"metadata": {"name": "a"}})
+    assert told == [0, 2, 3, 4]
