@@ -41,7 +41,8 @@ REDIS_BUILTINS = {"redis-server": "netlab.workloads.redis:main", "redis-cli": "n
 NGINX_BUILTIN = "netlab.workloads.nginx:main"
 NGINX_IMAGES = ("nginx", "nginx-slim", "nginxhttps")  # the last two are those of Kubernetes' own tutorials
 LAUNCHERS = {**REDIS_BUILTINS, "nginx": NGINX_BUILTIN, "httpd": "netlab.workloads.httpd:main_busybox",
-             "httpd-foreground": "netlab.workloads.httpd:main", "agnhost": AGNHOST}
+             "httpd-foreground": "netlab.workloads.httpd:main", "agnhost": AGNHOST,
+             "nc": "netlab.workloads.netcat:main", "telnet": "netlab.workloads.netcat:main_telnet"}
 """Programs that shell scripts in pods and nodes find on their PATH where the machine has none of that name."""
 
 PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workloads.pause", "netlab.workloads.redis",
