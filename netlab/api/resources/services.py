@@ -23,8 +23,6 @@ from netlab.model.meta import Manifest, ObjectKey
 if TYPE_CHECKING:
     from netlab.api.registry import Registry
 
-NAME_LIMIT = 16  # characters of load balancer addresses; the cell cannot know whether the table is wide
-
 
 def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
     spec, before = new["spec"], meta.spec(old) if old else None
@@ -54,10 +52,8 @@ def _external(manifest: Manifest) -> str:
     if spec.get("type") != "LoadBalancer":
         return joined(outside)
     ingresses = (meta.status(manifest).get("loadBalancer") or {}).get("ingress") or []
-    addresses = ",".join(sorted({i.get("ip") or i.get("hostname") or "" for i in ingresses} - {""}))
-    if len(addresses) > NAME_LIMIT:
-        addresses = addresses[:NAME_LIMIT - 3] + "..."
-    return ",".join(filter(None, [addresses, *outside])) or "<pending>"
+    addresses = sorted({i.get("ip") or i.get("hostname") or "" for i in ingresses} - {""})
+    return ",".join([*addresses, *outside]) or "<pending>"
 
 
 def _port(port: dict[str, Any]) -> str:
