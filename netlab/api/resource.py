@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from netlab.api.shapes import Shape, of_kind
 from netlab.model import names
 from netlab.model.errors import FieldError
+from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Column(NamedTuple):
 def _nothing(manifest: Manifest) -> None: ...
 
 
+def _no_errors_here(lab: LabSpec, new: Manifest) -> list[FieldError]:
+    return []
+
+
 def _no_errors(new: Manifest, old: Manifest | None) -> list[FieldError]:
     return []
 
@@ -39,7 +44,7 @@ def _change_nothing(registry: Registry, new: Manifest, old: Manifest | None) -> 
 
 
 class Allocate(Protocol):
-    """Gives a valid object what only the server can choose."""
+    """Gives an object what only the server can choose."""
 
     def __call__(self, registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
 
@@ -48,6 +53,9 @@ def _allocate_nothing(registry: Registry, new: Manifest, old: Manifest | None, *
 
 
 def _after_nothing(registry: Registry, old: Manifest) -> None: ...
+
+
+def _nothing_follows(registry: Registry, new: Manifest, old: Manifest | None) -> None: ...
 
 
 def _mark_nothing(manifest: Manifest, now: str) -> None: ...
@@ -76,8 +84,8 @@ class Resource:
     """One kind of object.
 
     `default`, `prepare` and `allocate` change the private copy that they are given; `validate` gives every error there
-    is. The order at a write is: `default`, `prepare` (what the old object carries over), `validate`, and for a valid
-    object `allocate` (cluster IPs and the like; it may raise ApiError).
+    is. The order at a write is upstream's: `default`, `prepare` (what the old object carries over), `allocate` (cluster
+    IPs and the like; these two may raise ApiError, which then says nothing of other mistakes), `validate`.
     """
 
     plural: str
@@ -95,12 +103,14 @@ class Resource:
     prepare: Callable[[Registry, Manifest, Manifest | None], None] = _change_nothing
     validate: Callable[[Manifest, Manifest | None], list[FieldError]] = _no_errors
     allocate: Allocate = _allocate_nothing
+    validate_here: Callable[[LabSpec, Manifest], list[FieldError]] = _no_errors_here  # by the lab's settings
     validate_status: Callable[[Manifest, Manifest | None], list[FieldError]] = _no_errors
     warnings: Callable[[Manifest, Manifest | None], list[str]] = _no_warnings
     deprecated: str = ""  # a warning that comes with every request
     propagation: str = ""  # of a delete that does not say what becomes of dependents, and a warning then
     propagation_warning: str = ""
     on_delete: Callable[[Manifest, str], None] = _mark_nothing  # of a copy that begins to be deleted, at a time
+    after_write: Callable[[Registry, Manifest, Manifest | None], None] = _nothing_follows
     after_delete: Callable[[Registry, Manifest], None] = _after_nothing
     columns: tuple[Column, ...] = (Column("Name"), Column("Age"))
     row: Callable[[Manifest, datetime], list[Any]] = _name_and_age  # one cell per column
