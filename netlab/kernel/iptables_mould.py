@@ -32,19 +32,21 @@ def pack_parts(parts: Sequence[Part]) -> list[PackedPart]:
             else:
                 part.packed = pack_part(part)
     for alike in shapes.values():
-        found = _mould(alike[0]).cast([part.words for part in alike])
-        for part, packed in zip(alike, found, strict=True):
+        for part, packed in zip(alike, _cast(alike), strict=True):
             part.packed = packed
     return [part.packed for part in parts]  # type: ignore[misc]
 
 
-def _mould(part: Part) -> Mould:
-    """The mould of the part's shape, which is kept with the sample."""
-    assert part.shape
-    sample = part.shape.sample
+def _cast(alike: Sequence[Part]) -> Iterable[PackedPart]:
+    """Parts of one shape packed. The mould is kept with the sample: False if it does not even give the sample."""
+    assert alike[0].shape
+    sample = alike[0].shape.sample
     if sample.packed is None:
-        sample.packed = Mould(sample)
-    return sample.packed  # type: ignore[return-value]
+        mould = Mould(sample)
+        sample.packed = mould.cast([sample.words]) == [mould.packed] and mould
+    if not isinstance(sample.packed, Mould):
+        return map(pack_part, alike)
+    return sample.packed.cast([part.words for part in alike])
 
 
 class Mould:
@@ -56,8 +58,7 @@ class Mould:
         values = [next(iter(column)) for column in _binary([words], sample.family)]
         labels = values[:len(words.labels)]
         # A chain that bears the part's own label is whole: no other part adds rules to it.
-        packed = pack_part(sample, labels)
-        self._form = packed.form
+        self.packed = packed = pack_part(sample, labels)
         self._names = [_cut(name, [(len(name) - len(label), len(label), n) for n, label in enumerate(labels)
                                    if name.endswith(label)]) for name in packed.names]
         self._comments: dict[str, Callable[[Sequence[Sequence[str]]], list[bytes]]] = {}
@@ -65,7 +66,7 @@ class Mould:
             [self._order(data, texts, values) for data in some] for some in (packed.chains, packed.pieces)]
         self._used = {item for order in (*self._names, *self._chains, *self._pieces) for item in order}
 
-    def cast(self, many: Sequence[Words]) -> Iterable[PackedPart]:
+    def cast(self, many: Sequence[Words]) -> list[PackedPart]:
         """The packed rules with these words, for each of them."""
         texts = _texts(many)
         columns: dict[int, Iterable[bytes]] = {
@@ -79,8 +80,8 @@ class Mould:
             joined = [map(b"".join, zip(*map(column, order), strict=True)) for order in orders]
             return zip(*joined, strict=True) if joined else repeat((), len(many))
 
-        return map(_packed_part, zip(rows(self._names), rows(self._chains), rows(self._pieces),
-                                     repeat(self._form, len(many)), strict=True))
+        return list(map(_packed_part, zip(rows(self._names), rows(self._chains), rows(self._pieces),
+                                          repeat(self.packed.form, len(many)), strict=True)))
 
     def _order(self, data: bytes, texts: Sequence[str], values: Sequence[bytes]) -> list[int | bytes]:
         """The data cut: the numbers of columns, and what stands between them."""
@@ -149,7 +150,6 @@ def _cut(data: bytes, slots: Sequence[tuple[int, int, int]]) -> list[int | bytes
     order: list[int | bytes] = []
     position = 0
     for offset, size, number in slots:
-        assert position <= offset, "two words of a sample in one place"
         order += [data[position:offset], number]
         position = offset + size
     return [item for item in (*order, data[position:]) if item != b""]

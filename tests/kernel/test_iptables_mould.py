@@ -151,6 +151,11 @@ def test_services_without_endpoints_are_cast():
         same_as_rule_by_rule(compiled([service_of(kind, n, 0) for n in range(6)]))
 
 
+def test_a_shape_whose_words_are_not_found_in_their_places_is_packed_rule_by_rule(monkeypatch):
+    monkeypatch.setattr(iptables_shape, "BACKEND", 0xfa00)  # with a zero in it: it is found a byte too early
+    same_as_rule_by_rule(compiled([service_of("NodePort", n, 2) for n in range(6)]))
+
+
 def test_so_many_frontends_are_packed_rule_by_rule():
     pairs = [service_of("LoadBalancer", n, 1) for n in range(3)]
     for one, _ in pairs:
