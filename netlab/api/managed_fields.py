@@ -5,11 +5,20 @@ Source: k8s.io/apimachinery/pkg/util/managedfields, and KEP-555.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from netlab.api import field_merge
-from netlab.api.field_set import FieldSet, Path, flatten, from_fields_v1, show, to_fields_v1, with_parents
+from netlab.api.field_set import (
+    Entries,
+    FieldSet,
+    Path,
+    Track,
+    flatten,
+    from_fields_v1,
+    show,
+    to_fields_v1,
+    with_parents,
+)
 from netlab.api.resource import Resource
 from netlab.model import meta
 from netlab.model.errors import ApiError, FieldError, bad_request, invalid_object, required
@@ -18,9 +27,6 @@ from netlab.model.meta import Manifest
 UPDATE, APPLY = "Update", "Apply"
 BEFORE_FIRST_APPLY = "before-first-apply"
 NAME_LIMIT = 128
-
-Entries = list[dict[str, Any]]
-Track = Callable[[Manifest, Manifest | None, Any], Entries]  # the new object, the old one, the entries of the request
 
 
 class Manager(NamedTuple):
@@ -114,6 +120,14 @@ def applying(kind: Resource, live: Manifest | None, applied: Manifest, name: str
     result = {other: fields - changed - removed for other, fields in owners.items()} | {manager: mine}
     touched = bool(changed or removed or mine != last)
     return merged, _write(result, present, now={manager} if touched else set(), time=now)
+
+
+def untimed(manifest: Manifest) -> Manifest:
+    """The object without the times of its entries, which alone are no change."""
+    data = manifest["metadata"]
+    entries = [{key: value for key, value in entry.items() if key != "time"}
+               for entry in data.get("managedFields") or ()]
+    return manifest | {"metadata": data | {"managedFields": entries}}
 
 
 def _compare(before: dict[Path, Any], after: dict[Path, Any]) -> tuple[FieldSet, FieldSet]:

@@ -30,7 +30,7 @@ from netlab.netfilter.ruleset import table as empty_table
 
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
 _taken: set[tuple[str, str]] = set()  # family and name of the tables that libiptc has written: they have our layout
-SMALL = 2000  # entries of a table that libiptc writes first
+SMALL = 500  # entries of a table that libiptc writes first
 _OTHER_LOCK = "/proc/self/fd/0"  # what a program may lock while we hold the lock that it would wait for: its own input
 _refused = False  # whether this kernel took other revisions of extensions than ours
 
@@ -162,6 +162,7 @@ def _commit(table: PackedTable) -> None:
 def _make_chains(table: PackedTable, libiptc: Any, handle: Any) -> None:
     """Leaves just the table's chains, all without rules."""
     found: list[bytes] = []
+    wanted = {*table.policies, *table.user_chains}
     name = libiptc.iptc_first_chain(handle)
     while name:
         found.append(name)
@@ -169,7 +170,7 @@ def _make_chains(table: PackedTable, libiptc: Any, handle: Any) -> None:
     for name in found:
         libiptc.iptc_flush_entries(name, handle)
     for name in found:
-        if name not in table.policies and name not in table.names:
+        if name not in wanted:
             libiptc.iptc_delete_chain(name, handle)
     there = set(found)
     for name in reversed(table.user_chains):  # libiptc takes a fourth of the time when each comes before the others

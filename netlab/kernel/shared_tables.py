@@ -15,7 +15,7 @@ from netlab.netfilter import guests
 from netlab.netfilter.render import render_table
 from netlab.netfilter.ruleset import Ruleset, Table
 
-SMALL = 2000  # entries of a table that is compared whole before each write; of larger ones the built-in chains are
+SMALL = 500  # entries of a table that is compared whole before each write; of larger ones the built-in chains are
 
 
 class SharedTables:
@@ -47,13 +47,16 @@ class SharedTables:
             netnses.visit(self.netns, work)
 
     def _write(self, table: Table) -> None:
-        last = self._last.pop((table.family, table.name), None)
+        key = table.family, table.name
+        if self._last.get(key) is table and iptables_raw.holds(packed_table(table)):
+            return
+        last = self._last.pop(key, None)
         found = None if last and _is_untouched(packed_table(last)) else guests.find(_saved(table))
         if found:
             restore_text(guests.merge(render_table(table), found), table.family)
         else:
             write(table)
-            self._last[table.family, table.name] = table
+            self._last[key] = table
 
     def matches(self, ruleset: Ruleset) -> bool:
         """Whether our part of the tables is exactly that."""

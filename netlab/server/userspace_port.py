@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Collection, Coroutine, Iterator
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from netlab.kernel import sockets
@@ -61,8 +61,9 @@ class UserspacePort:
         if listener != self.listener or not self._listening:
             self.listener = listener
             self._choice.set(listener.backends, affinity_seconds=listener.affinity_seconds)
+            there = {backend.text for backend in listener.backends}
             for address, client in list(self._clients.items()):
-                if client.backend not in listener.backends:
+                if client.backend.text not in there:
                     del self._clients[address]
         for one in {self._main, *self._node_ports.values()} - self._listening:
             self._listening.add(one)
@@ -126,14 +127,7 @@ class UserspacePort:
     async def _connection(self, client: socket.socket, address: str) -> None:
         loop = asyncio.get_running_loop()
         with client, contextlib.suppress(FileNotFoundError):  # the node has gone
-            turns: Iterator[Backend] = iter(())
-            for limit in DIAL_LIMITS:
-                backend = next(turns, None)
-                if backend is None:  # all have had their turn; a busy one may do better in the next round
-                    turns = self._choice.order(address, now=loop.time())
-                    backend = next(turns, None)
-                if backend is None:
-                    return
+            for limit, backend in zip(DIAL_LIMITS, self._choice.order(address, now=loop.time()), strict=False):
                 with sockets.tcp(self.netns, sockets.family_of(backend.address)) as server:
                     try:
                         async with asyncio.timeout(limit):

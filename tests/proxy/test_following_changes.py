@@ -1,10 +1,11 @@
 """What is computed from a change equals what is computed from everything."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from netlab.proxy import nftables
+from netlab.proxy import CACHES, MODES, nftables
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
 
@@ -54,6 +55,20 @@ def test_rows_and_tables_that_follow_changes_are_those_of_all_objects(seed):
             == {(key, id(row)) for key, row in enumerate(following.change({}, {}))}
 
 
+@pytest.mark.parametrize("mode", sorted(MODES))
+@pytest.mark.parametrize("change", [{"zone": "b"}, {"name": "n2"}])
+def test_rules_follow_a_node_that_changes_its_zone_and_differ_by_its_name(mode, change):
+    ends = [endpoint("10.244.0.1", zone="a", hints="a"), endpoint("10.244.1.1", zone="b", hints="b")]
+    for end, node in zip(ends, ("n1", "n2"), strict=True):
+        end["hints"] |= {"forNodes": [{"name": node}]} if "name" in change else {}
+    rows = Snapshots().take([service("web", "10.96.0.1")], [endpoint_slice("web", *ends)])
+    cache, before = CACHES[mode](), replace(VIEW, zone="a")
+    after = replace(before, **change)
+    found = [MODES[mode](rows, view, cache=cache) for view in (before, after, before)]
+    assert found == [MODES[mode](rows, view, cache=CACHES[mode]()) for view in (before, after, before)]
+    assert (found[0] != found[1]) == (mode != "userspace")  # which knows no zones
+
+
 def test_a_change_leaves_what_it_does_not_touch_the_same_object():
     objects = [service(name, f"10.96.0.{int(name[1:]) + 1}") for name in NAMES]
     slices = [endpoint_slice(name, endpoint("10.244.0.1")) for name in NAMES]
@@ -65,3 +80,14 @@ def test_a_change_leaves_what_it_does_not_touch_the_same_object():
     differing = {name for name in after.chains if after.chains[name] is not before.chains.get(name)}
     assert len(differing) == 2
     assert all("default/s3/" in name for name in differing)
+
+
+def test_nodes_whose_rules_are_alike_have_the_same_chains():
+    objects = [service(name, f"10.96.0.{int(name[1:]) + 1}") for name in NAMES]
+    rows, cache = Snapshots().take(objects, [endpoint_slice("s1", endpoint("10.244.0.1"))]), nftables.Cache()
+    first, second = (nftables.compile(rows, NodeView(f"n{n}", (f"172.18.0.{n}",), f"zone{n}", "10.244.0.0/16",
+                                                     gateways=(f"10.244.{n}.1",)), cache=cache).tables[0]
+                     for n in (2, 3))
+    assert first.chains is second.chains
+    assert [dict(one.elements["nodeport-ips"]).keys() for one in (first, second)] \
+        == [{("172.18.0.2",)}, {("172.18.0.3",)}]

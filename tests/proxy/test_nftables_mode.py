@@ -6,7 +6,8 @@ from netlab.model.family import IPV6
 from netlab.netfilter import render
 from netlab.netfilter.nft_render import rule_text
 from netlab.proxy import nftables
-from netlab.proxy.nftables_port import disjoint, hashed
+from netlab.proxy.nft_intervals import disjoint
+from netlab.proxy.nftables_port import hashed
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.proxy.families import TABLES, six
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
@@ -34,6 +35,11 @@ def test_rules_are_those_of_the_worked_example(name):
     assert render(nftables.compile(Snapshots().take(services, slices), view)) == (GOLDEN / f"{name}.txt").read_text()
 
 
+def test_addresses_of_every_range_that_nobody_has_are_dropped():
+    found = chain(table([], [], service_cidrs=("10.96.0.0/16", "10.200.0.0/24", "10.96.4.0/22")), "cluster-ips-check")
+    assert found[1] == 'ip daddr { 10.96.0.0/16, 10.200.0.0/24 } drop comment "Drop traffic to unallocated ClusterIPs"'
+
+
 @pytest.mark.parametrize("name", ["clusterip-3", "nodeport-0", "nodeport-2", "source-ranges", "affinity"])
 def test_ipv6_tables_are_those_of_the_worked_example_in_ipv6(name):
     services, slices = six(WORKED[name])
@@ -48,6 +54,15 @@ def test_ipv6_tables_are_those_of_the_worked_example_in_ipv6(name):
 ])
 def test_names_are_those_of_every_cluster(name, expected):
     assert hashed(name) == expected
+
+
+def test_a_name_that_the_kernel_would_refuse_loses_its_end_but_not_its_hash():
+    port_name = "/".join(("n" * 63, "s" * 63, "sctp", "p" * 63)) + "__"
+    fits, one, two = (hashed(f"{port_name}2001.db8..{end}") for end in ("1/443", "9" * 25 + "/1", "9" * 25 + "/2"))
+    assert fits.endswith("2001.db8..1/443")
+    assert len(one) == len(two) == 240
+    assert one[9:] == two[9:] == f"{port_name}2001.db8..{'9' * 20}..."
+    assert one[:9] != two[:9]
 
 
 def test_an_ipv6_endpoint_has_the_name_of_every_cluster():
@@ -104,6 +119,35 @@ def test_node_ports_are_for_the_addresses_that_are_said(given, addresses, rule):
         assert "nodeport-ips" not in found.sets
     else:
         assert {key[0] for key in found.elements["nodeport-ips"]} == addresses
+
+
+def test_with_node_ports_everywhere_what_arrives_is_not_asked_if_it_is_local():
+    found = table([], [], node_port_addresses=("0.0.0.0/0",))
+    assert chain(found, "nodeport-endpoints-check") == [
+        "ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @no-endpoint-nodeports"]
+
+
+def test_a_family_that_no_node_port_address_is_of_has_node_ports_everywhere():
+    found = table([], [], node_port_addresses=("2001:db8::/64",))
+    assert chain(found, "services")[1].startswith("fib daddr type local ip daddr != 127.0.0.0/8 ")
+
+
+def test_hooks_are_those_of_every_cluster():
+    found = table([], [])
+    assert {name: (item.hook.name, item.hook.priority) for name, item in found.chains.items() if item.hook} == {
+        "filter-prerouting-pre-dnat": ("prerouting", -110), "filter-output-pre-dnat": ("output", -110),
+        "filter-input": ("input", 0), "filter-forward": ("forward", 0), "filter-output": ("output", 0),
+        "nat-prerouting": ("prerouting", -100), "nat-output": ("output", -100), "nat-postrouting": ("postrouting", 100)}
+    assert [rule_text(rule) for rule in found.chains["filter-output"].rules] == [
+        "ct state new jump service-endpoints-check", "ct state new jump cluster-ips-check"]
+
+
+def test_only_the_nodes_first_address_lets_it_to_a_guarded_load_balancer():
+    guarded = WORKED["source-ranges"]
+    assert chain(table(*guarded, addresses=("172.18.0.2", "203.0.113.7")), "firewall-M6GJO") \
+        == ["ip saddr != 203.0.113.0/24 drop"]
+    assert chain(table(*guarded, addresses=("203.0.113.7", "172.18.0.2")), "firewall-M6GJO") \
+        == ["ip saddr != { 192.0.2.11, 203.0.113.0/24 } drop"]
 
 
 @pytest.mark.parametrize(("view", "rules"), [

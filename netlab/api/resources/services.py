@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import NONE, age, joined, pairs
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.service_allocation import allocate_service
 from netlab.api.service_defaults import (
     carry_over,
@@ -15,16 +15,16 @@ from netlab.api.service_defaults import (
     sync_cluster_ips,
 )
 from netlab.api.service_families import settle_families
-from netlab.api.service_rules import service_errors, service_warnings, status_errors
+from netlab.api.service_ranges import hold_addresses, release_addresses
+from netlab.api.service_rules import POLICIES, distribution_errors, service_errors
+from netlab.api.service_status import status_errors
+from netlab.api.service_warnings import service_warnings
 from netlab.model import meta, names
 from netlab.model.errors import invalid_object
 from netlab.model.meta import Manifest, ObjectKey
 
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
-
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     spec, before = new["spec"], meta.spec(old) if old else None
     if before is None:
         new["status"] = {"loadBalancer": {}}
@@ -35,12 +35,15 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
         drop_by_type(spec, before)
         if before.get("type") == "LoadBalancer" and spec["type"] != "LoadBalancer":
             new["status"] = {**meta.status(new), "loadBalancer": {}}
+    if spec["type"] == "ExternalName" and spec.get("internalTrafficPolicy") in POLICIES:
+        del spec["internalTrafficPolicy"]  # taken for history's sake, never shown
     errors = settle_families(spec, before, registry.spec.ip_families)
     if errors:
         raise invalid_object("Service", meta.name(new), errors)
 
 
-def _after_delete(registry: Registry, old: Manifest) -> None:
+def _after_delete(registry: Objects, old: Manifest) -> None:
+    release_addresses(registry, old)
     registry.store.delete(ObjectKey("endpoints", meta.namespace(old), meta.name(old)))
 
 
@@ -71,8 +74,9 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 SERVICES = Resource(
     "services", "Service", short_names=("svc",), categories=("all",), name_problems=names.dns_1035_label,
     subresources=("status", "proxy"), default=default_service, prepare=_prepare, validate=service_errors,
+    validate_here=distribution_errors,
     allocate=allocate_service, validate_status=status_errors, warnings=service_warnings,
-    after_delete=_after_delete,
+    after_write=hold_addresses, after_delete=_after_delete,
     columns=(Column("Name"), Column("Type"), Column("Cluster-IP"), Column("External-IP"), Column("Port(s)"),
              Column("Age"), Column("Selector", 1)),
     row=_row)
