@@ -7,11 +7,13 @@ import subprocess
 
 import pytest
 
-from netlab.kernel import netns, nftables, nftables_batch
+from netlab.kernel import netns, nftables, nftables_batch, nftables_state
 from netlab.kernel.nftables import NftTables
+from netlab.kernel.nftables_words import FAMILIES, NEWSETELEM, message, text
 from netlab.model.family import IPV4, IPV6
 from netlab.netfilter import render
-from netlab.netfilter.nft_changes import difference
+from netlab.netfilter.nft_changes import changes, difference
+from netlab.netfilter.nft_parse import parse_nft
 from netlab.proxy import MODES
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.proxy import flows
@@ -51,8 +53,8 @@ def tables():
 
 def transactions():
     def ask():
-        with socket.socket(*nftables.NETLINK) as through:
-            return nftables.generation(through)
+        with socket.socket(*nftables_state.NETLINK) as through:
+            return nftables_state.generation(through)
 
     return netns.visit(NAME, ask)
 
@@ -72,6 +74,104 @@ def test_nft_lists_what_we_render(tables, name, family):
     ruleset = worked(name, family)
     tables.replace(ruleset)
     assert listed() == render(ruleset)
+
+
+def without_nft(monkeypatch):
+    """What must be written now is written by ourselves, or it is an error."""
+    known = nftables.run
+
+    def run(arguments, text=""):
+        assert "-f" not in arguments, text
+        return known(arguments, text)
+
+    monkeypatch.setattr(nftables, "run", run)
+
+
+@pytest.mark.parametrize("family", [IPV4, IPV6])
+@pytest.mark.parametrize("name", WORKED)
+def test_a_table_is_written_without_nft_as_nft_would_have_written_it(tables, monkeypatch, name, family):
+    ruleset = worked(name, family)
+    nft("-f", "-", text="".join(changes(None, table) for table in ruleset.tables))
+    theirs = listed()
+    tables.remove(ruleset)
+    without_nft(monkeypatch)
+    tables.replace(ruleset)
+    assert listed() == theirs
+    assert tables.matches(ruleset)
+    before = transactions()
+    tables.replace(ruleset)
+    assert transactions() == before
+
+
+def many(services=300, endpoints=4, **fields):
+    rows = [service(f"s{number:03}", f"10.96.{number >> 8}.{number & 255}", **fields) for number in range(services)]
+    slices = [endpoint_slice(f"s{number:03}", *({"addresses": [f"10.244.{number % 200}.{end + 1}"], "conditions": {}}
+                                                for end in range(endpoints))) for number in range(services)]
+    return compiled(rows, slices)
+
+
+def test_the_table_of_many_services_comes_in_several_transactions_and_packets_see_the_last_one_only(
+        tables, monkeypatch):
+    ruleset = many()
+    without_nft(monkeypatch)
+    seen = []
+    send = nftables_batch.send
+
+    def sent(written, table, through):
+        send(written, table, through)
+        seen.append(parse_nft(listed()).tables[0])
+
+    monkeypatch.setattr(nftables_batch, "send", sent)
+    before = transactions()
+    tables.replace(ruleset)
+    assert transactions() == before + len(seen) > before + 3
+    for table in seen[:-1]:
+        assert not any(table.elements.values())
+        assert not any(chain.rules for chain in table.chains.values() if chain.hook)
+    assert tables.matches(ruleset)
+    assert listed() == render(ruleset)
+
+
+@pytest.mark.parametrize("more", [many(), many(20, sessionAffinity="ClientIP")], ids=["many", "sets as well"])
+def test_many_services_that_come_and_go_at_once_are_one_transaction(tables, monkeypatch, more):
+    some = many(3)
+    tables.replace(some)
+    without_nft(monkeypatch)
+    monkeypatch.setattr(nftables, "STALE", 60)
+    for wanted in (more, some):
+        before = transactions()
+        tables.replace(wanted)
+        assert transactions() == before + 1
+        assert tables.matches(wanted)
+        assert NftTables(NAME).matches(wanted)
+
+
+def test_a_table_that_cannot_be_made_is_handed_to_nft(tables, monkeypatch):
+    ruleset = many()
+    send, sent = nftables_batch.send, []
+
+    def fails(written, table, through):
+        sent.append(written)
+        if len(sent) == 3:
+            written = [*written, written[0]]
+            written.append(message(NEWSETELEM, 0, FAMILIES["ip"], text(1, table.name) + text(2, "nobodys")))
+        send(written, table, through)
+
+    monkeypatch.setattr(nftables_batch, "send", fails)
+    tables.replace(ruleset)
+    assert len(sent) == 3
+    assert tables.matches(ruleset)
+    assert NftTables(NAME).matches(ruleset)
+    assert listed() == render(ruleset)
+    tables.replace(many(200))  # by the same socket
+    assert tables.matches(many(200))
+
+
+def test_another_table_of_the_name_is_replaced(tables):
+    nft("-f", "-", text="table ip kube-proxy {\nchain c {\nlog prefix \"x\" drop\n}\n}\n")
+    tables.replace(EVERYTHING)
+    assert tables.matches(EVERYTHING)
+    assert listed() == render(EVERYTHING)
 
 
 def test_what_is_there_already_is_not_written(tables):
