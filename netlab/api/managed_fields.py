@@ -116,6 +116,14 @@ def applying(kind: Resource, live: Manifest | None, applied: Manifest, name: str
     return merged, _write(result, present, now={manager} if touched else set(), time=now)
 
 
+def untimed(manifest: Manifest) -> Manifest:
+    """The object without the times of its entries, which alone are no change."""
+    data = manifest["metadata"]
+    entries = [{key: value for key, value in entry.items() if key != "time"}
+               for entry in data.get("managedFields") or ()]
+    return manifest | {"metadata": data | {"managedFields": entries}}
+
+
 def _compare(before: dict[Path, Any], after: dict[Path, Any]) -> tuple[FieldSet, FieldSet]:
     """What was added or has another value, and what was removed."""
     changed = frozenset(path for path, value in after.items() if path not in before or before[path] != value)

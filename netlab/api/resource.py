@@ -39,7 +39,7 @@ def _change_nothing(registry: Registry, new: Manifest, old: Manifest | None) -> 
 
 
 class Allocate(Protocol):
-    """Gives a valid object what only the server can choose."""
+    """Gives an object what only the server can choose."""
 
     def __call__(self, registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
 
@@ -48,6 +48,9 @@ def _allocate_nothing(registry: Registry, new: Manifest, old: Manifest | None, *
 
 
 def _after_nothing(registry: Registry, old: Manifest) -> None: ...
+
+
+def _nothing_follows(registry: Registry, new: Manifest, old: Manifest | None) -> None: ...
 
 
 def _mark_nothing(manifest: Manifest, now: str) -> None: ...
@@ -76,8 +79,8 @@ class Resource:
     """One kind of object.
 
     `default`, `prepare` and `allocate` change the private copy that they are given; `validate` gives every error there
-    is. The order at a write is: `default`, `prepare` (what the old object carries over), `validate`, and for a valid
-    object `allocate` (cluster IPs and the like; it may raise ApiError).
+    is. The order at a write is upstream's: `default`, `prepare` (what the old object carries over), `allocate` (cluster
+    IPs and the like; these two may raise ApiError, which then says nothing of other mistakes), `validate`.
     """
 
     plural: str
@@ -101,6 +104,7 @@ class Resource:
     propagation: str = ""  # of a delete that does not say what becomes of dependents, and a warning then
     propagation_warning: str = ""
     on_delete: Callable[[Manifest, str], None] = _mark_nothing  # of a copy that begins to be deleted, at a time
+    after_write: Callable[[Registry, Manifest, Manifest | None], None] = _nothing_follows
     after_delete: Callable[[Registry, Manifest], None] = _after_nothing
     columns: tuple[Column, ...] = (Column("Name"), Column("Age"))
     row: Callable[[Manifest, datetime], list[Any]] = _name_and_age  # one cell per column

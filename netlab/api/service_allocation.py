@@ -1,156 +1,175 @@
-"""Gives a valid Service its cluster IP and node ports, from what the store's other Services hold.
+"""Gives a Service its cluster IPs and node ports, from what the store's other Services hold.
 
 All is computed before anything is stored, so a failure leaves nothing behind.
+
+Source: k8s.io/kubernetes pkg/registry/core/service/storage/alloc.go.
 """
 
 from __future__ import annotations
 
 import secrets
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from netlab.api import service_ranges
+from netlab.api.port_operation import PortOperation
 from netlab.api.service_defaults import (
     NODE_PORT_TYPES,
     is_headless,
     needs_cluster_ip,
     needs_health_check_port,
     needs_node_ports,
+    node_ports,
 )
+from netlab.api.service_families import is_settled
 from netlab.model import addresses, meta
-from netlab.model.allocation import RangeFull, free_address, free_port, in_range
+from netlab.model.allocation import RangeFull, free_address, in_range
 from netlab.model.errors import ApiError, internal_error, invalid, invalid_object
 from netlab.model.meta import Manifest, ObjectKey
 
 if TYPE_CHECKING:
     from netlab.api.registry import Registry
 
-ALREADY = "provided port is already allocated"
-
 
 def allocate_service(registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None:
     """Fills in clusterIP, clusterIPs, node ports and the health check port. ApiError 422 or 500."""
-    spec, before = new["spec"], meta.spec(old) if old else {}
+    spec, before = new["spec"], meta.spec(old) if old else None
     key = ObjectKey("services", meta.namespace(new), meta.name(new))
     others = [meta.spec(entry.manifest) for entry in registry.store.entries("services") if entry.key != key]
-    if needs_cluster_ip(spec) and not is_headless(spec):
-        _allocate_address(registry, new, others, before, dry_run=dry_run)
+    _addresses(registry, new, before, dry_run=dry_run)
     if spec["type"] in NODE_PORT_TYPES:
-        taken = {port for other in others for port in _held(other)}
-        if before.get("type") in NODE_PORT_TYPES:
-            _update_ports(registry, new, before, taken)
-        else:
-            _create_ports(registry, new, taken)
-        _health_check_port(registry, spec, before, taken)
+        _ports(registry, new, before, others, dry_run=dry_run)
 
 
-@lru_cache(maxsize=1 << 16)
-def _number(address: str) -> int:
-    return int(addresses.parse(address))
+def _held(spec: dict[str, Any]) -> set[int]:
+    if spec.get("type") not in NODE_PORT_TYPES:
+        return set()
+    return node_ports(spec) | {spec["healthCheckNodePort"]} if spec.get("healthCheckNodePort") else node_ports(spec)
 
 
-def _held(spec: dict[str, Any]) -> list[int]:
-    ports = [port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")]
-    return [*ports, spec["healthCheckNodePort"]] if spec.get("healthCheckNodePort") else ports
-
-
-def _allocate_address(registry: Registry, new: Manifest, others: list[dict[str, Any]], before: dict[str, Any],
-                      *, dry_run: bool) -> None:
-    """Takes the addresses that were asked for and chooses those of the families that have none yet."""
+def _addresses(registry: Registry, new: Manifest, before: dict[str, Any] | None, *, dry_run: bool) -> None:
+    """All addresses of a Service that had none, or the second one of a Service that gets a second family."""
     spec = new["spec"]
-    given, families = spec.get("clusterIPs") or [], spec["ipFamilies"]
-    kept = [ip for ip in before.get("clusterIPs") or () if ip != "None"]
-    if len(given) == len(families) and all(ip in kept for ip in given):
+    families = spec.get("ipFamilies") or []
+    if not needs_cluster_ip(spec) or (before is not None and is_settled(spec, before)):
         return
-    taken = {_number(ip) for other in others for ip in other.get("clusterIPs") or () if ip != "None"}
-    for text, family in zip(given, families, strict=False):
-        if text not in kept:
-            network, address = registry.spec.of(family).service, addresses.parse(text)
-            problem = ""
-            if not in_range(network, address):
-                problem = f"the provided IP ({text}) is not in the valid range. The range of valid IPs is {network}"
-            elif int(address) in taken:
-                problem = "provided IP is already allocated"
-            if problem:
-                raise invalid_object("Service", meta.name(new), [
-                    invalid("spec.clusterIPs", given, f"failed to allocate IP {text}: {problem}")])
-    chosen = [_free_address(registry, family, taken, dry_run=dry_run) for family in families[len(given):]]
-    spec["clusterIPs"] = [*given, *chosen]
-    spec["clusterIP"] = spec["clusterIPs"][0]
+    if before is None or not needs_cluster_ip(before):
+        if is_headless(spec):
+            return
+        wanted = range(len(families))
+    elif len(families) == 2 and len(before.get("ipFamilies") or ()) == 1 and not is_headless(before):
+        wanted = range(1, 2)
+    else:
+        return
+    given = spec.get("clusterIPs") or []
+    given = spec["clusterIPs"] = [*given, *[""] * (len(families) - len(given))]
+    for index in wanted:
+        if given[index]:
+            _take_address(registry, new, index, dry_run=dry_run)
+    for index in wanted:
+        given[index] = given[index] or _free_address(registry, families[index], dry_run=dry_run)
+    spec["clusterIP"] = given[0]
 
 
-def _free_address(registry: Registry, family: str, taken: set[int], *, dry_run: bool) -> str:
-    network = registry.spec.of(family).service
-    if dry_run:
-        return str(network.network_address)
-    reserved = {int(registry.spec.api_ip), int(registry.spec.dns_ip)}
-    try:
-        return str(free_address(network, taken | reserved, secrets.randbelow))
-    except RangeFull as error:
-        raise internal_error(f"failed to allocate a serviceIP: {error}") from None
+def _take_address(registry: Registry, new: Manifest, index: int, *, dry_run: bool) -> None:
+    """A dry run looks at one range only, and not at what others have."""
+    spec = new["spec"]
+    text, ranges = spec["clusterIPs"][index], service_ranges.usable(registry, spec["ipFamilies"][index])
+    address = addresses.parse(text)
+    network = next((one for one in ranges if address in one or dry_run), None)
+    if network is None:
+        problem = "the provided network does not match the current range"
+    elif not in_range(network, address):
+        problem = f"the provided IP ({text}) is not in the valid range. The range of valid IPs is {network}"
+    elif service_ranges.has(registry, address) and not dry_run:
+        problem = "provided IP is already allocated"
+    else:
+        return
+    raise invalid_object("Service", meta.name(new), [
+        invalid("spec.clusterIPs", spec["clusterIPs"], f"failed to allocate IP {text}: {problem}")])
 
 
-def _requested(registry: Registry, new: Manifest, index: int, taken: set[int]) -> None:
-    ports = registry.spec.node_ports
-    wanted = new["spec"]["ports"][index]["nodePort"]
-    problem = ALREADY if wanted in taken else ""
-    if wanted not in ports:
-        problem = f"provided port is not in the valid range. The range of valid ports is {ports[0]}-{ports[-1]}"
+def _free_address(registry: Registry, family: str, *, dry_run: bool) -> str:
+    for network in service_ranges.usable(registry, family):
+        if dry_run:
+            return str(network.network_address)
+        try:
+            return str(free_address(network, service_ranges.Taken(registry, network.version), secrets.randbelow))
+        except RangeFull:
+            continue
+    raise internal_error(f"failed to allocate a serviceIP: {RangeFull()}")
+
+
+def _ports(registry: Registry, new: Manifest, before: dict[str, Any] | None, others: list[dict[str, Any]], *,
+           dry_run: bool) -> None:
+    own = _held(before) if before is not None else set()
+    operation = PortOperation(registry.spec.node_ports, own.union(*map(_held, others)), dry_run=dry_run)
+    if before is None:
+        _create_ports(new, operation)
+    else:
+        _update_ports(new, own, operation)
+    if needs_health_check_port(new["spec"]) and not (before is not None and needs_health_check_port(before)):
+        _health_check_port(new["spec"], operation)
+
+
+def _requested(new: Manifest, index: int, port: int, operation: PortOperation) -> None:
+    problem = operation.take(port)
     if problem:
-        raise invalid_object("Service", meta.name(new), [invalid(f"spec.ports[{index}].nodePort", wanted, problem)])
-    taken.add(wanted)
+        raise invalid_object("Service", meta.name(new), [invalid(f"spec.ports[{index}].nodePort", port, problem)])
 
 
-def _next(registry: Registry, taken: set[int]) -> int:
+def _next(operation: PortOperation) -> int:
     try:
-        port = free_port(registry.spec.node_ports, taken, secrets.randbelow)
+        return operation.next()
     except RangeFull as error:
-        raise ApiError(500, "InternalError", f"failed to allocate a nodePort: {error}") from None
-    taken.add(port)
-    return port
+        raise internal_error(f"failed to allocate a nodePort: {error}") from None
 
 
-def _create_ports(registry: Registry, new: Manifest, taken: set[int]) -> None:
+def _create_ports(new: Manifest, operation: PortOperation) -> None:
     """A new Service: ports of one number share a node port whatever their protocols."""
-    spec = new["spec"]
+    ports = new["spec"].get("ports") or []
     by_number: dict[int, int] = {}
-    for index, port in enumerate(spec.get("ports") or ()):
+    for index, port in enumerate(ports):
+        if "nodePort" not in port and not needs_node_ports(new["spec"]):
+            continue
+        number = port.get("port", 0)
+        if number not in by_number:
+            asked = next((other["nodePort"] for other in ports
+                          if other.get("port", 0) == number and "nodePort" in other), None)
+            if asked is None:
+                asked = _next(operation)
+            else:
+                _requested(new, index, asked, operation)
+            port["nodePort"] = by_number[number] = asked
+        elif port.setdefault("nodePort", by_number[number]) != by_number[number]:
+            _requested(new, index, port["nodePort"], operation)
+
+
+def _update_ports(new: Manifest, own: set[int], operation: PortOperation) -> None:
+    """A Service that was there: each port has a node port of its own, if its author does not give two the same."""
+    asked: set[int] = set()
+    seen: set[tuple[str, int]] = set()
+    for index, port in enumerate(new["spec"].get("ports") or ()):
         if "nodePort" not in port:
-            wanted = by_number.get(port["port"]) or next(
-                (p["nodePort"] for p in spec["ports"][index:] if p["port"] == port["port"] and "nodePort" in p), None)
-            if wanted is None and not needs_node_ports(spec):
+            if not needs_node_ports(new["spec"]):
                 continue
-            if wanted is None:
-                port["nodePort"] = by_number[port["port"]] = _next(registry, taken)
-                continue
-            port["nodePort"] = wanted
-        if by_number.get(port["port"]) != port["nodePort"]:
-            _requested(registry, new, index, taken)
-            by_number.setdefault(port["port"], port["nodePort"])
+            port["nodePort"] = _next(operation)
+        elif port["nodePort"] not in own | asked:
+            _requested(new, index, port["nodePort"], operation)
+            asked.add(port["nodePort"])
+        pair = (port["protocol"], port["nodePort"])
+        if pair in seen:
+            raise ApiError(500, "", f"duplicate nodePort: {{{pair[0]} {pair[1]}}}")
+        seen.add(pair)
 
 
-def _update_ports(registry: Registry, new: Manifest, before: dict[str, Any], taken: set[int]) -> None:
-    spec = new["spec"]
-    own = set(_held(before))
-    for index, port in enumerate(spec.get("ports") or ()):
-        if "nodePort" in port and port["nodePort"] not in own:
-            _requested(registry, new, index, taken)
-            own.add(port["nodePort"])
-    taken |= own
-    for port in spec.get("ports") or ():
-        if "nodePort" not in port and needs_node_ports(spec):
-            port["nodePort"] = _next(registry, taken)
-
-
-def _health_check_port(registry: Registry, spec: dict[str, Any], before: dict[str, Any], taken: set[int]) -> None:
-    if not needs_health_check_port(spec):
-        return
+def _health_check_port(spec: dict[str, Any], operation: PortOperation) -> None:
     wanted = spec.get("healthCheckNodePort")
-    if wanted is None:
-        spec["healthCheckNodePort"] = _next(registry, taken)
-    elif wanted != before.get("healthCheckNodePort"):
-        ports = registry.spec.node_ports
-        problem = ALREADY if wanted in taken else ""
-        if wanted not in ports:
-            problem = f"provided port is not in the valid range. The range of valid ports is {ports[0]}-{ports[-1]}"
+    if wanted is not None:
+        problem = operation.take(wanted)
         if problem:
             raise internal_error(f"failed to allocate requested HealthCheck NodePort {wanted}: {problem}")
+        return
+    try:
+        spec["healthCheckNodePort"] = operation.next()
+    except RangeFull as error:
+        raise internal_error(f"failed to allocate a HealthCheck NodePort 0: {error}") from None

@@ -11,11 +11,15 @@ from netlab.model import addresses, meta
 from netlab.model.meta import Manifest
 
 NODE_PORT_TYPES = ("NodePort", "LoadBalancer")
+OMITTED_WHEN_EMPTY = (
+    "clusterIP", "clusterIPs", "externalIPs", "externalName", "externalTrafficPolicy", "healthCheckNodePort",
+    "ipFamilies", "loadBalancerIP", "loadBalancerSourceRanges", "ports", "publishNotReadyAddresses", "selector")
+"""Fields whose empty value says no more than their absence. Others, such as `loadBalancerClass`, may not be empty."""
 
 
 def needs_cluster_ip(spec: dict[str, Any]) -> bool:
     """Whether the type has a cluster IP (a headless Service has the text None)."""
-    return spec.get("type") in ("ClusterIP", *NODE_PORT_TYPES)
+    return spec.get("type") != "ExternalName"
 
 
 def needs_node_ports(spec: dict[str, Any]) -> bool:
@@ -36,16 +40,13 @@ def externally_accessible(spec: dict[str, Any]) -> bool:
 
 def is_headless(spec: dict[str, Any]) -> bool:
     """Whether it has no virtual IP on purpose."""
-    return spec.get("clusterIP") == "None" or (spec.get("clusterIPs") or [""])[0] == "None"
+    return (spec.get("clusterIPs") or [spec.get("clusterIP", "")]) == ["None"]
 
 
 def default_service(service: Manifest) -> None:
-    """Fills in everything that needs no other object."""
+    """Fills in everything that needs no other object, and leaves out what is not written when it is empty."""
     spec: dict[str, Any] = service.setdefault("spec", {})
-    for field in ("clusterIP", "externalTrafficPolicy", "internalTrafficPolicy", "ipFamilyPolicy", "loadBalancerIP"):
-        if spec.get(field) == "":
-            del spec[field]
-    for field in ("selector", "clusterIPs", "ipFamilies", "externalIPs", "loadBalancerSourceRanges", "ports"):
+    for field in OMITTED_WHEN_EMPTY:
         if field in spec and not spec[field]:
             del spec[field]
     spec["type"] = spec.get("type") or "ClusterIP"
@@ -61,11 +62,9 @@ def default_service(service: Manifest) -> None:
         for field in ("nodePort", "name"):
             if not port.get(field):
                 port.pop(field, None)
-    if not spec.get("healthCheckNodePort"):
-        spec.pop("healthCheckNodePort", None)
     if externally_accessible(spec):
         spec.setdefault("externalTrafficPolicy", "Cluster")
-    if needs_cluster_ip(spec):
+    if spec["type"] in ("ClusterIP", *NODE_PORT_TYPES):
         spec.setdefault("internalTrafficPolicy", "Cluster")
     if spec["type"] == "LoadBalancer":
         spec.setdefault("allocateLoadBalancerNodePorts", True)
@@ -84,36 +83,43 @@ def _canonical_ips(spec: dict[str, Any]) -> None:
 
 def carry_over(new: dict[str, Any], old: dict[str, Any]) -> None:
     """Gives an updated spec what the server had allocated and the client left out."""
-    if needs_cluster_ip(new) and needs_cluster_ip(old) and "clusterIP" not in new:
-        _take(new, old, "clusterIP")
-    if new.get("type") in NODE_PORT_TYPES and old.get("type") in NODE_PORT_TYPES:
+    if needs_cluster_ip(new) and needs_cluster_ip(old):
+        for field in ("clusterIP", "clusterIPs"):
+            _take_missing(new, old, field)
+    if needs_node_ports(new) and needs_node_ports(old):
         before = {port.get("name", ""): port.get("nodePort") for port in old.get("ports") or ()}
-        used = {port.get("nodePort") for port in new.get("ports") or ()} & set(before.values())
+        used = node_ports(new) & node_ports(old)
         for port in new.get("ports") or ():
             kept = before.get(port.get("name", ""))
             if "nodePort" not in port and kept and kept not in used:
                 port["nodePort"] = kept
-                used.add(kept)
-    if needs_health_check_port(new) and needs_health_check_port(old) and "healthCheckNodePort" not in new:
-        _take(new, old, "healthCheckNodePort")
+    if needs_health_check_port(new) and needs_health_check_port(old):
+        _take_missing(new, old, "healthCheckNodePort")
 
 
 def sync_cluster_ips(new: dict[str, Any], old: dict[str, Any] | None) -> None:
-    """Makes `clusterIPs` follow `clusterIP` where the client wrote one of them only."""
-    first = new.get("clusterIP")
-    if old is not None and new.get("clusterIPs") == old.get("clusterIPs") and first != old.get("clusterIP"):
-        new.pop("clusterIPs", None)
-    if first and not new.get("clusterIPs"):
-        same = old is not None and first == old.get("clusterIP") and old.get("clusterIPs")
-        new["clusterIPs"] = list(old["clusterIPs"]) if old and same else [first]
+    """Makes `clusterIPs` follow `clusterIP` where the client wrote, or changed, the latter only."""
+    first, before = new.get("clusterIP"), old or {}
+    kept = before.get("clusterIPs") or []
+    if not new.get("clusterIPs") and kept and first == before.get("clusterIP"):
+        new["clusterIPs"] = list(kept)
+    if first != before.get("clusterIP") and (new.get("clusterIPs") or []) == (kept if old is not None else []):
+        if first:
+            new["clusterIPs"] = [first]
+        else:
+            new.pop("clusterIPs", None)
 
 
 def drop_by_type(new: dict[str, Any], old: dict[str, Any]) -> None:
     """Removes what the new type has no use for, where the client left it as it was."""
     if needs_cluster_ip(old) and not needs_cluster_ip(new):
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        if all(new.get(field) == old.get(field) for field in ("clusterIP", "clusterIPs")):
+            new.pop("clusterIP", None)
+            new.pop("clusterIPs", None)
+        for field in ("ipFamilies", "ipFamilyPolicy"):
             _drop_unchanged(new, old, field)
-    if old.get("type") in NODE_PORT_TYPES and new.get("type") not in NODE_PORT_TYPES and _ports(new) == _ports(old):
+    if old.get("type") in NODE_PORT_TYPES and new.get("type") not in NODE_PORT_TYPES \
+            and node_ports(new) <= node_ports(old):
         for port in new.get("ports") or ():
             port.pop("nodePort", None)
     if needs_health_check_port(old) and not needs_health_check_port(new):
@@ -125,15 +131,16 @@ def drop_by_type(new: dict[str, Any], old: dict[str, Any]) -> None:
         _drop_unchanged(new, old, "externalTrafficPolicy")
 
 
-def _take(new: dict[str, Any], old: dict[str, Any], field: str) -> None:
-    if field in old:
-        new[field] = old[field]
+def node_ports(spec: dict[str, Any]) -> set[int]:
+    """The node ports of all ports that have one."""
+    return {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+
+
+def _take_missing(new: dict[str, Any], old: dict[str, Any], field: str) -> None:
+    if not new.get(field) and old.get(field):
+        new[field] = list(old[field]) if isinstance(old[field], list) else old[field]
 
 
 def _drop_unchanged(new: dict[str, Any], old: dict[str, Any], field: str) -> None:
     if new.get(field) == old.get(field):
         new.pop(field, None)
-
-
-def _ports(spec: dict[str, Any]) -> set[int]:
-    return {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}

@@ -23,6 +23,7 @@ from netlab.controllers.replicasets import ReplicaSets, ReplicationControllers
 from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
 from netlab.controllers.scheduler import Scheduler
+from netlab.controllers.service_cidrs import ServiceCIDRs
 from netlab.controllers.statefulsets import StatefulSets
 from netlab.controllers.taint_eviction import TaintEviction
 from netlab.controllers.volume_claims import VolumeClaims
@@ -37,7 +38,7 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
     return [
         Namespaces(registry), GarbageCollector(registry), Definitions(registry),
         service_accounts(registry), *([root_certificates(registry, ca), AccountTokens(registry, ca)] if ca else []),
-        KubernetesService(registry, address=api_address, port=api_port),
+        ServiceCIDRs(registry), KubernetesService(registry, address=api_address, port=api_port),
         Deployments(registry), ReplicaSets(registry), ReplicationControllers(registry), StatefulSets(registry),
         DaemonSets(registry),
         CronJobs(registry), Jobs(registry), Scheduler(registry), ResourceQuotas(registry),

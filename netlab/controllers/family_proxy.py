@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -15,9 +16,13 @@ from netlab.kernel.collector import without_collector
 from netlab.model import meta
 from netlab.model.family import family_of
 from netlab.model.meta import Manifest
+from netlab.model.node_port_addresses import PRIMARY
 from netlab.netfilter import AnyRuleset
+from netlab.netfilter.ruleset import Ruleset
 from netlab.proxy import CACHES, MODES
+from netlab.proxy.metrics import no_local_endpoints, owned_rules
 from netlab.proxy.snapshot import NodeView, Proxied, Snapshots
+from netlab.proxy.state import Changes, Durations, FamilyState
 from netlab.proxy.udp import Serving, udp_serving
 from netlab.store import Expired, Store
 
@@ -80,6 +85,17 @@ class Shared:
                     print(f"kube-proxy: left out: {text}", file=sys.stderr)
         return self._seen[1]
 
+    @property
+    def seen(self) -> tuple[Proxied, ...]:
+        """The Services' ports as they were looked at last."""
+        return self._seen[1]
+
+    def changes(self, registry: Registry) -> tuple[Changes, Changes]:
+        """How many changes of Services and of EndpointSlices were taken, and how many wait."""
+        waiting = self._snapshots.waiting(registry.list("services"), registry.list("endpointslices"))
+        services, slices = map(Changes, self._snapshots.taken, waiting)
+        return services, slices
+
     def _prune(self, rows: tuple[Proxied, ...]) -> None:
         """Forgets ports that are gone: not at every change, for it has to look at all."""
         self._unpruned += 1
@@ -116,7 +132,9 @@ class FamilyProxy:
     def __init__(self, registry: Registry, shared: Shared, *, node: str, tables: Tables) -> None:
         self.checked = 0.0
         self.begun: float | None = None
-        self.syncs, self.sync_seconds = 0, 0.0
+        self.updated: datetime | None = None
+        self.queued: datetime | None = None
+        self.failures, self.durations = 0, Durations()
         self._registry, self._shared, self._node, self._tables = registry, shared, node, tables
         self._compiled: tuple[tuple[Proxied, ...], NodeView, AnyRuleset] | None = None
         self.written: AnyRuleset | None = None
@@ -125,6 +143,10 @@ class FamilyProxy:
     def rows(self) -> tuple[Proxied, ...]:
         """The Services' ports at present."""
         return self._shared.rows(self._registry)
+
+    def changes(self) -> tuple[Changes, Changes]:
+        """How many changes of Services and of EndpointSlices were taken, and how many wait."""
+        return self._shared.changes(self._registry)
 
     async def sync(self, clock: Callable[[], float]) -> bool:
         """Makes the kernel's tables right; whether there was a reason to look at them."""
@@ -136,9 +158,13 @@ class FamilyProxy:
         # Unknown until done: a failed or cancelled write must not pass for a finished one.
         known, self.written = self.written, None
         begun = clock()
-        self.begun = self.begun or begun
+        self.begun, self.queued = self.begun or begun, self._registry.clock()
         run = asyncio.get_running_loop().run_in_executor
-        await run(self._shared.writer, self._write, ruleset, known)
+        try:
+            await run(self._shared.writer, self._write, ruleset, known)
+        except Exception:
+            self.failures += 1
+            raise
         # The kernel goes through the tracked flows of all netns for it, and who only comes along takes no flow from
         # others. The next node's rules do not wait for that.
         serving = self._shared.serving(rows)
@@ -148,8 +174,25 @@ class FamilyProxy:
             await run(self._shared.cleaner, self._tables.forget_udp, left, self._shared.family)
         self.written, self._serving = ruleset, serving
         self.checked, self.begun = clock(), None
-        self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + self.checked - begun
+        self.updated = self._registry.clock()
+        self.durations.observe(self.checked - begun)
         return True
+
+    def check_addresses(self) -> tuple[str, ...] | None:
+        """Where health check ports answer: at the addresses with node ports; None when that is everywhere."""
+        view = self._node_view()
+        nftables = self._registry.spec.proxy_mode == "nftables"
+        found = view.node_port_ips(default=(PRIMARY,) if nftables else ())
+        return None if found is None else tuple(ip for ip in found if ip not in view.gateways)
+
+    def state(self, *, late: bool) -> FamilyState:
+        """How it does; `late` when a write has not succeeded for too long."""
+        ruleset, rows = self.written, self._shared.seen
+        return FamilyState(
+            self._shared.family, self.updated, self.queued, healthy=self.updated is not None and not late,
+            failures=self.failures, durations=self.durations,
+            rules=lambda: owned_rules(ruleset) if isinstance(ruleset, Ruleset) else {},
+            no_local=lambda: no_local_endpoints(rows, node=self._node))
 
     async def close(self) -> None:
         """Ends what runs beside the rules, after a write that may still go on; the rules stay."""
@@ -191,7 +234,9 @@ class FamilyProxy:
         return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""), cidr,
                         settings.masquerade_all, settings.localhost_node_ports, family, interface,
                         settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),),
-                        settings.scheduler, settings.strict_arp, settings.exclude_cidrs)
+                        settings.scheduler, settings.strict_arp, settings.exclude_cidrs,
+                        tuple(str(one[1]) for one in spec.node_pod_cidrs(self._node) if family_of(str(one)) == family),
+                        not settings.be_liberal)
 
 
 def _changed(store: Store, resource: str, since: int) -> dict[tuple[str, str], Manifest | None]:

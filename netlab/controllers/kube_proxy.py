@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from datetime import datetime
 from itertools import chain
 
 from netlab.api.registry import Registry
@@ -13,8 +11,8 @@ from netlab.controllers.family_proxy import DEFAULT_MODE, FamilyProxy, Tables, s
 from netlab.controllers.proxy_status import ProxyStatus, Serve
 from netlab.controllers.runtime import Controller
 from netlab.model import meta
-from netlab.netfilter import rule_counts
-from netlab.proxy.health import TO_BE_DELETED, HealthCheck, ProxyState, health_checks
+from netlab.proxy.health import TO_BE_DELETED, HealthCheck, health_checks
+from netlab.proxy.state import ProxyState
 
 MIN_INTERVAL = 0.03  # seconds from write to write, unless the settings say another
 BURST_SHARE, BURST_LIMIT = 2.0, 1.0  # in a burst: so many times what the last write took, at most so many seconds
@@ -39,9 +37,9 @@ class KubeProxy(Controller):
         self._families = [FamilyProxy(registry, shared, node=node, tables=tables)
                           for shared in shared_of(registry).values()]
         self._next = 0.0
-        self._updated: datetime | None = None
         families = registry.spec.ip_families
-        self._status = ProxyStatus(serve, node=node, state=self._state, families=families) if serve else None
+        self._status = ProxyStatus(serve, node=node, state=self._state, addresses=self._check_addresses,
+                                   families=families) if serve else None
         self._recorder = EventRecorder(registry, "kube-proxy", node)
 
     async def reconcile(self) -> float | None:
@@ -53,7 +51,6 @@ class KubeProxy(Controller):
         begun, revision = clock(), self.store.revision_of(*self.resources)
         written = [await proxy.sync(clock) for proxy in self._families]
         if any(written):
-            self._updated = self.registry.clock()
             burst = self.store.revision_of(*self.resources) > revision
             self._next = clock() + self.interval(clock() - begun, burst=burst)
         self._tell_health()
@@ -93,15 +90,23 @@ class KubeProxy(Controller):
         """Of Services of either family, each once."""
         return health_checks(chain.from_iterable(proxy.rows() for proxy in self._families), node=self.node)
 
+    def _check_addresses(self) -> tuple[str, ...] | None:
+        found: tuple[str, ...] = ()
+        for proxy in self._families:
+            addresses = proxy.check_addresses()
+            if addresses is None:
+                return None
+            found += addresses
+        return found
+
     def _state(self) -> ProxyState:
         node = self.registry.find("nodes", self.node)
         taints = [taint.get("key") for taint in meta.spec(node or {}).get("taints") or ()]
         since = asyncio.get_running_loop().time() - 2 * self.registry.spec.proxy.sync_period
-        late = any(proxy.begun is not None and proxy.begun < since for proxy in self._families)
-        written = [proxy.written for proxy in self._families if proxy.written]
+        services, slices = self._families[0].changes()
         return ProxyState(
-            now=self.registry.clock(), updated=self._updated, healthy=self._updated is not None and not late,
+            now=self.registry.clock(),
+            families=tuple(proxy.state(late=proxy.begun is not None and proxy.begun < since)
+                           for proxy in self._families),
             eligible=node is not None and not meta.is_deleting(node) and TO_BE_DELETED not in taints,
-            mode=self.registry.spec.proxy_mode or DEFAULT_MODE, syncs=sum(proxy.syncs for proxy in self._families),
-            sync_seconds=sum(proxy.sync_seconds for proxy in self._families),
-            rules=lambda: dict(sum((Counter(rule_counts(ruleset)) for ruleset in written), Counter[str]())))
+            mode=self.registry.spec.proxy_mode or DEFAULT_MODE, services=services, slices=slices)

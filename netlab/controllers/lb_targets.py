@@ -51,7 +51,7 @@ def balanced(service: Service, address: str, nodes: Sequence[str], slices: Seque
     """
     family = family_of(address)
     good = sorted(place for place, _ in places(service, [address], nodes) if healthy(place, check_port(service)))
-    ranges = tuple(cidr for cidr in service.source_ranges if family_of(cidr) == family)
+    ranges = tuple(cidr for cidr in service.balancer_ranges if family_of(cidr) == family)
     found = []
     for port in service.ports:
         if port.node_port:

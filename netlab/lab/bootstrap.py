@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from netlab import __version__
+from netlab.api import service_ranges
 from netlab.api.registry import Registry
 from netlab.api.resources.priorities import system_classes
 from netlab.controllers.kubelet.node_status import conditions as node_conditions
@@ -29,6 +30,7 @@ def bootstrap(registry: Registry) -> None:
     """
     if registry.find("configmaps", SETTINGS, "kube-system"):
         return
+    _ensure(registry, service_ranges.CIDRS, service_ranges.default_range(registry))
     for node in registry.spec.nodes:
         _ensure(registry, "nodes", node_manifest(registry.spec, node))
         registry.update("nodes", registry.get("nodes", node) | {"status": node_status(registry, node)},

@@ -45,13 +45,15 @@ def family(text: str) -> str:
 def not_special(text: str) -> list[str]:
     """Why the address cannot be an endpoint or external IP, as upstream words it; empty when it can."""
     address = parse(text)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     problems = []
     if address.is_unspecified:
-        problems.append(f"may not be unspecified ({address})")
+        problems.append(f"may not be unspecified ({text})")
     if address.is_loopback:
         problems.append("may not be in the loopback range (127.0.0.0/8, ::1/128)")
     if address.is_link_local:
         problems.append("may not be in the link-local range (169.254.0.0/16, fe80::/10)")
-    if int(address) >> 8 == 0xE00000 or str(address).startswith("ff02:"):
+    if int(address) >> 8 == 0xE00000 or (address.version == 6 and int(address) >> 112 & 0xFF0F == 0xFF02):
         problems.append("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
     return problems

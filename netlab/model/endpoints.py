@@ -27,7 +27,7 @@ class EndpointPort:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One backend, usually a pod. Absent conditions read as upstream's consumers read them: ready and serving."""
+    """One backend, usually a pod. Absent conditions read as kube-proxy reads them: ready and serving."""
 
     addresses: tuple[str, ...]
     ready: bool = True
@@ -86,13 +86,12 @@ def _endpoint(read: Reader, value: Any, path: str, kind: str) -> Endpoint:
     conditions = read.mapping(item.get("conditions"), f"{path}.conditions")
     hints = read.mapping(item.get("hints"), f"{path}.hints")
     zones = read.items(hints.get("forZones"), f"{path}.hints.forZones")
-    ready = read.flag(conditions.get("ready"), f"{path}.conditions.ready", absent=True)
     addresses = [_address(read, text, f"{path}.addresses[{i}]", kind)
                  for i, text in enumerate(read.items(item.get("addresses"), f"{path}.addresses"))]
     return Endpoint(
         addresses=tuple(addresses),
-        ready=ready,
-        serving=read.flag(conditions.get("serving"), f"{path}.conditions.serving", absent=ready),
+        ready=read.flag(conditions.get("ready"), f"{path}.conditions.ready", absent=True),
+        serving=read.flag(conditions.get("serving"), f"{path}.conditions.serving", absent=True),
         terminating=read.flag(conditions.get("terminating"), f"{path}.conditions.terminating", absent=False),
         hostname=read.text(item.get("hostname"), f"{path}.hostname"),
         node=read.text(item.get("nodeName"), f"{path}.nodeName"),

@@ -6,7 +6,7 @@ Texts and codes follow k8s.io/apimachinery (api/errors, util/validation/field).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,13 @@ def duplicate(field: str, value: Any) -> FieldError:
 def too_long(field: str, limit: int) -> FieldError:
     """The value has more characters than allowed."""
     return FieldError(field, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes")
+
+
+def too_many(field: str, items: Sized, limit: int) -> list[FieldError]:
+    """An error when a list has more items than allowed."""
+    if len(items) <= limit:
+        return []
+    return [FieldError(field, "FieldValueTooMany", f"Too many: {len(items)}: must have at most {limit} items")]
 
 
 def _show(value: Any) -> str:
@@ -162,7 +169,7 @@ def unsupported_media_type(accepted: list[str]) -> ApiError:
 
 def invalid_object(kind: str, name: str, errors: list[FieldError], group: str = "") -> ApiError:
     """422: the object breaks rules; one cause per field error."""
-    texts = [str(error) for error in errors]
+    texts = list(dict.fromkeys(map(str, errors)))  # what was found twice is told once; the causes have all
     text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     shown = f"{kind}.{group}" if group else kind
     details = _details(name, group, kind)

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from netlab.model import meta
+from netlab.model.addresses import NO_CIDR, NO_IP, parse
 from netlab.model.errors import FieldError, invalid, invalid_object, not_supported, required
 from netlab.model.meta import Manifest
 
@@ -77,22 +78,18 @@ class Reader:
 
     def address(self, value: Any, path: str) -> str:
         """An IP address in its canonical form; leading zeros in IPv4 are decimal, as the API reads them."""
-        text = self.text(value, path, needed=True)
-        if ":" not in text:
-            text = ".".join(str(int(part)) if part.isdecimal() else part for part in text.split("."))
         try:
-            return str(ip_address(text))
+            return str(parse(self.text(value, path, needed=True)))
         except ValueError:
-            detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-            raise self.refuse(invalid(path, value, detail)) from None
+            raise self.refuse(invalid(path, value, NO_IP)) from None
 
     def cidr(self, value: Any, path: str) -> str:
-        """An address range, host bits cleared."""
+        """An address range, host bits cleared; leading zeros in IPv4 are decimal here too."""
+        address, slash, length = self.text(value, path, needed=True).strip().partition("/")
         try:
-            return str(ip_network(self.text(value, path, needed=True).strip(), strict=False))
+            return str(ip_network(f"{parse(address)}{slash}{length}", strict=False))
         except ValueError:
-            detail = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            raise self.refuse(invalid(path, value, detail)) from None
+            raise self.refuse(invalid(path, value, NO_CIDR)) from None
 
 
 def contains(cidr: str, address: str) -> bool:

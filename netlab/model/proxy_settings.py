@@ -9,10 +9,12 @@ from ipaddress import ip_network
 from typing import Any
 
 from netlab.model.errors import FieldError, invalid, not_supported, required, unknown_field
+from netlab.model.node_port_addresses import on_localhost
 
 MODES = ("iptables", "nftables", "userspace", "ipvs")
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "sed", "nq", "mh")
 DETECT_LOCAL = ("ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix")
+BE_LIBERAL = "nf_conntrack_tcp_be_liberal"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)")
 
@@ -42,6 +44,16 @@ class ProxySettings:
     scheduler: str = "rr"
     strict_arp: bool = False
     exclude_cidrs: tuple[str, ...] = ()
+
+    @property
+    def be_liberal(self) -> bool:
+        """Whether TCP packets outside of the window are no reason to drop them (conntrack.tcpBeLiberal)."""
+        return (BE_LIBERAL, 1) in self.sysctls
+
+    @property
+    def localhost(self) -> bool:
+        """Whether node ports may be used at 127.0.0.1."""
+        return self.localhost_node_ports and on_localhost(self.node_port_addresses)
 
 
 def read_proxy_settings(value: Any, *, mode: str = "", path: str = "spec.kubeProxy") -> \
@@ -240,7 +252,7 @@ class _Reader:
 
         def liberal(path: str, value: Any) -> dict[str, Any]:
             if self._flag("x")(path, value).get("x"):
-                sysctls["nf_conntrack_tcp_be_liberal"] = 1
+                sysctls[BE_LIBERAL] = 1
             return {}
 
         self._fields(path, self._object(path, value), {

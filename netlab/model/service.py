@@ -17,6 +17,7 @@ POLICIES = ("Cluster", "Local")
 AFFINITY_SECONDS = 10800
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
+RANGES = "spec.LoadBalancerSourceRanges"
 SOURCE_RANGES_ANNOTATION = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
@@ -36,7 +37,8 @@ class ServicePort:
 class Service:
     """A Service. Addresses are canonical texts; `affinity_seconds` 0 is no session affinity.
 
-    `load_balancer_ips` are those of the status that the nodes answer for themselves (ipMode VIP).
+    `load_balancer_ips` are those of the status that the nodes answer for themselves (ipMode VIP); there they let in
+    `source_ranges`. A load balancer lets in `balancer_ranges`: it knows the annotation too, which kube-proxy does not.
     """
 
     namespace: str
@@ -49,6 +51,7 @@ class Service:
     external_ips: tuple[str, ...] = ()
     load_balancer_ips: tuple[str, ...] = ()
     source_ranges: tuple[str, ...] = ()
+    balancer_ranges: tuple[str, ...] = ()
     external_policy: str = "Cluster"
     internal_policy: str = "Cluster"
     affinity_seconds: int = 0
@@ -67,6 +70,9 @@ def parse_service(manifest: Manifest) -> Service:
     ips = read.items(spec.get("clusterIPs"), "spec.clusterIPs") or [ip for ip in [spec.get("clusterIP")] if ip]
     headless = ips == ["None"]
     affinity = read.choice(spec.get("sessionAffinity"), "spec.sessionAffinity", ("None", "ClientIP"))
+    external = read.choice(spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy", POLICIES)
+    ranges = _ranges(read, read.items(spec.get("loadBalancerSourceRanges"), RANGES)) if kind == "LoadBalancer" else ()
+    check_port = read.port(spec.get("healthCheckNodePort"), "spec.healthCheckNodePort")
     return Service(
         namespace=meta.namespace(manifest),
         name=meta.name(manifest),
@@ -80,11 +86,12 @@ def parse_service(manifest: Manifest) -> Service:
         external_ips=tuple(read.address(ip, f"spec.externalIPs[{i}]")
                            for i, ip in enumerate(read.items(spec.get("externalIPs"), "spec.externalIPs"))),
         load_balancer_ips=_load_balancer_ips(read, kind),
-        source_ranges=_source_ranges(read, spec) if kind == "LoadBalancer" else (),
-        external_policy=read.choice(spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy", POLICIES),
+        source_ranges=ranges,
+        balancer_ranges=ranges or (_annotated_ranges(read) if kind == "LoadBalancer" else ()),
+        external_policy=external,
         internal_policy=read.choice(spec.get("internalTrafficPolicy"), "spec.internalTrafficPolicy", POLICIES),
         affinity_seconds=_affinity_seconds(read, spec) if affinity == "ClientIP" else 0,
-        health_check_node_port=read.port(spec.get("healthCheckNodePort"), "spec.healthCheckNodePort"),
+        health_check_node_port=check_port if kind == "LoadBalancer" and external == "Local" else 0,
         publish_not_ready=read.flag(spec.get("publishNotReadyAddresses"), "spec.publishNotReadyAddresses",
                                     absent=False),
         selector=tuple(sorted((str(k), str(v)) for k, v in
@@ -118,12 +125,13 @@ def _load_balancer_ips(read: Reader, kind: str) -> tuple[str, ...]:
                  if item.get("ip") and item.get("ipMode", "VIP") == "VIP" and kind == "LoadBalancer")
 
 
-def _source_ranges(read: Reader, spec: Mapping[str, Any]) -> tuple[str, ...]:
-    path = "spec.LoadBalancerSourceRanges"
-    ranges = read.items(spec.get("loadBalancerSourceRanges"), path)
-    if not ranges:
-        ranges = [part for part in meta.annotations(read.manifest).get(SOURCE_RANGES_ANNOTATION, "").split(",") if part]
-    return tuple(read.cidr(value, f"{path}[{i}]") for i, value in enumerate(ranges))
+def _annotated_ranges(read: Reader) -> tuple[str, ...]:
+    said = meta.annotations(read.manifest).get(SOURCE_RANGES_ANNOTATION, "")
+    return _ranges(read, [part for part in said.split(",") if part.strip()])
+
+
+def _ranges(read: Reader, values: list[Any]) -> tuple[str, ...]:
+    return tuple(read.cidr(value, f"{RANGES}[{i}]") for i, value in enumerate(values))
 
 
 def _affinity_seconds(read: Reader, spec: Mapping[str, Any]) -> int:

@@ -20,13 +20,6 @@ def render(ruleset: AnyRuleset) -> str:
     return render_nft(ruleset) if isinstance(ruleset, NftRuleset) else iptables_render.render(ruleset)
 
 
-def rule_counts(ruleset: AnyRuleset) -> dict[str, int]:
-    """How many rules each table has."""
-    if isinstance(ruleset, NftRuleset):
-        return {table.name: sum(len(chain.rules) for chain in table.chains.values()) for table in ruleset.tables}
-    return {table.name: sum(len(chain.rules) for chain in table.chains) for table in ruleset.tables}
-
-
 def trace(ruleset: AnyRuleset, packet: Packet, *, addresses: Collection[str] = (),
           remembered: Mapping[str, Collection[str]] | None = None) -> Trace:
     """Where the packet may end, through a node with these addresses of its own.

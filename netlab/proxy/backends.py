@@ -49,7 +49,8 @@ def backends(slices: Iterable[EndpointSlice], *, port_name: str, protocol: str,
              family: str = IPV4) -> tuple[Backend, ...]:
     """All endpoints of a family behind one port of a Service, usable or not, each address and port once.
 
-    Only an endpoint's first address counts; ports without a name or number do not.
+    Only an endpoint's first address counts; ports without a name or number do not. Of several endpoints at one address
+    and port the most usable one counts: where a pod of the node's own network ends, the next one has its address.
     """
     found: dict[str, Backend] = {}
     for part in slices:
@@ -63,8 +64,14 @@ def backends(slices: Iterable[EndpointSlice], *, port_name: str, protocol: str,
                     backend = Backend(endpoint.addresses[0], port.port, endpoint.ready,
                                       endpoint.serving and endpoint.terminating, endpoint.node, endpoint.for_zones,
                                       endpoint.target)
-                    found.setdefault(backend.text, backend)
+                    known = found.get(backend.text)
+                    if known is None or _use(known) < _use(backend):
+                        found[backend.text] = backend
     return tuple(found[key] for key in sorted(found))
+
+
+def _use(backend: Backend) -> tuple[bool, bool]:
+    return backend.ready, backend.ending
 
 
 def choose(backends: Sequence[Backend], *, node: str, zone: str = "", uses_cluster: bool = True,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from json import dumps
+from operator import attrgetter
 from typing import NamedTuple
 
 from netlab.model.family import IPV4, IPV6, family_of
+from netlab.proxy.metrics import metrics_text
 from netlab.proxy.snapshot import Proxied
+from netlab.proxy.state import ProxyState
 
 HEALTHZ_PORT, METRICS_PORT = 10256, 10249
 TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"  # a node's taint: load balancers take it out of use
@@ -27,6 +29,9 @@ class Page(NamedTuple):
     headers: tuple[tuple[str, str], ...]
 
 
+NOT_FOUND = Page(404, "404 page not found\n", _TEXT)
+
+
 class HealthCheck(NamedTuple):
     """What a node tells load balancers about a Service whose clients' addresses are kept."""
 
@@ -34,20 +39,6 @@ class HealthCheck(NamedTuple):
     namespace: str
     service: str
     endpoints: int
-
-
-@dataclass(frozen=True)
-class ProxyState:
-    """How a node's kube-proxy does. Times are in UTC; `updated` is None before the first rules are written."""
-
-    now: datetime
-    updated: datetime | None
-    healthy: bool
-    eligible: bool = True
-    mode: str = "iptables"
-    syncs: int = 0
-    sync_seconds: float = 0.0
-    rules: Callable[[], Mapping[str, int]] | None = None  # gives how many there are, by table
 
 
 def health_checks(rows: Iterable[Proxied], *, node: str) -> tuple[HealthCheck, ...]:
@@ -81,53 +72,36 @@ def service_page(check: HealthCheck, *, healthy: bool) -> Page:
 
 def proxy_page(path: str, state: ProxyState) -> Page:
     """The answer on port 10256. A healthy proxy's last update is now, also when nothing had changed for long."""
-    now = _go_time(state.now)
-    times = f'{{"lastUpdated": "{_go_time(state.updated or state.now) if not state.healthy else now}",' \
-            f'"currentTime": "{now}"'
+    if path not in ("/healthz", "/livez"):
+        return NOT_FOUND
+    good = state.healthy and (state.eligible or path == "/livez")
+    last = max([one.updated for one in state.families if one.updated], default=None)
+    health: dict[str, object] = {"lastUpdated": _time(state.now if good else last), "currentTime": _time(state.now)}
     if path == "/healthz":
-        good = state.healthy and state.eligible
-        return Page(200 if good else 503, f'{times}, "nodeEligible": {_flag(state.eligible)}}}', _JSON)
-    if path == "/livez":
-        return Page(200 if state.healthy else 503, times + "}", _JSON)
-    return Page(404, "404 page not found\n", _TEXT)
+        health["nodeEligible"] = state.eligible
+    health["healthy"] = state.healthy
+    health["status"] = {one.family: {"lastUpdated": _time(one.updated), "healthy": one.healthy}
+                        for one in sorted(state.families, key=attrgetter("family"))}
+    return Page(200 if good else 503, dumps(health, separators=(",", ":")), _JSON)
 
 
-def metrics_page(path: str, state: ProxyState, checks: Iterable[HealthCheck] = ()) -> Page:
+def metrics_page(path: str, state: ProxyState) -> Page:
     """The answer on 127.0.0.1:10249: /proxyMode, /healthz and /metrics."""
     if path == "/proxyMode":
         return Page(200, state.mode, _TEXT)
     if path == "/healthz":
         return Page(200, "ok", _TEXT)
     if path == "/metrics":
-        return Page(200, "".join(f"{line}\n" for line in _metrics(state, tuple(checks))), _METRICS)
-    return Page(404, "404 page not found\n", _TEXT)
-
-
-def _metrics(state: ProxyState, checks: tuple[HealthCheck, ...]) -> list[str]:
-    stem = "kubeproxy_sync_proxy_rules"
-    lines = [f"# HELP {stem}_duration_seconds [ALPHA] SyncProxyRules latency in seconds",
-             f"# TYPE {stem}_duration_seconds histogram",
-             f'{stem}_duration_seconds_bucket{{le="+Inf"}} {state.syncs}',
-             f"{stem}_duration_seconds_sum {state.sync_seconds:.9g}",
-             f"{stem}_duration_seconds_count {state.syncs}",
-             f"# HELP {stem}_last_timestamp_seconds [ALPHA] The last time proxy rules were successfully synced",
-             f"# TYPE {stem}_last_timestamp_seconds gauge",
-             f"{stem}_last_timestamp_seconds {state.updated.timestamp() if state.updated else 0:.9f}"]
-    if state.rules is not None:
-        rules = state.rules()
-        lines += [f"# HELP {stem}_iptables_total [ALPHA] Total number of iptables rules owned by kube-proxy",
-                  f"# TYPE {stem}_iptables_total gauge",
-                  *(f'{stem}_iptables_total{{table="{table}"}} {rules[table]}' for table in sorted(rules))]
-    lines += [f"# HELP {stem}_no_local_endpoints_total [ALPHA] Number of services with a Local traffic policy and no "
-              "endpoints", f"# TYPE {stem}_no_local_endpoints_total gauge",
-              f'{stem}_no_local_endpoints_total{{traffic_policy="external"}} '
-              f"{sum(not check.endpoints for check in checks)}"]
-    return lines
+        return Page(200, metrics_text(state), _METRICS)
+    return NOT_FOUND
 
 
 def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _go_time(when: datetime) -> str:
-    return f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond:06}000 +0000 UTC"
+def _time(when: datetime | None) -> str:
+    """RFC 3339 with as many digits behind the point as there are; the year 1 is Go's time that is not set."""
+    if when is None:
+        return "0001-01-01T00:00:00Z"
+    return f"{when:%Y-%m-%dT%H:%M:%S.%f}".rstrip("0").rstrip(".") + "Z"

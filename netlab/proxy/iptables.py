@@ -86,13 +86,12 @@ def compile(  # noqa: A001 -- every mode has a function of this name
     common, own = cache.common(node, large=large), cache.own(node, large=large)
     ports = [common.get(id(row)) or own.get(id(row)) or _compile(row, node, large, own if row.differs else common)
              for row in proxied]
-    family, localhost = node.family, node.localhost_node_ports and node.family == IPV4
-    mark = node.masquerade_mark
+    family, localhost, mark = node.family, node.localhost, node.masquerade_mark
     first = first_part("nat", localhost, family, mark)
     last = last_part(localhost, family, node.node_port_ips())
     nat = cache.table("nat", family, (first, *[port.nat for port in ports if port.nat], last))
-    services = cache.table("filter", family, (first_part("filter", localhost, family, mark),
-                                              *[port.filter for port in ports if port.filter]))
+    guards = first_part("filter", localhost, family, mark, node.drop_invalid)
+    services = cache.table("filter", family, (guards, *[port.filter for port in ports if port.filter]))
     return ruleset((MANGLE[family], nat, services), family=family)
 
 

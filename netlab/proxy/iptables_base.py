@@ -82,20 +82,23 @@ def node_ports_rule(localhost: bool, family: str, address: str = "") -> Rule:
 
 
 @lru_cache(maxsize=32)
-def first_part(table: str, localhost: bool, family: str, mark: int = MASQUERADE_MARK) -> Part:
+def first_part(table: str, localhost: bool, family: str, mark: int = MASQUERADE_MARK,
+               drop_invalid: bool = True) -> Part:
     """What stands in front of what Services put into the table."""
     if table == "nat":
         return part([*_marked(NAT, mark), Chain("KUBE-NODEPORTS"), Chain("KUBE-SERVICES")], family=family)
     own = {"KUBE-FIREWALL": (LOCALNET,) if localhost else (), "KUBE-SERVICES": (), "KUBE-EXTERNAL-SERVICES": (),
            "KUBE-PROXY-FIREWALL": (), "KUBE-NODEPORTS": ()}
-    return part([*_marked(FILTER, mark), *_chains(own)], family=family)
+    given = FILTER if drop_invalid else {**FILTER, "KUBE-FORWARD": FILTER["KUBE-FORWARD"][1:]}
+    return part([*_marked(given, mark), *_chains(own)], family=family)
 
 
 @lru_cache(maxsize=256)
 def last_part(localhost: bool, family: str, addresses: tuple[str, ...] | None = None) -> Part:
     """What stands behind the Services in nat; `addresses` are the only ones that have node ports, None: all have."""
     rules = [node_ports_rule(localhost, family)] if addresses is None else \
-        [node_ports_rule(localhost, family, ip) for ip in addresses]
+        [node_ports_rule(localhost, family, ip) for ip in addresses
+         if localhost or not (ip.startswith("127.") or ip == "::1")]
     return part([Chain("KUBE-SERVICES", tuple(rules))], family=family)
 
 

@@ -191,7 +191,7 @@ class _Port:
         ranges = rows[0].source_ranges
         rules = [Rule((note,), ext, source="" if cidr == EVERYTHING[self.node.family] else cidr) for cidr in ranges]
         # A node that is allowed itself reaches the address with the address as its source.
-        if any(contains(cidr, address) for cidr in ranges for address in self.node.addresses):
+        if any(contains(cidr, address) for cidr in ranges for address in self.node.addresses[:1]):
             rules += [Rule((note,), ext, source=host_range(row.address)) for row in rows]
         return [*rules, Rule((Comment(f"other traffic to {name} will be dropped by KUBE-PROXY-FIREWALL"),))]
 

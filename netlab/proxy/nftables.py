@@ -12,43 +12,46 @@ than in the iptables mode, 127.0.0.1 has no node ports, and cluster IPs refuse p
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 
 from netlab.netfilter.nft import NftRuleset, NftTable
 from netlab.proxy.backends import choose
 from netlab.proxy.cache import PortCache
-from netlab.proxy.nftables_base import base_table, nft_family
+from netlab.proxy.nftables_base import base_table, nft_family, own_elements
 from netlab.proxy.nftables_joined import Joined, followed, joined
 from netlab.proxy.nftables_port import NftPart, nft_port
 from netlab.proxy.snapshot import NodeView, Proxied
 
 
 class Cache(PortCache[NftPart]):
-    """What was compiled before: the parts of ports for all nodes, and each node's table."""
+    """What was compiled before: parts of ports, and tables. Nodes whose rules are all alike share a table's parts."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._bases: dict[str, tuple[NodeView, NftTable]] = {}
-        self._tables: dict[str, Joined] = {}
+        self._tables: dict[str, tuple[Sequence[Proxied], NodeView, Joined]] = {}
+        self._differ: tuple[Sequence[Proxied], bool] = (), False
 
-    def base(self, node: NodeView) -> NftTable:
-        """The node's table without any Service."""
-        if node.name not in self._bases or self._bases[node.name][0] != node:
-            self._bases[node.name] = node, base_table(node)
-        return self._bases[node.name][1]
-
-    def table(self, node: NodeView, parts: list[NftPart]) -> NftTable:
-        """The node's table with these parts."""
-        base, before = self.base(node), self._tables.get(node.name)
-        self._tables[node.name] = followed(before, base, parts) if before else joined(base, parts)
-        return self._tables[node.name].table
+    def table(self, rows: Sequence[Proxied], node: NodeView) -> NftTable:
+        """The node's table."""
+        if self._differ[0] is not rows:
+            self._differ = rows, any(map(attrgetter("differs"), rows))
+        anybody = replace(node, name="", addresses=(), zone="")
+        of = node.name if self._differ[1] else ""
+        seen, view, found = self._tables.get(of) or ((), None, None)
+        if found is None or view != anybody:
+            found = joined(base_table(anybody), self.parts(rows, node, partial(_part, node)))
+        elif seen is not rows:
+            found = followed(found, self.parts(rows, node, partial(_part, node)))
+        self._tables[of] = rows, anybody, found
+        return replace(found.table, elements={**found.table.elements, **own_elements(node)})
 
 
 def compile(  # noqa: A001 -- every mode has a function of this name
         proxied: Sequence[Proxied], node: NodeView, *, cache: Cache | None = None) -> NftRuleset:
     """The table of a node. With a `cache`, shared by nodes and kept between calls, only changed ports are computed."""
-    cache = cache or Cache()
-    return NftRuleset((cache.table(node, cache.parts(proxied, node, partial(_part, node))),))
+    return NftRuleset(((cache or Cache()).table(proxied, node),))
 
 
 def _part(node: NodeView, row: Proxied) -> NftPart:

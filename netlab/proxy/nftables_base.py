@@ -64,15 +64,22 @@ def nft_family(node: NodeView) -> str:
 
 
 def base_table(node: NodeView) -> NftTable:
-    """The table of a node without any Service."""
+    """The table without any Service, but for the node's own elements."""
     family = nft_family(node)
-    sets, elements = base_sets(family, node)
-    return NftTable(family, TABLE, COMMENT, {one.name: one for one in sets}, elements,
-                    by_name(base_chains(family, node)))
+    sets = {one.name: one for one in base_sets(family, node)}
+    return NftTable(family, TABLE, COMMENT, sets, {name: {} for name in sets}, by_name(base_chains(family, node)))
 
 
-def base_sets(family: str, node: NodeView) -> tuple[list[Collection], dict[str, dict[Key, Element]]]:
-    """The sets and maps, and which elements they have without any Service."""
+def own_elements(node: NodeView) -> dict[str, dict[Key, Element]]:
+    """What sets have on this node only: its addresses with node ports, but never 127.0.0.1."""
+    ips = node.node_port_ips(default=PRIMARY)
+    return {} if ips is None else {"nodeport-ips": {
+        (ip,): Element() for ip in ips
+        if (":" in ip) == (nft_family(node) == "ip6") and not ip.startswith("127.") and ip != "::1"}}
+
+
+def base_sets(family: str, node: NodeView) -> list[Collection]:
+    """The sets and maps."""
     address = "ipv4_addr" if family == "ip" else "ipv6_addr"
     service, port = f"{address} . inet_proto . inet_service : verdict", "inet_proto . inet_service : verdict"
     found = [
@@ -85,14 +92,7 @@ def base_sets(family: str, node: NodeView) -> tuple[list[Collection], dict[str, 
         Collection("service-ips", service, "ClusterIP, ExternalIP and LoadBalancer IP traffic"),
         Collection("service-nodeports", port, "NodePort traffic"),
     ]
-    elements: dict[str, dict[Key, Element]] = {item.name: {} for item in found}
-    ips = node.node_port_ips(default=PRIMARY)
-    if ips is None:
-        found = [item for item in found if item.name != "nodeport-ips"]
-    else:  # never 127.0.0.1: localhost has no node ports in this mode
-        elements["nodeport-ips"] = {(ip,): Element() for ip in ips if (":" in ip) == (family == "ip6")
-                                    and not ip.startswith("127.") and ip != "::1"}
-    return found, elements
+    return [item for item in found if item.name != "nodeport-ips" or node.node_port_ips(default=PRIMARY) is not None]
 
 
 def base_chains(family: str, node: NodeView) -> list[Chain]:

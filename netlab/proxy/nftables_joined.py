@@ -43,16 +43,16 @@ def joined(base: NftTable, parts: list[NftPart]) -> Joined:
     return Joined(base, parts, others, replace(base, sets=sets, elements=elements, chains=chains))
 
 
-def followed(before: Joined, base: NftTable, parts: list[NftPart]) -> Joined:
+def followed(before: Joined, parts: list[NftPart]) -> Joined:
     """The table of other parts, from one that is known: what did not change are the same objects."""
     old, new = set(map(id, before.parts)), set(map(id, parts))
     gone, come = old - new, new - old
-    if base is before.base and not gone and not come:
+    if not gone and not come:
         return before
-    if base is not before.base or len(gone) + len(come) > FEW:
-        return joined(base, parts)
+    if len(gone) + len(come) > FEW:
+        return joined(before.base, parts)
     return _patched(before, [part for part in before.parts if id(part) in gone],
-                    [part for part in parts if id(part) in come], parts) or joined(base, parts)
+                    [part for part in parts if id(part) in come], parts) or joined(before.base, parts)
 
 
 def _patched(before: Joined, gone: list[NftPart], come: list[NftPart], parts: list[NftPart]) -> Joined | None:

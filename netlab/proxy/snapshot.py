@@ -12,9 +12,10 @@ from typing import Generic, NamedTuple, TypeVar
 from netlab.model import meta
 from netlab.model.endpoints import EndpointSlice, parse_endpoint_slice
 from netlab.model.errors import ApiError
-from netlab.model.family import IPV4, family_of
+from netlab.model.family import IPV4
 from netlab.model.fields import contains
 from netlab.model.meta import Manifest
+from netlab.model.node_port_addresses import PRIMARY, node_port_cidrs, on_localhost
 from netlab.model.service import Service, parse_service
 from netlab.proxy.backends import Backend, backends
 from netlab.proxy.frontends import Portal, portals
@@ -44,8 +45,9 @@ class NodeView:
     `addresses` and CIDRs are of the family. `cluster_cidr` tells pods from others by their address, `pod_interface`
     ("br0", "veth+") by where their packets come in; "" when it is not known. `service_cidrs` are what Services get
     addresses from. `node_port_addresses` are the CIDRs of the node's addresses that have node ports, or "primary";
-    none: what is usual in the mode. Only IPVS knows a scheduler, strict ARP, and ranges whose virtual servers it leaves
-    alone.
+    none: what is usual in the mode; `gateways` are addresses that pods know the node by, and can be among them.
+    `drop_invalid` False: INVALID packets are forwarded, as with nf_conntrack_tcp_be_liberal. Only IPVS knows a
+    scheduler, strict ARP, and ranges whose virtual servers it leaves alone.
     """
 
     name: str
@@ -62,6 +64,8 @@ class NodeView:
     scheduler: str = "rr"
     strict_arp: bool = False
     excluded_cidrs: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    drop_invalid: bool = True
 
     @property
     def masquerade_mark(self) -> int:
@@ -73,20 +77,25 @@ class NodeView:
         """Whether traffic of pods can be told from other traffic."""
         return bool(self.cluster_cidr or self.pod_interface)
 
+    @property
+    def localhost(self) -> bool:
+        """Whether node ports may be used at 127.0.0.1."""
+        return self.localhost_node_ports and self.family == IPV4 and on_localhost(self.node_port_addresses)
+
     def node_port_ips(self, *, default: tuple[str, ...] = ()) -> tuple[str, ...] | None:
         """The node's own addresses that have node ports; None when all have. `default` is for when nothing is said."""
-        ours = tuple(cidr for cidr in self.node_port_addresses if cidr == "primary" or family_of(cidr) == self.family)
-        wanted = ours or default if self.node_port_addresses == ours else ours
-        if (not wanted and not self.node_port_addresses) or "0.0.0.0/0" in wanted or "::/0" in wanted:
+        wanted = node_port_cidrs(self.node_port_addresses or default, self.family)
+        if wanted is None:
             return None
-        if wanted == ("primary",):
+        if wanted == (PRIMARY,):
             return self.addresses[:1]
-        loopback = "127.0.0.1" if self.family == IPV4 else "::1"
-        return tuple(ip for ip in (*self.addresses, loopback) if any(contains(cidr, ip) for cidr in wanted))
+        own = (*self.addresses, *self.gateways, "127.0.0.1" if self.family == IPV4 else "::1")
+        return tuple(ip for ip in own if any(contains(cidr, ip) for cidr in wanted))
 
 
 class Snapshots:
-    """Turns manifests into `Proxied` rows of one family, sorted by name.
+    """Turns manifests into `Proxied` rows of one family, sorted by name. `taken` is how many changes of Services and of
+    EndpointSlices it has seen.
 
     Manifests must not change once they were handed over: they are known by identity.
     """
@@ -100,6 +109,7 @@ class Snapshots:
         self._joined: dict[Name, tuple[Proxied, ...]] = {}
         self._order: list[Name] = []  # of what is joined
         self._rows: tuple[Proxied, ...] = ()
+        self.taken = 0, 0
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -113,6 +123,7 @@ class Snapshots:
     def change(self, services: Mapping[Name, Manifest | None],
                slices: Mapping[Name, Manifest | None]) -> tuple[Proxied, ...]:
         """The rows after these objects, by namespace and name, became so; None: is gone. All others are as before."""
+        self.taken = self.taken[0] + len(services), self.taken[1] + len(slices)
         touched = set(services)
         for key, manifest in services.items():
             self._put(self._services, key, manifest, parse_service)
@@ -127,6 +138,10 @@ class Snapshots:
         if [key for key in touched if self._join(key)]:
             self._rows = tuple([row for key in self._order for row in self._joined[key]])
         return self._rows
+
+    def waiting(self, services: Iterable[Manifest], slices: Iterable[Manifest]) -> tuple[int, int]:
+        """How many changes of Services and of EndpointSlices these would be."""
+        return len(_differing(self._services, services)), len(_differing(self._slices, slices))
 
     def _put(self, held: dict[Name, _Parsed[T]], key: Name, manifest: Manifest | None,
              parse: Callable[[Manifest], T]) -> tuple[_Parsed[T] | None, _Parsed[T] | None]:

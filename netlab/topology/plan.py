@@ -134,7 +134,7 @@ def _node(spec: LabSpec, node: str) -> Wiring:
         sysctls=(
             *_sysctls(spec, forwards=True),
             # Node ports on 127.0.0.1: replies of pods come back to a loopback address.
-            Sysctl("ipv4/conf/all/route_localnet", str(int(spec.proxy.localhost_node_ports))),
+            Sysctl("ipv4/conf/all/route_localnet", str(int(spec.proxy.localhost))),
             # What is refused is refused at once, also the seventh time in a second: no limit on ICMP errors.
             Sysctl("ipv4/icmp_ratelimit", "0"),
             Sysctl("ipv4/icmp_msgs_per_sec", "100000", optional=True),  # the machine's own on kernels before 6.12

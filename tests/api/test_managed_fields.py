@@ -6,7 +6,7 @@ from netlab.api.field_set import flatten, from_fields_v1, show, to_fields_v1
 from netlab.api.handlers import Api
 from netlab.api.managed_fields import manager_name
 from netlab.api.shapes import of_kind
-from tests.api.objects import deployment, registry
+from tests.api.objects import NOW, deployment, registry
 from tests.api.test_handlers import APPS, NS, answer
 
 APPLY = {"content_type": "application/apply-patch+yaml"}
@@ -187,3 +187,16 @@ def test_a_configuration_that_does_not_fit_the_schema_is_refused(api, spec, text
     code, status = apply(api, "one", body, path="/apis/apps/v1/namespaces/default/deployments/web")
     assert (code, status["message"]) == (
         400, f"failed to create typed patch object (default/web; apps/v1, Kind=Deployment): {text}")
+
+
+def test_what_the_server_gives_is_nobodys_and_leaving_it_out_is_no_change():
+    api, clock = Api(registry()), iter(range(60))
+    api.registry.clock = lambda: NOW.replace(second=next(clock))
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+            "spec": {"type": "NodePort", "ports": [{"port": 80}]}}
+    made = answer(api, "POST", f"{NS}/services?fieldManager=m", body)[1]
+    mine = owners(made)["m", "Update"]["f:spec"]
+    assert mine.keys() == {"f:type", "f:ports", "f:sessionAffinity", "f:internalTrafficPolicy",
+                           "f:externalTrafficPolicy"}
+    assert "f:nodePort" not in mine["f:ports"]['k:{"port":80,"protocol":"TCP"}']
+    assert answer(api, "PUT", f"{NS}/services/web?fieldManager=m", body)[1] == made

@@ -56,6 +56,8 @@ def balanced(ingress):
      ["web", "ExternalName", "<none>", "a.b", "<none>", "<none>"]),
     (balanced([]), ["web", "LoadBalancer", "10.96.0.20", "<pending>", "80:30080/TCP", "<none>"]),
     (balanced([{"ip": "192.0.2.9"}]), ["web", "LoadBalancer", "10.96.0.20", "192.0.2.9", "80:30080/TCP", "<none>"]),
+    (balanced([{"ip": "fd00:18::ff02"}, {"ip": "172.18.255.200"}]),  # whole, as servers print wide cells always
+     ["web", "LoadBalancer", "10.96.0.20", "172.18.255.200,fd00:18::ff02", "80:30080/TCP", "<none>"]),
 ])
 def test_service_rows(manifest, cells):
     assert row("services", manifest) == cells

@@ -65,7 +65,8 @@ def test_the_node_port_range_can_be_full():
     r.create("services", service("b", type="NodePort"))
     with pytest.raises(ApiError) as caught:
         r.create("services", service("c", type="NodePort"))
-    assert (caught.value.code, caught.value.message) == (500, "failed to allocate a nodePort: range is full")
+    assert (caught.value.code, caught.value.message) == (500, "Internal error occurred: failed to allocate a nodePort: "
+                                                                 "range is full")
     assert len(r.list("services")) == 2
 
 
@@ -119,7 +120,7 @@ TRANSITIONS = [
      {"nodePort": False, "externalTrafficPolicy": True}),
     ({"type": "LoadBalancer"}, {"type": "ExternalName", "externalName": "a.b"},
      {"clusterIP": False, "clusterIPs": False, "ipFamilies": False, "ipFamilyPolicy": False, "nodePort": False,
-      "externalTrafficPolicy": False, "internalTrafficPolicy": True, "ports": True}),
+      "externalTrafficPolicy": False, "internalTrafficPolicy": False, "ports": True}),
     ({"type": "ExternalName", "externalName": "a.b"}, {"type": "NodePort"},
      {"clusterIP": True, "ipFamilies": True, "nodePort": True, "externalName": True, "internalTrafficPolicy": True}),
     ({"type": "LoadBalancer"}, {"externalTrafficPolicy": "Local"}, {"healthCheckNodePort": True}),

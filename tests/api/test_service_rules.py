@@ -79,7 +79,9 @@ def timeout(seconds):
      "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"),
     (service(clusterIP="10.200.0.1"), 'spec.clusterIPs: Invalid value: ["10.200.0.1"]: failed to allocate IP '
                                       '10.200.0.1: '
-     "the provided IP (10.200.0.1) is not in the valid range. The range of valid IPs is 10.96.0.0/12"),
+     "the provided network does not match the current range"),
+    (service(clusterIP="10.96.0.0"), 'spec.clusterIPs: Invalid value: ["10.96.0.0"]: failed to allocate IP 10.96.0.0: '
+     "the provided IP (10.96.0.0) is not in the valid range. The range of valid IPs is 10.96.0.0/12"),
     (service(ports=({"port": 80, "nodePort": 29999},), type="NodePort"),
      "spec.ports[0].nodePort: Invalid value: 29999: provided port is not in the valid range. The range of valid "
      "ports is "
@@ -96,13 +98,62 @@ def test_a_bad_service_is_refused_in_upstreams_words(manifest, message):
         assert error.message == f'Service "{manifest["metadata"]["name"]}" is invalid: {message}'
 
 
+def test_several_mistakes_are_told_in_upstreams_order():
+    manifest = service(ports=({"port": 0}, {"port": 80, "name": "A", "nodePort": 30080, "targetPort": "x--y"}),
+                       sessionAffinity="X", externalIPs=["224.0.0.1"], loadBalancerSourceRanges=["10.0.0.0"],
+                       loadBalancerClass="", trafficDistribution="", internalTrafficPolicy="", healthCheckNodePort=1)
+    manifest["metadata"] |= {"name": "Web", "annotations": {
+        "service.kubernetes.io/topology-mode": "Auto", "service.kubernetes.io/topology-aware-hints": "Disabled"}}
+    with pytest.raises(ApiError) as caught:
+        registry().create("services", manifest)
+    assert [cause["field"].removeprefix("spec.") for cause in caught.value.details["causes"]] == [
+        "metadata.name", "metadata.annotations[service.kubernetes.io/topology-mode]", "ports[0].name", "ports[0].port",
+        "ports[0].targetPort", "ports[1].name", "ports[1].targetPort", "sessionAffinity", "externalIPs[0]",
+        "ports[1].nodePort", "LoadBalancerSourceRanges", "LoadBalancerSourceRanges[0]", "loadBalancerClass",
+        "healthCheckNodePort", "internalTrafficPolicy", "trafficDistribution"]
+
+
+@pytest.mark.parametrize("first", [
+    {"clusterIP": "10.96.0.0"}, {"clusterIP": "x"}, {"ipFamilies": ["IPv5"]}, {"ipFamilyPolicy": "Any"},
+    {"type": "NodePort", "ports": ({"port": 80, "nodePort": 29999},)},
+])
+def test_what_cannot_be_allocated_is_told_alone(first):
+    with pytest.raises(ApiError) as caught:
+        registry().create("services", service("web", **{"sessionAffinity": "X"} | first))
+    assert len(caught.value.details["causes"]) == 1
+    assert "sessionAffinity" not in caught.value.message
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("ff12::1", "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
+    ("::ffff:127.0.0.1", "may not be in the loopback range (127.0.0.0/8, ::1/128)"),
+    ("0.0.0.00", "may not be unspecified (0.0.0.00)"),
+    ("fe80::1", "may not be in the link-local range (169.254.0.0/16, fe80::/10)"),
+])
+def test_addresses_with_a_meaning_of_their_own_are_no_external_ips(text, message):
+    with pytest.raises(ApiError) as caught:
+        registry().create("services", service(externalIPs=[text]))
+    assert caught.value.message.endswith(f'spec.externalIPs[0]: Invalid value: "{text}": {message}')
+
+
+def test_the_annotation_of_source_ranges_is_read_like_the_field():
+    manifest = service(type="LoadBalancer")
+    manifest["metadata"]["annotations"] = {
+        "service.beta.kubernetes.io/load-balancer-source-ranges": " 10.0.0.0/8 , 1.2.3.4"}
+    with pytest.raises(ApiError) as caught:
+        registry().create("services", manifest)
+    assert caught.value.message == (
+        'Service "web" is invalid: metadata.annotations[service.beta.kubernetes.io/load-balancer-source-ranges]: '
+        'Invalid value: "1.2.3.4": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)')
+
+
 def test_a_change_may_share_a_node_port_between_protocols_only():
     api, ports = registry(), [{"port": 80, "name": "a", "nodePort": 30080}, {"port": 81, "name": "b"}]
     made = api.create("services", service(ports=ports, type="NodePort"))
     ports[1] |= {"nodePort": 30080, "protocol": "UDP"}
     assert api.update("services", {**made, "spec": {**made["spec"], "ports": ports}})["spec"]["ports"][1]["nodePort"]
     ports[1]["protocol"] = "TCP"
-    with pytest.raises(ApiError, match=r"spec.ports\[1\].nodePort: Duplicate value: 30080"):
+    with pytest.raises(ApiError, match=r"^duplicate nodePort: \{TCP 30080\}$"):
         api.update("services", {**made, "metadata": {**made["metadata"], "resourceVersion": ""},
                                 "spec": {**made["spec"], "ports": ports}})
 

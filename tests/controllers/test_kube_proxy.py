@@ -246,6 +246,20 @@ def test_node_ports_and_the_mark_are_settings_too():
     play(story, *proxies)
 
 
+@pytest.mark.parametrize(("settings", "line", "there"), [
+    ({}, "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP", True),
+    ({"conntrack": {"tcpBeLiberal": True}}, "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP", False),
+    ({"nodePortAddresses": ["10.244.0.0/16"]}, "-A KUBE-SERVICES -d 10.244.0.1/32 -m comment", True),
+])
+def test_liberal_tracking_and_the_pods_gateway_are_known_to_the_rules(settings, line, there):
+    _, tables, proxies = lab("n1", kube_proxy=settings)
+
+    async def story(manager):
+        assert (line in render(tables["n1"].held)) == there
+
+    play(story, *proxies)
+
+
 def test_the_mode_is_a_setting():
     registry, tables, proxies = lab("n1", proxy_mode="nftables")
     put(registry, "services", WEB)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from netlab.controllers.proxy_status import ProxyStatus
-from netlab.proxy.health import HealthCheck, ProxyState
+from netlab.proxy.health import HealthCheck
+from netlab.proxy.state import FamilyState, ProxyState
 
 CHECK = HealthCheck(32000, "default", "web", 1)
 OWN = {("0.0.0.0", 10256), ("127.0.0.1", 10249)}
@@ -29,7 +30,7 @@ class Server:
 
 def status(machine, **more):
     now = datetime(2025, 3, 1, tzinfo=UTC)
-    return ProxyStatus(machine.serve, node="n1", state=lambda: ProxyState(now=now, updated=now, healthy=True), **more)
+    return ProxyStatus(machine.serve, node="n1", state=lambda: ProxyState(now, (FamilyState("IPv4", now),)), **more)
 
 
 @pytest.mark.parametrize(("families", "places"), [
@@ -54,6 +55,30 @@ def test_checks_come_and_go_with_their_services_and_all_go_with_the_proxy():
     assert set(machine.listening) == OWN
     kept.close()
     assert machine.listening == {}
+
+
+@pytest.mark.parametrize(("addresses", "places"), [
+    (("172.18.0.2", "127.0.0.1"), {("172.18.0.2", 32000), ("127.0.0.1", 32000)}),
+    ((), set()),
+    (None, {("0.0.0.0", 32000)}),
+])
+def test_checks_answer_at_the_addresses_that_have_node_ports(addresses, places):
+    machine, said = Machine(), [None]
+    kept = status(machine, addresses=lambda: said[0])
+    kept.follow((CHECK,))
+    said[0] = addresses
+    kept.follow((CHECK,))
+    assert set(machine.listening) == OWN | places
+
+
+def test_what_is_said_about_health_is_counted():
+    machine = Machine()
+    status(machine).follow(())
+    for path in ("/healthz", "/healthz", "/livez"):
+        machine.listening["0.0.0.0", 10256](path)
+    text = machine.listening["127.0.0.1", 10249]("/metrics").body
+    assert 'kubeproxy_proxy_healthz_total{code="200"} 2\n' in text
+    assert 'kubeproxy_proxy_livez_total{code="200"} 1\n' in text
 
 
 def test_a_taken_port_is_told_once_and_tried_again():

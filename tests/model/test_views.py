@@ -18,6 +18,31 @@ def test_leading_zeros_of_an_address_are_decimal():
     assert parse_service(service("web", "010.096.000.020")).cluster_ips == ("10.96.0.20",)
 
 
+def test_a_source_range_may_have_spaces_and_leading_zeros():
+    guarded = service("web", "10.96.0.2", type="LoadBalancer", loadBalancerSourceRanges=[" 203.0.113.000/024 "])
+    assert parse_service(guarded).source_ranges == ("203.0.113.0/24",)
+
+
+@pytest.mark.parametrize(("ranges", "annotation", "at_nodes", "at_the_balancer"), [
+    (["10.0.0.0/8"], "192.0.2.0/24", ("10.0.0.0/8",), ("10.0.0.0/8",)),
+    ([], "192.0.2.0/24, 10.0.0.0/8", (), ("192.0.2.0/24", "10.0.0.0/8")),
+    ([], " ", (), ()),
+])
+def test_only_load_balancers_know_the_annotation_of_source_ranges(ranges, annotation, at_nodes, at_the_balancer):
+    manifest = service("web", "10.96.0.2", type="LoadBalancer", loadBalancerSourceRanges=ranges)
+    manifest["metadata"]["annotations"] = {"service.beta.kubernetes.io/load-balancer-source-ranges": annotation}
+    found = parse_service(manifest)
+    assert (found.source_ranges, found.balancer_ranges) == (at_nodes, at_the_balancer)
+
+
+@pytest.mark.parametrize(("kind", "policy", "expected"), [
+    ("LoadBalancer", "Local", 32000), ("LoadBalancer", "Cluster", 0), ("NodePort", "Local", 0),
+])
+def test_a_health_check_port_is_for_load_balancers_that_keep_to_the_node(kind, policy, expected):
+    manifest = service("web", "10.96.0.2", type=kind, externalTrafficPolicy=policy, healthCheckNodePort=32000)
+    assert parse_service(manifest).health_check_node_port == expected
+
+
 @pytest.mark.parametrize(("manifest", "path"), [
     (service("web", "10.96.0.2", port(0)), "spec.ports[0].port"),
     (service("web", "10.96.0.2", port(), port(70000)), "spec.ports[1].port"),
@@ -43,6 +68,9 @@ def test_a_bad_service_is_refused_with_the_path_of_the_field(manifest, path):
 def test_absent_conditions_mean_ready_and_serving():
     (found,) = parse_endpoint_slice(endpoint_slice("web", endpoint("10.244.1.2"))).endpoints
     assert (found.ready, found.serving, found.terminating) == (True, True, False)
+    ending = endpoint("10.244.1.2", ready=False, terminating=True)
+    (found,) = parse_endpoint_slice(endpoint_slice("web", ending)).endpoints
+    assert (found.ready, found.serving) == (False, True)
 
 
 @pytest.mark.parametrize(("manifest", "path"), [

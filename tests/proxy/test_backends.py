@@ -19,6 +19,16 @@ def test_order_is_that_of_the_text_and_each_address_and_port_comes_once():
     assert behind(one, two) == ["10.244.1.10:8080", "10.244.1.1:8080", "10.244.1.2:8080"]
 
 
+@pytest.mark.parametrize(("first", "second", "expected"), [
+    (ENDING, READY, (True, False)), (READY, ENDING, (True, False)), (UNREADY, ENDING, (False, True)),
+    (READY, UNREADY, (True, False)), (UNREADY, GONE, (False, False)),
+])
+def test_of_two_endpoints_at_one_address_the_usable_one_counts(first, second, expected):
+    part = parse_endpoint_slice(endpoint_slice("web", endpoint("10.0.0.1", **first), endpoint("10.0.0.1", **second)))
+    (found,) = backends([part], port_name="", protocol="TCP")
+    assert (found.ready, found.ending) == expected
+
+
 @pytest.mark.parametrize(("port", "expected"), [
     ({"name": "http", "port": 8080}, ["10.244.1.2:8080"]),
     ({"name": "other", "port": 8080}, []),

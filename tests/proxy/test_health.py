@@ -1,12 +1,13 @@
 """What load balancers hear from a node."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from netlab.proxy.health import HealthCheck, ProxyState, health_checks, metrics_page, proxy_page, service_page
+from netlab.proxy.health import HealthCheck, health_checks, metrics_page, proxy_page, service_page
 from netlab.proxy.snapshot import Snapshots
+from netlab.proxy.state import FamilyState, ProxyState
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
 
 NOW = datetime(2025, 3, 1, 12, 0, 5, 250000, UTC)
@@ -84,32 +85,40 @@ def test_the_answer_is_written_as_upstream_writes_it():
     assert page.headers[:2] == (("Content-Type", "application/json"), ("X-Content-Type-Options", "nosniff"))
 
 
+def state(*, healthy=True, eligible=True, updated=NOW, **more):
+    return ProxyState(NOW, (FamilyState("IPv4", updated, healthy=healthy),), eligible, **more)
+
+
 @pytest.mark.parametrize(("path", "healthy", "eligible", "code"), [
     ("/healthz", True, True, 200), ("/healthz", True, False, 503), ("/healthz", False, True, 503),
     ("/livez", True, True, 200), ("/livez", True, False, 200), ("/livez", False, True, 503),
     ("/", True, True, 404), ("/metrics", True, True, 404),
 ])
 def test_a_proxy_tells_its_health(path, healthy, eligible, code):
-    state = ProxyState(now=NOW, updated=NOW - timedelta(minutes=5), healthy=healthy, eligible=eligible)
-    assert proxy_page(path, state).code == code
+    assert proxy_page(path, state(healthy=healthy, eligible=eligible)).code == code
 
 
 def test_a_healthy_proxy_was_updated_now_and_a_late_one_when_it_was():
-    old = NOW - timedelta(minutes=5)
-    good = proxy_page("/healthz", ProxyState(now=NOW, updated=old, healthy=True)).body
-    assert good == ('{"lastUpdated": "2025-03-01 12:00:05.250000000 +0000 UTC",'
-                    '"currentTime": "2025-03-01 12:00:05.250000000 +0000 UTC", "nodeEligible": true}')
-    late = json.loads(proxy_page("/livez", ProxyState(now=NOW, updated=old, healthy=False)).body)
-    assert late == {"lastUpdated": "2025-03-01 11:55:05.250000000 +0000 UTC",
-                    "currentTime": "2025-03-01 12:00:05.250000000 +0000 UTC"}
+    old = datetime(2025, 3, 1, 11, 55, tzinfo=UTC)
+    assert proxy_page("/healthz", state(updated=old)).body == (
+        '{"lastUpdated":"2025-03-01T12:00:05.25Z","currentTime":"2025-03-01T12:00:05.25Z","nodeEligible":true,'
+        '"healthy":true,"status":{"IPv4":{"lastUpdated":"2025-03-01T11:55:00Z","healthy":true}}}')
+    assert json.loads(proxy_page("/livez", state(updated=old, healthy=False)).body) == {
+        "lastUpdated": "2025-03-01T11:55:00Z", "currentTime": "2025-03-01T12:00:05.25Z", "healthy": False,
+        "status": {"IPv4": {"lastUpdated": "2025-03-01T11:55:00Z", "healthy": False}}}
 
 
-def test_metrics_name_the_mode_and_count_the_rules():
-    state = ProxyState(now=NOW, updated=NOW, healthy=True, syncs=3, sync_seconds=0.5, rules=lambda: {"nat": 7})
-    assert metrics_page("/proxyMode", state).body == "iptables"
-    assert metrics_page("/healthz", state).body == "ok"
-    text = metrics_page("/metrics", state, [HealthCheck(32000, "default", "web", 0)]).body
-    assert 'kubeproxy_sync_proxy_rules_iptables_total{table="nat"} 7\n' in text
-    assert "kubeproxy_sync_proxy_rules_duration_seconds_count 3\n" in text
-    assert 'kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external"} 1\n' in text
-    assert metrics_page("/other", state).code == 404
+def test_one_late_family_makes_the_proxy_late_and_its_status_says_which():
+    both = ProxyState(NOW, (FamilyState("IPv6", None, healthy=False), FamilyState("IPv4", NOW)))
+    page = proxy_page("/healthz", both)
+    assert page.code == 503
+    assert json.loads(page.body)["status"] == {
+        "IPv4": {"lastUpdated": "2025-03-01T12:00:05.25Z", "healthy": True},
+        "IPv6": {"lastUpdated": "0001-01-01T00:00:00Z", "healthy": False}}
+
+
+def test_the_metrics_port_names_the_mode():
+    assert metrics_page("/proxyMode", state()).body == "iptables"
+    assert metrics_page("/healthz", state()).body == "ok"
+    assert metrics_page("/metrics", state()).body.startswith("# HELP kubeproxy_")
+    assert metrics_page("/other", state()).code == 404

@@ -126,6 +126,47 @@ def test_without_localhost_node_ports_127_is_left_out():
     assert chain(rules, "KUBE-FIREWALL", "filter") == []
 
 
+NODE_PORTS = "kubernetes service nodeports; NOTE: this must be the last rule in this chain"
+LOCAL = f'-m comment --comment "{NODE_PORTS}" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS'
+
+
+def only(*addresses):
+    return [f'-d {address} -m comment --comment "{NODE_PORTS}" -j KUBE-NODEPORTS' for address in addresses]
+
+
+@pytest.mark.parametrize(("given", "four", "six", "localhost"), [
+    ((), [LOCAL], [f"! -d ::1/128 {LOCAL}"], True),
+    (("0.0.0.0/0", "fd00:172::/32"), [LOCAL], only("fd00:172:18::2/128"), True),
+    (("172.18.0.0/16",), only("172.18.0.2/32"), [f"! -d ::1/128 {LOCAL}"], False),
+    (("127.0.0.0/8", "172.18.0.0/16"), only("172.18.0.2/32", "127.0.0.1/32"), [f"! -d ::1/128 {LOCAL}"], True),
+    (("fd00::/16", "::1/128"), [LOCAL], only("fd00:172:18::2/128", "fd00:10:244:1::1/128"), True),
+    (("10.0.0.0/8",), only("10.244.1.1/32"), [f"! -d ::1/128 {LOCAL}"], False),
+    (("primary",), only("172.18.0.2/32"), only("fd00:172:18::2/128"), False),
+    (("198.51.100.0/24",), [], [f"! -d ::1/128 {LOCAL}"], False),
+    (("64.0.0.0/2",), only("127.0.0.1/32"), [f"! -d ::1/128 {LOCAL}"], True),
+])
+def test_node_ports_are_at_the_addresses_that_are_said_for_each_family_apart(given, four, six, localhost):
+    rules = ruleset([], [], node_port_addresses=given, gateways=("10.244.1.1",))
+    assert chain(rules, "KUBE-SERVICES") == four
+    assert bool(chain(rules, "KUBE-FIREWALL", "filter")) == localhost
+    rules = ruleset([], [], node_port_addresses=given, addresses=("fd00:172:18::2",), gateways=("fd00:10:244:1::1",),
+                    family=IPV6)
+    assert chain(rules, "KUBE-SERVICES") == six
+    assert chain(rules, "KUBE-FIREWALL", "filter") == []
+
+
+def test_without_localhost_node_ports_127_is_no_address_with_node_ports():
+    given = ("127.0.0.0/8", "172.18.0.0/16")
+    rules = ruleset([], [], node_port_addresses=given, localhost_node_ports=False)
+    assert chain(rules, "KUBE-SERVICES") == only("172.18.0.2/32")
+
+
+def test_invalid_packets_are_dropped_unless_tracking_is_liberal():
+    strict, liberal = (chain(ruleset([], [], drop_invalid=drop), "KUBE-FORWARD", "filter") for drop in (True, False))
+    assert strict == ["-m conntrack --ctstate INVALID -j DROP", *liberal]
+    assert len(liberal) == 2
+
+
 def test_above_a_thousand_endpoints_their_rules_have_no_comments():
     many = [endpoint(f"10.244.{n >> 8}.{n & 255}") for n in range(1001)]
     rules = ruleset([service("web", "10.96.45.10")], [endpoint_slice("web", *many)])

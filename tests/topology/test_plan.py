@@ -61,6 +61,18 @@ def test_only_nodes_forward():
     assert sysctl(LAB["lab.client"], "ipv4/conf/all/route_localnet") is None
 
 
+@pytest.mark.parametrize(("settings", "expected"), [
+    ({"nodePortAddresses": ["172.18.0.0/16"]}, "0"),
+    ({"nodePortAddresses": ["172.18.0.0/16", "127.0.0.0/8"]}, "1"),
+    ({"nodePortAddresses": ["fd00::/8"]}, "1"),
+    ({"iptables": {"localhostNodePorts": False}}, "0"),
+])
+def test_loopback_addresses_are_routed_only_where_they_have_node_ports(settings, expected):
+    wirings = plan_lab(parse({"kubeProxy": settings}, name="lab"))
+    assert {sysctl(wiring, "ipv4/conf/all/route_localnet") for wiring in wirings
+            if wiring.netns.startswith("lab.worker")} == {expected}
+
+
 def test_everybody_on_the_fabric_knows_all_others_without_arp():
     everyone = {f"172.18.0.{n}": f"02:42:ac:12:00:0{n}" for n in range(1, 6)}
     own = {"lab.fabric": 1, "lab.control-plane": 2, "lab.worker": 3, "lab.worker2": 4, "lab.client": 5}

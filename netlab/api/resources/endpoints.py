@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from netlab.api.address_warnings import ip_warnings
 from netlab.api.columns import NONE, age, more
 from netlab.api.container_rules import PROTOCOLS
 from netlab.api.resource import Column, Resource
@@ -23,6 +24,8 @@ def _default(manifest: Manifest) -> None:
 
 
 def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
+    if old is not None and new.get("subsets") == old.get("subsets"):
+        return []  # they may be older than a rule
     errors = []
     for index, subset in enumerate(new.get("subsets") or ()):
         where = f"subsets[{index}]"
@@ -30,21 +33,25 @@ def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
             errors.append(required(where, "must specify `addresses` or `notReadyAddresses`"))
         for field in ("addresses", "notReadyAddresses"):
             for number, address in enumerate(subset.get(field) or ()):
-                errors += address_errors(address.get("ip", ""), f"{where}.{field}[{number}].ip")
+                errors += _address_errors(address, f"{where}.{field}[{number}]")
         ports = subset.get("ports") or []
         for number, port in enumerate(ports):
-            errors += port_errors(port, f"{where}.ports[{number}]", named=len(ports) > 1)
+            errors += _port_errors(port, f"{where}.ports[{number}]", named=len(ports) > 1)
     return errors
 
 
-def address_errors(text: str, path: str) -> list[FieldError]:
-    """Why an address cannot be an endpoint's."""
-    if not addresses.is_ip(text):
-        return [invalid(path, text, addresses.NO_IP)]
-    return [invalid(path, text, problem) for problem in addresses.not_special(text)]
+def _address_errors(address: dict[str, Any], path: str) -> list[FieldError]:
+    text, host, node = address.get("ip", ""), address.get("hostname"), address.get("nodeName")
+    errors = [] if addresses.is_ip(text) else [invalid(f"{path}.ip", text, addresses.NO_IP)]
+    if host:
+        errors += [invalid(f"{path}.hostname", host, problem) for problem in names.dns_label(host)]
+    if node is not None:
+        errors += [invalid(f"{path}.nodeName", node, problem) for problem in names.dns_subdomain(node)]
+    special = addresses.not_special(text) if addresses.is_ip(text) else ["must be a valid IP address"]
+    return errors + [invalid(f"{path}.ip", text, problem) for problem in special]
 
 
-def port_errors(port: dict[str, Any], path: str, *, named: bool) -> list[FieldError]:
+def _port_errors(port: dict[str, Any], path: str, *, named: bool) -> list[FieldError]:
     """Why a port cannot be an endpoint's."""
     errors = []
     if named and not port.get("name"):
@@ -54,7 +61,16 @@ def port_errors(port: dict[str, Any], path: str, *, named: bool) -> list[FieldEr
     errors += [invalid(f"{path}.port", port.get("port", 0), text) for text in names.port_number(port.get("port", 0))]
     if port.get("protocol") not in PROTOCOLS:
         errors.append(not_supported(f"{path}.protocol", port.get("protocol"), PROTOCOLS))
+    if "appProtocol" in port:
+        errors += [invalid(f"{path}.appProtocol", port["appProtocol"], text)
+                   for text in names.qualified_name(port["appProtocol"])]
     return errors
+
+
+def _warnings(new: Manifest, old: Manifest | None) -> list[str]:
+    return [text for index, subset in enumerate(new.get("subsets") or ())
+            for field in ("addresses", "notReadyAddresses") for number, address in enumerate(subset.get(field) or ())
+            for text in ip_warnings(f"subsets[{index}].{field}[{number}].ip", address.get("ip", ""))]
 
 
 def _row(manifest: Manifest, now: datetime) -> list[Any]:
@@ -69,4 +85,4 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 
 ENDPOINTS = Resource(
     "endpoints", "Endpoints", short_names=("ep",), subresources=(), default=_default, validate=_validate,
-    deprecated=DEPRECATED, columns=(Column("Name"), Column("Endpoints"), Column("Age")), row=_row)
+    warnings=_warnings, deprecated=DEPRECATED, columns=(Column("Name"), Column("Endpoints"), Column("Age")), row=_row)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from netlab.api.address_warnings import ip_warnings
 from netlab.api.columns import age, more
 from netlab.api.container_rules import PROTOCOLS
 from netlab.api.object_rules import unchanged
 from netlab.api.resource import Column, Resource
-from netlab.api.resources.endpoints import address_errors
 from netlab.model import addresses, meta, names
-from netlab.model.errors import FieldError, duplicate, invalid, not_supported, required
+from netlab.model.errors import FieldError, duplicate, invalid, not_supported, required, too_many
+from netlab.model.family import FAMILIES
 from netlab.model.meta import Manifest
 
+if TYPE_CHECKING:
+    from netlab.api.registry import Registry
+
 ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"]
+MOST_ENDPOINTS, MOST_ADDRESSES, MOST_PORTS, MOST_HINTS = 1000, 100, 20000, 8
 
 
 def _default(manifest: Manifest) -> None:
@@ -25,6 +30,14 @@ def _default(manifest: Manifest) -> None:
         port["protocol"] = port.get("protocol") or "TCP"
 
 
+def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+    """Drops what v1 does not write any more, and what a feature that is off would need."""
+    for endpoint in new["endpoints"]:
+        endpoint.pop("deprecatedTopology", None)
+        if endpoint.get("hints"):
+            endpoint["hints"].pop("forNodes", None)
+
+
 def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
     kind = new.get("addressType", "")
     errors = []
@@ -32,14 +45,21 @@ def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
         errors.append(required("addressType"))
     elif kind not in ADDRESS_TYPES:
         errors.append(not_supported("addressType", kind, ADDRESS_TYPES))
-    for field, limit in (("endpoints", 1000), ("ports", 20000)):
-        if len(new[field]) > limit:
-            errors.append(FieldError(field, "FieldValueTooMany",
-                                     f"Too many: {len(new[field])}: must have at most {limit} items"))
-    for index, endpoint in enumerate(new["endpoints"][:1000]):
-        errors += _endpoint_errors(endpoint, kind, f"endpoints[{index}]")
-    taken = set()
-    for index, port in enumerate(new["ports"][:20000]):
+    errors += too_many("endpoints", new["endpoints"], MOST_ENDPOINTS)
+    if len(new["endpoints"]) <= MOST_ENDPOINTS:
+        for index, endpoint in enumerate(new["endpoints"]):
+            errors += _endpoint_errors(endpoint, kind, f"endpoints[{index}]")
+    errors += too_many("ports", new["ports"], MOST_PORTS)
+    if len(new["ports"]) <= MOST_PORTS:
+        errors += _port_errors(new["ports"])
+    if old is not None:
+        errors += unchanged(kind, old.get("addressType"), "addressType")
+    return errors
+
+
+def _port_errors(ports: list[dict[str, Any]]) -> list[FieldError]:
+    errors, taken = [], set()
+    for index, port in enumerate(ports):
         where = f"ports[{index}]"
         if port["name"]:
             errors += [invalid(f"{where}.name", port["name"], text) for text in names.dns_label(port["name"])]
@@ -48,37 +68,75 @@ def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
         taken.add(port["name"])
         if port["protocol"] not in PROTOCOLS:
             errors.append(not_supported(f"{where}.protocol", port["protocol"], PROTOCOLS))
-        if "port" in port:
+        if "port" in port:  # upstream takes any number, which its proxies then stumble over
             errors += [invalid(f"{where}.port", port["port"], text) for text in names.port_number(port["port"])]
-    if old is not None:
-        errors += unchanged(kind, old.get("addressType"), "addressType")
+        if "appProtocol" in port:
+            errors += [invalid(f"{where}.appProtocol", port["appProtocol"], text)
+                       for text in names.qualified_name(port["appProtocol"])]
     return errors
 
 
 def _endpoint_errors(endpoint: dict[str, Any], kind: str, path: str) -> list[FieldError]:
     found = endpoint.get("addresses") or []
+    errors = too_many(f"{path}.addresses", found, MOST_ADDRESSES)
     if not found:
-        return [required(f"{path}.addresses", "must contain at least 1 address")]
-    if len(found) > 100:
-        return [FieldError(f"{path}.addresses", "FieldValueTooMany",
-                           f"Too many: {len(found)}: must have at most 100 items")]
-    errors = []
+        errors.append(required(f"{path}.addresses", "must contain at least 1 address"))
     for index, text in enumerate(found):
-        where = f"{path}.addresses[{index}]"
-        if kind == "FQDN":
-            errors += [invalid(where, text, problem) for problem in names.dns_subdomain(text)]
-        else:
-            problems = address_errors(text, where)
-            if not problems and addresses.family(text) != kind:
-                problems = [invalid(where, text, f"must be a valid {kind} address")]
-            errors += problems
-    if endpoint.get("hostname"):
-        errors += [invalid(f"{path}.hostname", endpoint["hostname"], text)
-                   for text in names.dns_label(endpoint["hostname"])]
-    if endpoint.get("nodeName"):
-        errors += [invalid(f"{path}.nodeName", endpoint["nodeName"], text)
-                   for text in names.dns_subdomain(endpoint["nodeName"])]
+        errors += _address_errors(text, kind, f"{path}.addresses", index)
+    node, host = endpoint.get("nodeName"), endpoint.get("hostname")
+    if node is not None:
+        errors += [invalid(f"{path}.nodeName", node, text) for text in names.dns_subdomain(node)]
+    if host is not None:
+        errors += [invalid(f"{path}.hostname", host, text) for text in names.dns_label(host)]
+    return errors + _hint_errors((endpoint.get("hints") or {}).get("forZones") or [], f"{path}.hints.forZones")
+
+
+def _address_errors(text: str, kind: str, path: str, index: int) -> list[FieldError]:
+    where = f"{path}[{index}]"
+    if kind == "FQDN":
+        return _domain_errors(text, where)
+    if kind not in FAMILIES:
+        return []
+    if not addresses.is_ip(text):
+        return [invalid(where, text, addresses.NO_IP)]
+    errors = [] if addresses.family(text) == kind else [invalid(path, text, f"must be an {kind} address")]
+    return errors + [invalid(where, text, problem) for problem in addresses.not_special(text)]
+
+
+def _domain_errors(text: str, path: str) -> list[FieldError]:
+    if not text:
+        return [required(path)]
+    name = text.removesuffix(".")
+    problems = names.dns_subdomain(name)
+    if problems:
+        return [invalid(path, name, ",".join(problems))]
+    if "." not in name:
+        return [invalid(path, name, "should be a domain with at least two segments separated by dots")]
+    return next(([invalid(path, label, ",".join(problems))] for label in name.split(".")
+                 if (problems := names.dns_label(label))), [])
+
+
+def _hint_errors(zones: list[dict[str, Any]], path: str) -> list[FieldError]:
+    if len(zones) > MOST_HINTS:
+        return too_many(path, zones, MOST_HINTS)
+    errors, taken = [], set()
+    for index, zone in enumerate(zones):
+        where, name = f"{path}[{index}].name", zone.get("name", "")
+        if name in taken:
+            errors.append(duplicate(where, name))
+        taken.add(name)
+        errors += [invalid(where, name, text) for text in names.label_value(name)]
     return errors
+
+
+def _warnings(new: Manifest, old: Manifest | None) -> list[str]:
+    found = []
+    if old is None and new.get("addressType") == "FQDN":
+        found.append("spec.addressType: FQDN endpoints are deprecated")
+    for index, endpoint in enumerate(new.get("endpoints") or ()):
+        for number, text in enumerate(endpoint.get("addresses") or ()):
+            found += ip_warnings(f"endpoints[{index}].addresses[{number}]", text)
+    return found
 
 
 def _row(manifest: Manifest, now: datetime) -> list[Any]:
@@ -90,5 +148,5 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 
 ENDPOINTSLICES = Resource(
     "endpointslices", "EndpointSlice", "discovery.k8s.io", subresources=(), generations=True, default=_default,
-    validate=_validate,
+    prepare=_prepare, validate=_validate, warnings=_warnings,
     columns=(Column("Name"), Column("AddressType"), Column("Ports"), Column("Endpoints"), Column("Age")), row=_row)

@@ -15,15 +15,16 @@ from netlab.api.service_defaults import (
     sync_cluster_ips,
 )
 from netlab.api.service_families import settle_families
-from netlab.api.service_rules import service_errors, service_warnings, status_errors
+from netlab.api.service_ranges import hold_addresses, release_addresses
+from netlab.api.service_rules import POLICIES, service_errors
+from netlab.api.service_status import status_errors
+from netlab.api.service_warnings import service_warnings
 from netlab.model import meta, names
 from netlab.model.errors import invalid_object
 from netlab.model.meta import Manifest, ObjectKey
 
 if TYPE_CHECKING:
     from netlab.api.registry import Registry
-
-NAME_LIMIT = 16  # characters of load balancer addresses; the cell cannot know whether the table is wide
 
 
 def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
@@ -37,12 +38,15 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
         drop_by_type(spec, before)
         if before.get("type") == "LoadBalancer" and spec["type"] != "LoadBalancer":
             new["status"] = {**meta.status(new), "loadBalancer": {}}
+    if spec["type"] == "ExternalName" and spec.get("internalTrafficPolicy") in POLICIES:
+        del spec["internalTrafficPolicy"]  # taken for history's sake, never shown
     errors = settle_families(spec, before, registry.spec.ip_families)
     if errors:
         raise invalid_object("Service", meta.name(new), errors)
 
 
 def _after_delete(registry: Registry, old: Manifest) -> None:
+    release_addresses(registry, old)
     registry.store.delete(ObjectKey("endpoints", meta.namespace(old), meta.name(old)))
 
 
@@ -54,10 +58,8 @@ def _external(manifest: Manifest) -> str:
     if spec.get("type") != "LoadBalancer":
         return joined(outside)
     ingresses = (meta.status(manifest).get("loadBalancer") or {}).get("ingress") or []
-    addresses = ",".join(sorted({i.get("ip") or i.get("hostname") or "" for i in ingresses} - {""}))
-    if len(addresses) > NAME_LIMIT:
-        addresses = addresses[:NAME_LIMIT - 3] + "..."
-    return ",".join(filter(None, [addresses, *outside])) or "<pending>"
+    addresses = sorted({i.get("ip") or i.get("hostname") or "" for i in ingresses} - {""})
+    return ",".join([*addresses, *outside]) or "<pending>"
 
 
 def _port(port: dict[str, Any]) -> str:
@@ -76,7 +78,7 @@ SERVICES = Resource(
     "services", "Service", short_names=("svc",), categories=("all",), name_problems=names.dns_1035_label,
     subresources=("status", "proxy"), default=default_service, prepare=_prepare, validate=service_errors,
     allocate=allocate_service, validate_status=status_errors, warnings=service_warnings,
-    after_delete=_after_delete,
+    after_write=hold_addresses, after_delete=_after_delete,
     columns=(Column("Name"), Column("Type"), Column("Cluster-IP"), Column("External-IP"), Column("Port(s)"),
              Column("Age"), Column("Selector", 1)),
     row=_row)
