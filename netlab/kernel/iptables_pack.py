@@ -174,7 +174,8 @@ def _sctp(ports: tuple[int, int]) -> tuple[int, int]:
 @lru_cache(maxsize=64)
 def _state(match: State) -> bytes:
     states = sum(STATES[state] for state in match.states)
-    return _extension("conntrack", 3, bytes(146) + struct.pack("<HHHH", 1, int(match.inverted), states, 0) + bytes(8))
+    fields = struct.pack("<HHHH", 1 | match.old_name << 13, int(match.inverted), states, 0)  # what is matched, inverted
+    return _extension("conntrack", 3, bytes(146) + fields + bytes(8))
 
 
 @lru_cache(maxsize=64)

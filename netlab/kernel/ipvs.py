@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Collection, Mapping
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from netlab.kernel import conntrack, ip_sets, ipvs_servers, netns
@@ -20,8 +21,9 @@ from netlab.netfilter.ruleset import Ruleset, table
 from netlab.netfilter.virtual_server import Change, VirtualServer, changes
 from netlab.proxy.ipvs import DEVICE, Ipvs
 
-SYSCTLS = {"ipv4/vs/conntrack": "1", "ipv4/vs/conn_reuse_mode": "0", "ipv4/vs/expire_nodest_conn": "1",
-           "ipv4/vs/expire_quiescent_template": "1", "ipv4/ip_forward": "1"}
+SYSCTLS = {"ipv4/vs/conntrack": "1", "ipv4/vs/expire_nodest_conn": "1", "ipv4/vs/expire_quiescent_template": "1",
+           "ipv4/ip_forward": "1"}
+REUSE, REUSE_IS_GOOD_SINCE = {"ipv4/vs/conn_reuse_mode": "0"}, (5, 9)
 STRICT_ARP = {"ipv4/conf/all/arp_ignore": "1", "ipv4/conf/all/arp_announce": "2"}
 
 
@@ -61,13 +63,19 @@ def rules_match(name: str, rules: Ruleset) -> bool:
 
 
 def _replace(dataplane: Ipvs) -> None:
-    for key, value in {**SYSCTLS, **(STRICT_ARP if dataplane.strict_arp else {})}.items():
+    for key, value in {**sysctls(os.uname().release), **(STRICT_ARP if dataplane.strict_arp else {})}.items():
         _write(key, value)
     ip_sets.keep(dataplane.sets)
     surplus = _bind(dataplane)
     ipvs_servers.apply(_pending(dataplane))
     restore(dataplane.rules)
     _unbind(surplus)
+
+
+def sysctls(release: str) -> dict[str, str]:
+    """What kube-proxy sets on that kernel: an older one delays connections from a port that was used before."""
+    major, minor = (int("".join(takewhile(str.isdigit, part)) or 0) for part in (*release.split("."), "")[:2])
+    return SYSCTLS if (major, minor) >= REUSE_IS_GOOD_SINCE else SYSCTLS | REUSE
 
 
 def _matches(dataplane: Ipvs) -> bool:
@@ -126,9 +134,5 @@ def _routes() -> Any:
 
 
 def _write(key: str, value: str) -> None:
-    try:
-        with open(f"/proc/thread-self/root/proc/sys/net/{key}", "w") as file:
-            file.write(value)
-    except FileNotFoundError:
-        if os.path.basename(key) != "conn_reuse_mode":  # newer kernels need it no more
-            raise
+    with open(f"/proc/thread-self/root/proc/sys/net/{key}", "w") as file:
+        file.write(value)

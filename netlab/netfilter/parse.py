@@ -158,7 +158,7 @@ def _options(words: list[str], name: str) -> tuple[_Options, list[str]]:
 def _match(options: _Options) -> Match:
     match: Match
     name = options.name
-    if options.negated - {"--ctstate", "--mark", "--src-type", "--physdev-is-in"}:
+    if options.negated - {"--ctstate", "--state", "--mark", "--src-type", "--physdev-is-in"}:
         raise NotUnderstood(f"! {' '.join(sorted(options.negated))}")
     if name == "comment":
         match = Comment(options.take("--comment"))
@@ -166,6 +166,8 @@ def _match(options: _Options) -> Match:
         match = Ports(name, _ports(options.take("--dport", "")), _ports(options.take("--sport", "")))
     elif name == "conntrack":
         match = State(frozenset(options.take("--ctstate").split(",")), "--ctstate" in options.negated)
+    elif name == "state":
+        match = State(frozenset(options.take("--state").split(",")), "--state" in options.negated, old_name=True)
     elif name == "mark":
         match = Marked(*_masked(options.take("--mark")), "--mark" in options.negated)
     elif name == "statistic" and options.take("--mode") == "random":

@@ -90,7 +90,8 @@ def _range(option: str, ports: tuple[int, int]) -> str:
 
 def _state(match: State) -> str:
     states = ",".join(state for state in STATES if state in match.states)
-    return f" -m conntrack{' !' if match.inverted else ''} --ctstate {states}"
+    name, option = ("state", "--state") if match.old_name else ("conntrack", "--ctstate")
+    return f" -m {name}{' !' if match.inverted else ''} {option} {states}"
 
 
 def _marked(match: Marked) -> str:

@@ -31,10 +31,14 @@ class Ports(NamedTuple):
 
 
 class State(NamedTuple):
-    """`-m conntrack [!] --ctstate ...`: INVALID, NEW, RELATED, ESTABLISHED, UNTRACKED, SNAT, DNAT."""
+    """`-m conntrack [!] --ctstate ...`: INVALID, NEW, RELATED, ESTABLISHED, UNTRACKED, SNAT, DNAT.
+
+    `old_name`: it was written as `-m state [!] --state ...`, and is printed so.
+    """
 
     states: frozenset[str]
     inverted: bool = False
+    old_name: bool = False
 
 
 class Marked(NamedTuple):

@@ -67,7 +67,7 @@ def changes(held: Iterable[VirtualServer], wanted: Iterable[VirtualServer], *,
     """What makes the held virtual servers the wanted ones.
 
     A real server that is not wanted any more gets weight 0, and goes when it has no connections left (which
-    `connections` tells by the virtual server's key, its address and port); of UDP it goes at once.
+    `connections` tells by the virtual server's key, its address and port); of UDP and SCTP it goes at once.
     """
     there, found = {server.key: server for server in held}, []
     named = {server.key: server for server in wanted}
@@ -84,7 +84,7 @@ def changes(held: Iterable[VirtualServer], wanted: Iterable[VirtualServer], *,
             if known != real:
                 found.append(Change("set" if known else "add", server, real))
         for real in before.values():
-            if server.protocol == "UDP" or not connections.get((key, real.address, real.port)):
+            if server.protocol != "TCP" or not connections.get((key, real.address, real.port)):
                 found.append(Change("delete", server, real))
             elif real.weight:
                 found.append(Change("set", server, real._replace(weight=0)))

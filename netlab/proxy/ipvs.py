@@ -84,7 +84,8 @@ class _Node:
         self.bound: dict[str, None] = {}
         self.barred: list[tuple[str, str, int]] = []
         ips = node.node_port_ips()
-        self.node_ips = [ip for ip in (node.addresses if ips is None else ips) if ip not in ("127.0.0.1", "::1")]
+        self.node_ips = [ip for ip in ((*node.addresses, *node.gateways) if ips is None else ips)
+                         if ip not in ("127.0.0.1", "::1")]
 
     def dataplane(self, proxied: Sequence[Proxied]) -> Ipvs:
         for row in proxied:
@@ -137,7 +138,7 @@ class _Node:
         self.filling.add(sets.FIREWALL, entry)
         self.filling.add(sets.SOURCE_CIDR, *[entry._replace(other=cidr)
                                              for cidr in sets.storable(frontend.source_ranges)])
-        if any(contains(cidr, address) for cidr in frontend.source_ranges for address in self.node.addresses):
+        if any(contains(cidr, address) for cidr in frontend.source_ranges for address in self.node.addresses[:1]):
             self.filling.add(sets.SOURCE_IP, entry._replace(other=frontend.address))
         else:
             self.barred.append((frontend.protocol, frontend.address, frontend.port))

@@ -37,7 +37,7 @@ class Cache(PortCache[NftPart]):
         """The node's table."""
         if self._differ[0] is not rows:
             self._differ = rows, any(map(attrgetter("differs"), rows))
-        anybody = replace(node, name="", addresses=(), zone="")
+        anybody = replace(node, name="", addresses=(), zone="", gateways=())
         of = node.name if self._differ[1] else ""
         seen, view, found = self._tables.get(of) or ((), None, None)
         if found is None or view != anybody:

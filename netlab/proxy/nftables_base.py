@@ -15,6 +15,7 @@ from netlab.netfilter.nft import (
     Key,
     Lookup,
     Masquerade,
+    Match,
     NftTable,
     Reject,
     Rule,
@@ -30,7 +31,7 @@ REJECTED = Verdict("goto", "reject-chain")
 PRIMARY = ("primary",)  # node ports are for the node's main address only, unless something else is said
 LOOPBACK = {"ip": "127.0.0.0/8", "ip6": "::1"}
 _NEW = Compare("ct state", ("new",))
-_PRE_DNAT, _DNAT, _POST_DNAT, _SNAT = -110, -100, -90, 100
+_PRE_DNAT, _DNAT, _SNAT = -110, -100, 100
 
 _HOOKS = {
     "filter-prerouting-pre-dnat": Hook("filter", "prerouting", _PRE_DNAT),
@@ -38,7 +39,6 @@ _HOOKS = {
     "filter-input": Hook("filter", "input", 0),
     "filter-forward": Hook("filter", "forward", 0),
     "filter-output": Hook("filter", "output", 0),
-    "filter-output-post-dnat": Hook("filter", "output", _POST_DNAT),
     "nat-prerouting": Hook("nat", "prerouting", _DNAT),
     "nat-output": Hook("nat", "output", _DNAT),
     "nat-postrouting": Hook("nat", "postrouting", _SNAT),
@@ -54,7 +54,7 @@ _JUMPS: tuple[tuple[str, str, bool], ...] = (  # from, to, for new connections o
     ("nat-prerouting", "services", False),
     ("nat-postrouting", "masquerading", False),
     ("filter-forward", "cluster-ips-check", True),
-    ("filter-output-post-dnat", "cluster-ips-check", True),
+    ("filter-output", "cluster-ips-check", True),
 )
 
 
@@ -100,11 +100,12 @@ def base_chains(family: str, node: NodeView) -> list[Chain]:
     mark = node.masquerade_mark
     daddr = f"{family} daddr"
     service = (daddr, "meta l4proto", "th dport")
-    local = [Compare("fib daddr type", ("local",)), Compare(daddr, (LOOPBACK[family],), True)]
-    ours = local if node.node_port_ips(default=PRIMARY) is None else [Compare(daddr, ("@nodeport-ips",))]
+    everywhere = node.node_port_ips(default=PRIMARY) is None
+    ours = Compare(daddr, (LOOPBACK[family],), True) if everywhere else Compare(daddr, ("@nodeport-ips",))
+    local = (Compare("fib daddr type", ("local",)),) if everywhere else ()  # at INPUT there is nothing else
 
-    def node_ports(name: str) -> Rule:
-        return Rule(tuple(ours), Lookup(service[1:], name))
+    def node_ports(name: str, *first: Match) -> Rule:
+        return Rule((*first, ours), Lookup(service[1:], name))
 
     def services(name: str) -> Rule:
         return Rule((), Lookup(service, name))
@@ -124,7 +125,7 @@ def base_chains(family: str, node: NodeView) -> list[Chain]:
         "service-endpoints-check": [services("no-endpoint-services")],
         "nodeport-endpoints-check": [node_ports("no-endpoint-nodeports")],
         "firewall-check": [services("firewall-ips")],
-        "services": [services("service-ips"), node_ports("service-nodeports")],
+        "services": [services("service-ips"), node_ports("service-nodeports", *local)],
     }
     notes = {"reject-chain": "helper for @no-endpoint-services / @no-endpoint-nodeports"}
     return [Chain(name, tuple(rules), _HOOKS.get(name), notes.get(name, "")) for name, rules in chains.items()]

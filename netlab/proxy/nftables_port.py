@@ -27,6 +27,8 @@ from netlab.proxy.names import chain_hash
 from netlab.proxy.nftables_base import MARK, REJECTED
 from netlab.proxy.snapshot import NodeView
 
+NAME_LIMIT = 256 - 16  # what the kernel allows (NFT_NAME_MAXLEN), less `endpoint-` and its like
+
 
 class NftPart(NamedTuple):
     """Sets, chains and (set, key, element)s."""
@@ -42,8 +44,9 @@ def nft_port(portal: Portal, choice: Choice, node: NodeView, *, family: str) -> 
 
 
 def hashed(name: str) -> str:
-    """The name behind a hash of itself, which keeps names apart that differ in a digit only."""
-    return f"{chain_hash(name)[:8]}-{name}"
+    """The name behind a hash of itself, which keeps names apart that differ in a digit only; cut when too long."""
+    found = f"{chain_hash(name)[:8]}-{name}"
+    return found if len(found) <= NAME_LIMIT else found[:NAME_LIMIT - 3] + "..."
 
 
 class _Port:
@@ -148,7 +151,7 @@ class _Port:
     def _firewall(self, rows: Sequence[Frontend]) -> Rule:
         ranges = list(rows[0].source_ranges)
         # A node that is allowed itself reaches the address with the address as its source.
-        if any(contains(cidr, address) for cidr in ranges for address in self.node.addresses):
+        if any(contains(cidr, address) for cidr in ranges for address in self.node.addresses[:1]):
             ranges += [row.address for row in rows]
         return Rule((Compare(f"{self.family} saddr", disjoint(ranges), True),), DROP)
 

@@ -20,7 +20,7 @@ from netlab.netfilter.rule import ACCEPT, AddressType, Comment, Dnat, Jump, Matc
 from netlab.netfilter.ruleset import Ruleset, Table, ruleset, table
 from netlab.netfilter.trace import Outcome, Packet, Trace, trace
 from netlab.proxy.backends import Backend
-from netlab.proxy.frontends import NODE_PORT, Frontend
+from netlab.proxy.frontends import EXTERNAL_IP, NODE_PORT, Frontend
 from netlab.proxy.iptables_base import CANARY, KUBELET, MANGLE
 from netlab.proxy.snapshot import NodeView, Proxied
 
@@ -29,7 +29,8 @@ ASSUMED_PORT = 40000  # of the first listener, where nobody listens yet
 CLUSTER_IPS = Comment("handle ClusterIPs; NOTE: this must be before the NodePort rules")
 NODE_PORTS = Comment("handle service NodePorts; NOTE: this must be the last rule in the chain")
 OTHERS = Comment("Ensure that non-local NodePort traffic can flow")
-NEW = State(frozenset({"NEW"}))
+NEW = State(frozenset({"NEW"}), old_name=True)
+LOCAL = AddressType(destination="LOCAL")
 
 
 class Listener(NamedTuple):
@@ -79,17 +80,19 @@ class Userspace:
                 if row.kind == NODE_PORT:
                     node_container.append(Rule(matches, to_proxy, protocol=protocol))
                     node_host.append(Rule(matches, to_host, protocol=protocol))
-                    others.append(Rule((*matches, NEW), ACCEPT, protocol=protocol))
+                    redirected = Comment(listener.name), port_match(protocol, port)
+                    others.append(Rule((*redirected, NEW), ACCEPT, protocol=protocol))
                 else:
+                    # Of what the node sends to an external IP, only that to an address of its own is for the proxy.
+                    own = (LOCAL,) if row.kind == EXTERNAL_IP else ()
                     place = host_range(row.address)
                     container.append(Rule(matches, to_proxy, "", place, protocol))
-                    host.append(Rule(matches, to_host, "", place, protocol))
-        local = AddressType(destination="LOCAL")
+                    host.append(Rule((*matches, *own), to_host, "", place, protocol))
         nat = {
             "PREROUTING": [Rule((CLUSTER_IPS,), Jump("KUBE-PORTALS-CONTAINER")),
-                           Rule((local, NODE_PORTS), Jump("KUBE-NODEPORT-CONTAINER"))],
+                           Rule((LOCAL, NODE_PORTS), Jump("KUBE-NODEPORT-CONTAINER"))],
             "OUTPUT": [Rule((CLUSTER_IPS,), Jump("KUBE-PORTALS-HOST")),
-                       Rule((local, NODE_PORTS), Jump("KUBE-NODEPORT-HOST"))],
+                       Rule((LOCAL, NODE_PORTS), Jump("KUBE-NODEPORT-HOST"))],
             "KUBE-PORTALS-CONTAINER": container, "KUBE-PORTALS-HOST": host,
             "KUBE-NODEPORT-CONTAINER": node_container, "KUBE-NODEPORT-HOST": node_host,
             CANARY: [], KUBELET: [],

@@ -22,7 +22,7 @@ from netlab.proxy.backends import Backend
 from netlab.proxy.round_robin import RoundRobin
 from netlab.proxy.userspace import Listener, Userspace
 
-DIAL_LIMITS = (0.25, 0.5, 1.0, 2.0)  # seconds for the first, second, ... backend that is tried
+DIAL_LIMITS = (0.25, 0.5, 1.0, 2.0)  # seconds for the first, second, ... backend that is tried, and how often
 CHUNK = 65536
 
 
@@ -33,6 +33,7 @@ class UserspaceTables:
         self.netns = netns
         self._tables = SharedTables(netns)
         self._ports: dict[str, dict[tuple[str, str], _Port]] = {}  # by family: kube-proxy has a proxy for each
+        self._retired: list[_Port] = []  # they listen no more, but have connections that still go on
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def replace(self, dataplane: Userspace) -> None:
@@ -40,11 +41,11 @@ class UserspaceTables:
         wanted = {listener.key: listener for listener in dataplane.listeners}
         ports = self._ports.setdefault(dataplane.family, {})
         for key in ports.keys() - wanted.keys():
-            self._do(ports.pop(key).close)
+            self._retire(ports.pop(key))
         for key, listener in wanted.items():
             port = ports.get(key)
             if port and port.node_ports != listener.node_ports:
-                self._do(ports.pop(key).close)
+                self._retire(ports.pop(key))
                 port = None
             if port is None:
                 port = ports[key] = _Port(self.netns, listener, family=dataplane.family,
@@ -69,13 +70,16 @@ class UserspaceTables:
 
     def close(self) -> None:
         """Ends all listeners and connections; the rules stay."""
-        for ports in self._ports.values():
-            for port in ports.values():
-                self._do(port.close)
-        self._ports = {}
+        for port in (*self._retired, *(port for ports in self._ports.values() for port in ports.values())):
+            self._do(port.close)
+        self._ports, self._retired = {}, []
 
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
         """Nothing to do: the proxy itself chooses for each datagram's client."""
+
+    def _retire(self, port: _Port) -> None:
+        self._do(port.retire)
+        self._retired = [one for one in (*self._retired, port) if one.has_connections]
 
     def _rules(self, dataplane: Userspace) -> Ruleset:
         return dataplane.rules({key: port.number for key, port in self._ports.get(dataplane.family, {}).items()})
@@ -103,6 +107,7 @@ class _Port:
         self.netns, self.listener, self.idle = netns, listener, idle
         self.node_ports = listener.node_ports
         self._choice = RoundRobin()
+        self._listening: tuple[asyncio.Task[None], ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._clients: dict[Any, _Client] = {}
         listen = sockets.listen if listener.protocol == "TCP" else sockets.bind_udp
@@ -117,19 +122,32 @@ class _Port:
         """Takes these backends from now on; datagrams of clients whose backend is gone go to another one."""
         self.listener = listener
         self._choice.set(listener.backends, affinity_seconds=listener.affinity_seconds)
+        there = {backend.text for backend in listener.backends}
         for client in self._clients.values():
-            if client.backend not in listener.backends:
+            if client.backend.text not in there:
                 client.answers.cancel()
 
     async def serve(self) -> None:
         work = self._accept if self.listener.protocol == "TCP" else self._datagrams
-        for listening in self._sockets:
-            self._start(work(listening))
+        self._listening = tuple(self._start(work(listening)) for listening in self._sockets)
+
+    async def retire(self) -> None:
+        """Listens no more. TCP connections go on: as with the first kube-proxy, they do not end with their Service."""
+        await self._end(self._listening if self.listener.protocol == "TCP" else tuple(self._tasks))
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether something is still to be ended."""
+        return bool(self._tasks)
 
     async def close(self) -> None:
-        for task in list(self._tasks):
+        """Listens no more, and ends all connections."""
+        await self._end(tuple(self._tasks))
+
+    async def _end(self, tasks: tuple[asyncio.Task[None], ...]) -> None:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for one in (*self._sockets, *(client.socket for client in self._clients.values())):
             one.close()
 
@@ -152,11 +170,7 @@ class _Port:
     async def _connection(self, client: socket.socket, address: str) -> None:
         loop = asyncio.get_running_loop()
         with client:
-            limits = iter(DIAL_LIMITS)
-            for backend in self._choice.order(address, now=loop.time()):
-                limit = next(limits, None)
-                if limit is None:
-                    return
+            for limit, backend in zip(DIAL_LIMITS, self._choice.order(address, now=loop.time()), strict=False):
                 with sockets.tcp(self.netns, sockets.family_of(backend.address)) as server:
                     try:
                         async with asyncio.timeout(limit):

@@ -10,7 +10,7 @@ import pytest
 
 from netlab.kernel import ip_sets, ipvs_servers, netns, preflight
 from netlab.kernel.iptables import NodeTables, restore
-from netlab.kernel.ipvs import IpvsTables, rules_match
+from netlab.kernel.ipvs import IpvsTables, rules_match, sysctls
 from netlab.model.family import IPV4, IPV6
 from netlab.netfilter import render
 from netlab.netfilter.ip_set import BITMAP_PORT, HASH_IP, Entry, IpSet
@@ -161,3 +161,9 @@ def test_a_virtual_server_is_read_as_the_kernel_lays_it_out():
     message.decode()
     assert ipvs_servers.read_service(message) == VirtualServer("10.96.0.1", 443, "TCP", persistence=60)
     assert ipvs_servers.read_real(message) == (RealServer("10.244.0.2", 8080), 5)
+
+
+def test_connections_from_a_used_port_are_handled_by_newer_kernels_themselves():
+    key = "ipv4/vs/conn_reuse_mode"
+    assert [sysctls(release).get(key) for release in ("5.4.0-150-generic", "4.19", "5.9", "6.18.44-fc")] \
+        == ["0", "0", None, None]

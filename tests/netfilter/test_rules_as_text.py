@@ -37,6 +37,8 @@ TEXTS = [
     (Rule((port_match("sctp", 80),), ACCEPT, protocol="sctp"), "-p sctp -m sctp --dport 80 -j ACCEPT"),
     (Rule((State(frozenset({"DNAT", "RELATED", "ESTABLISHED"}), True),), ACCEPT),
      "-m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"),
+    (Rule((State(frozenset({"NEW"}), old_name=True),), ACCEPT), "-m state --state NEW -j ACCEPT"),
+    (Rule((State(frozenset({"INVALID", "NEW"}), True, True),), ACCEPT), "-m state ! --state INVALID,NEW -j ACCEPT"),
     (Rule((Marked(0x4000, 0x4000, True),), ACCEPT), "-m mark ! --mark 0x4000/0x4000 -j ACCEPT"),
     (Rule((chance(0.3333333333),), ACCEPT), "-m statistic --mode random --probability 0.33333333349 -j ACCEPT"),
     (Rule((AddressType("LOCAL"),), ACCEPT), "-m addrtype --src-type LOCAL -j ACCEPT"),

@@ -113,10 +113,12 @@ FLOWS = [
     # external IPs
     ("client via n2", "198.51.100.7", 80, "TCP", {A}, True),
     ("pod 10.244.2.5", "198.51.100.7", 80, "TCP", {A}, True),
+    ("node n1", "198.51.100.7", 80, "TCP", {A}, True),
     # internalTrafficPolicy Local
     ("pod 10.244.1.5", "10.96.45.17", 80, "TCP", {A}, False),
     ("pod 10.244.2.5", "10.96.45.17", 80, "TCP", DROP, False),
     ("node n1", "10.96.45.17", 80, "TCP", {A}, True),
+    ("node n2", "10.96.45.17", 80, "TCP", DROP, False),
     # nobody's business
     ("pod 10.244.1.5", "10.96.45.99", 80, "TCP", UNMATCHED, False),  # an address that no Service has
     ("node n1", "172.18.0.2", 30999, "TCP", ITSELF, False),  # a port that no Service has
@@ -151,6 +153,7 @@ OTHERWISE = {
         ("node n2", "192.0.2.10", 80, "TCP"): ({A, B}, False),
         # a Service that may use local backends only is one without backends
         ("pod 10.244.2.5", "10.96.45.17", 80, "TCP"): REJECT,
+        ("node n2", "10.96.45.17", 80, "TCP"): REJECT,
         # source ranges hold without endpoints too
         ("client via n1", "192.0.2.12", 80, "TCP"): DROP,
     },
@@ -169,6 +172,9 @@ OTHERWISE = {
         ("client 203.0.113.9 via n1", "192.0.2.12", 80, "TCP"): CLOSED,
         ("client via n1", "192.0.2.12", 80, "TCP"): CLOSED,
         ("pod 10.244.2.5", "10.96.45.17", 80, "TCP"): {A},
+        ("node n2", "10.96.45.17", 80, "TCP"): {A},
+        # what a node itself sends to an external IP goes there, unless it has the address
+        ("node n1", "198.51.100.7", 80, "TCP"): UNMATCHED,
     },
 }
 

@@ -65,3 +65,14 @@ def test_a_change_leaves_what_it_does_not_touch_the_same_object():
     differing = {name for name in after.chains if after.chains[name] is not before.chains.get(name)}
     assert len(differing) == 2
     assert all("default/s3/" in name for name in differing)
+
+
+def test_nodes_whose_rules_are_alike_have_the_same_chains():
+    objects = [service(name, f"10.96.0.{int(name[1:]) + 1}") for name in NAMES]
+    rows, cache = Snapshots().take(objects, [endpoint_slice("s1", endpoint("10.244.0.1"))]), nftables.Cache()
+    first, second = (nftables.compile(rows, NodeView(f"n{n}", (f"172.18.0.{n}",), f"zone{n}", "10.244.0.0/16",
+                                                     gateways=(f"10.244.{n}.1",)), cache=cache).tables[0]
+                     for n in (2, 3))
+    assert first.chains is second.chains
+    assert [dict(one.elements["nodeport-ips"]).keys() for one in (first, second)] \
+        == [{("172.18.0.2",)}, {("172.18.0.3",)}]

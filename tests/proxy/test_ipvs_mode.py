@@ -53,13 +53,15 @@ def test_names_of_sets_are_those_of_every_cluster():
 
 
 @pytest.mark.parametrize(("given", "addresses"), [
-    ((), {"172.18.0.2", "192.0.2.1"}),
+    ((), {"172.18.0.2", "192.0.2.1", "10.244.1.1"}),
+    (("10.244.0.0/16",), {"10.244.1.1"}),
     (("172.18.0.0/16", "127.0.0.0/8"), {"172.18.0.2"}),
     (("primary",), {"172.18.0.2"}),
     (("198.51.100.0/24",), set()),
 ])
 def test_node_ports_are_at_the_addresses_that_are_said_and_never_at_localhost(given, addresses):
-    found = dataplane(*WORKED["nodeport-2"], addresses=("172.18.0.2", "192.0.2.1"), node_port_addresses=given)
+    found = dataplane(*WORKED["nodeport-2"], addresses=("172.18.0.2", "192.0.2.1"), gateways=("10.244.1.1",),
+                      node_port_addresses=given)
     assert {server.address for server in found.servers if server.port == 30082} == addresses
     assert entries(found, "KUBE-NODE-PORT-TCP") == ({"30082"} if addresses else set())
 
@@ -98,6 +100,8 @@ def test_a_node_outside_of_the_source_ranges_is_kept_from_the_load_balancer():
     assert chain(inside, "filter", "KUBE-IPVS-OUT-FILTER") == []
     assert entries(inside, "KUBE-LOAD-BALANCER-SOURCE-IP") == {"192.0.2.11,tcp:80,192.0.2.11"}
     assert trace_ipvs(inside, packet, addresses={"203.0.113.2"}).destinations == {"10.244.1.10:8080": 1.0}
+    second = dataplane(*balanced, addresses=("172.18.0.2", "203.0.113.2"))  # its first address is what counts
+    assert chain(second, "filter", "KUBE-IPVS-OUT-FILTER") == chain(found, "filter", "KUBE-IPVS-OUT-FILTER")
 
 
 @pytest.mark.parametrize(("cidrs", "expected"), [
@@ -140,8 +144,8 @@ def test_a_real_server_without_weight_gets_nothing():
 
 A, B = RealServer("10.244.1.10", 8080), RealServer("10.244.2.11", 8080)
 SERVER = VirtualServer("10.96.45.10", 80, "TCP", reals=(A, B))
-DNS = SERVER._replace(protocol="UDP")
-IDLE, BUSY = {}, {(SERVER.key, B.address, B.port): 3, (DNS.key, B.address, B.port): 3}
+DNS, CALLS = SERVER._replace(protocol="UDP"), SERVER._replace(protocol="SCTP")
+IDLE, BUSY = {}, {(one.key, B.address, B.port): 3 for one in (SERVER, DNS, CALLS)}
 
 
 @pytest.mark.parametrize(("held", "wanted", "connections", "expected"), [
@@ -155,6 +159,7 @@ IDLE, BUSY = {}, {(SERVER.key, B.address, B.port): 3, (DNS.key, B.address, B.por
     ([SERVER._replace(reals=(A, B._replace(weight=0)))], [SERVER._replace(reals=(A,))], IDLE, ["delete 10.244.2.11"]),
     ([SERVER._replace(reals=(A, B._replace(weight=0)))], [SERVER], BUSY, ["set 10.244.2.11"]),  # it came back
     ([DNS], [DNS._replace(reals=(A,))], BUSY, ["delete 10.244.2.11"]),  # UDP is not drained
+    ([CALLS], [CALLS._replace(reals=(A,))], BUSY, ["delete 10.244.2.11"]),  # neither is SCTP
 ])
 def test_virtual_servers_change_without_cutting_connections(held, wanted, connections, expected):
     found = changes(held, wanted, connections=connections)

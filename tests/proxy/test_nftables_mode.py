@@ -50,6 +50,15 @@ def test_names_are_those_of_every_cluster(name, expected):
     assert hashed(name) == expected
 
 
+def test_a_name_that_the_kernel_would_refuse_loses_its_end_but_not_its_hash():
+    port_name = "/".join(("n" * 63, "s" * 63, "sctp", "p" * 63)) + "__"
+    fits, one, two = (hashed(f"{port_name}2001.db8..{end}") for end in ("1/443", "9" * 25 + "/1", "9" * 25 + "/2"))
+    assert fits.endswith("2001.db8..1/443")
+    assert len(one) == len(two) == 240
+    assert one[9:] == two[9:] == f"{port_name}2001.db8..{'9' * 20}..."
+    assert one[:9] != two[:9]
+
+
 def test_an_ipv6_endpoint_has_the_name_of_every_cluster():
     manifest = service("svc1", "fd00:172:30::41", port(80, name="p80"))
     slices = [endpoint_slice("svc1", endpoint("fd00:10:180::1"), endpoint("fd00:10:180::2:1"), kind="IPv6",
@@ -104,6 +113,35 @@ def test_node_ports_are_for_the_addresses_that_are_said(given, addresses, rule):
         assert "nodeport-ips" not in found.sets
     else:
         assert {key[0] for key in found.elements["nodeport-ips"]} == addresses
+
+
+def test_with_node_ports_everywhere_what_arrives_is_not_asked_if_it_is_local():
+    found = table([], [], node_port_addresses=("0.0.0.0/0",))
+    assert chain(found, "nodeport-endpoints-check") == [
+        "ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @no-endpoint-nodeports"]
+
+
+def test_a_family_that_no_node_port_address_is_of_has_node_ports_everywhere():
+    found = table([], [], node_port_addresses=("2001:db8::/64",))
+    assert chain(found, "services")[1].startswith("fib daddr type local ip daddr != 127.0.0.0/8 ")
+
+
+def test_hooks_are_those_of_every_cluster():
+    found = table([], [])
+    assert {name: (item.hook.name, item.hook.priority) for name, item in found.chains.items() if item.hook} == {
+        "filter-prerouting-pre-dnat": ("prerouting", -110), "filter-output-pre-dnat": ("output", -110),
+        "filter-input": ("input", 0), "filter-forward": ("forward", 0), "filter-output": ("output", 0),
+        "nat-prerouting": ("prerouting", -100), "nat-output": ("output", -100), "nat-postrouting": ("postrouting", 100)}
+    assert [rule_text(rule) for rule in found.chains["filter-output"].rules] == [
+        "ct state new jump service-endpoints-check", "ct state new jump cluster-ips-check"]
+
+
+def test_only_the_nodes_first_address_lets_it_to_a_guarded_load_balancer():
+    guarded = WORKED["source-ranges"]
+    assert chain(table(*guarded, addresses=("172.18.0.2", "203.0.113.7")), "firewall-M6GJO") \
+        == ["ip saddr != 203.0.113.0/24 drop"]
+    assert chain(table(*guarded, addresses=("203.0.113.7", "172.18.0.2")), "firewall-M6GJO") \
+        == ["ip saddr != { 192.0.2.11, 203.0.113.0/24 } drop"]
 
 
 @pytest.mark.parametrize(("view", "rules"), [
