@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from netlab.kernel import nftables_sets
@@ -83,7 +84,7 @@ def _hook(hook: Hook) -> bytes:
 def _rule(family: str, number_of: int, table: bytes, place: bytes, rule: Rule) -> bytes:
     before, steps = b"", b""
     for match in rule.matches:
-        if isinstance(match, Compare) and len(match.values) > 1 and match.key.endswith("addr"):
+        if type(match) is Compare and len(match.values) > 1 and match.key.endswith("addr"):
             name, reference, made = nftables_sets.values(table, number_of, match.values,
                                                          size=16 if family == "ip6" else 4)
             before += made
@@ -91,11 +92,10 @@ def _rule(family: str, number_of: int, table: bytes, place: bytes, rule: Rule) -
         else:
             steps += match_words(match)
     action = rule.action
-    if isinstance(action, Spread):
+    if type(action) is Spread:
         name, reference, made = nftables_sets.spread(table, number_of, action.chains)
         before += made
-        steps += expression("numgen", number(1, 1) + number(2, len(action.chains)) + _RANDOM) \
-            + lookup(name, answers=True, number_of=reference)
+        steps += _pick(len(action.chains)) + lookup(name, answers=True, number_of=reference)
     else:
         steps += action_words(action, family)
     words = place + nest(4, steps)
@@ -103,4 +103,7 @@ def _rule(family: str, number_of: int, table: bytes, place: bytes, rule: Rule) -
                             words + note(7, rule.comment) if rule.comment else words)
 
 
-_RANDOM = number(3, 1) + number(4, 0)
+@lru_cache(64)
+def _pick(most: int) -> bytes:
+    """A random number below that."""
+    return expression("numgen", number(1, 1) + number(2, most) + number(3, 1) + number(4, 0))

@@ -206,7 +206,7 @@ def _decided(action: Verdict, _: str) -> bytes:
 
 @lru_cache(64)
 def _at_once(action: Verdict) -> bytes:
-    return expression("immediate", number(1, 0) + nest(2, verdict(action)))
+    return expression("immediate", number(1, 0) + verdict(action))
 
 
 def _updated(action: Update, _: str) -> bytes:

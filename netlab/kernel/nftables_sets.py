@@ -6,6 +6,7 @@ import itertools
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import ip_network
 
 from netlab.kernel.nftables_words import (
@@ -81,11 +82,10 @@ def elements(kind: int, table: bytes, family: int, name: str, pairs: Iterable[tu
 
 def spread(table: bytes, family: int, chains: Sequence[str]) -> tuple[str, bytes, bytes]:
     """A rule's own map from 0, 1, ... to chains: its name, what refers to it, and the messages that make it."""
-    body = b"".join([nest(1, nest(1, data(struct.pack("=I", place))) + nest(2, verdict(Verdict("goto", chain))))
-                     for place, chain in enumerate(chains)])
+    body = b"".join([nest(1, _place(place) + verdict(Verdict("goto", chain))) for place, chain in enumerate(chains)])
     if len(body) > FULL:
         raise LeftToNft
-    return _anonymous(table, family, _MAP_OF_NUMBERS + nest(9, number(1, len(chains))) + _IN_HOST_ORDER, body)
+    return _anonymous(table, family, _map_of_numbers(len(chains)), body)
 
 
 def values(table: bytes, family: int, found: Sequence[str], *, size: int) -> tuple[str, bytes, bytes]:
@@ -133,10 +133,27 @@ def _ends(value: str) -> tuple[int, int]:
 
 
 def _element(key: Key, element: Element) -> bytes:
-    body = nest(1, data(packed(key[0]) if len(key) == 1 else b"".join(map(_part, key))))
+    value = packed(key[0]) if len(key) == 1 else b"".join(map(_part, key))
+    body = _before_key(len(value)) + value
     if element.verdict:
-        body += nest(2, verdict(element.verdict))
+        body += verdict(element.verdict)
     return nest(1, body + note(6, element.comment) if element.comment else body)
+
+
+@lru_cache(8)
+def _before_key(size: int) -> bytes:
+    return nest(1, data(bytes(size)))[:-size]
+
+
+@lru_cache(64)
+def _place(place: int) -> bytes:
+    return nest(1, data(struct.pack("=I", place)))
+
+
+@lru_cache(64)
+def _map_of_numbers(size: int) -> bytes:
+    return number(3, _ANONYMOUS | _CONSTANT | _MAP) + number(4, _INTEGER) + number(5, 4) + number(6, _VERDICT) \
+        + number(7, 0) + nest(9, number(1, size)) + attribute(13, _HOST_ORDER)
 
 
 def _part(part: str) -> bytes:
@@ -144,8 +161,3 @@ def _part(part: str) -> bytes:
     if part in PROTOCOLS:
         return bytes([PROTOCOLS[part], 0, 0, 0])
     return struct.pack(">HH", int(part), 0) if part.isdigit() else packed(part)
-
-
-_MAP_OF_NUMBERS = number(3, _ANONYMOUS | _CONSTANT | _MAP) + number(4, _INTEGER) + number(5, 4) + number(6, _VERDICT) \
-    + number(7, 0)
-_IN_HOST_ORDER = attribute(13, _HOST_ORDER)

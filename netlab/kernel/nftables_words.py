@@ -17,7 +17,9 @@ CODES = {"drop": 0, "accept": 1, "jump": -3, "goto": -4, "return": -5}
 
 _HEAD = struct.Struct("=IHHIIBBH").pack
 _ATTRIBUTE = struct.Struct("=HH").pack
+_TO_CHAIN = struct.Struct("=HHHH8s").pack
 _PADDING = b"", b"\0\0\0", b"\0\0", b"\0"
+_ENDS = b"\0", b"\0\0\0\0", b"\0\0\0", b"\0\0"  # of strings
 
 
 class LeftToNft(Exception):
@@ -37,12 +39,14 @@ def attribute(kind: int, body: bytes) -> bytes:
 
 def nest(kind: int, body: bytes) -> bytes:
     """Attributes under a number."""
-    return attribute(kind | NESTED, body)
+    return _ATTRIBUTE(len(body) + 4, kind | NESTED) + body
 
 
 def text(kind: int, value: str) -> bytes:
     """A string."""
-    return attribute(kind, value.encode() + b"\0")
+    data = value.encode()
+    size = len(data) + 1
+    return _ATTRIBUTE(size + 4, kind) + data + _ENDS[size & 3]
 
 
 def number(kind: int, value: int) -> bytes:
@@ -56,9 +60,12 @@ def data(value: bytes) -> bytes:
 
 
 def verdict(found: Verdict) -> bytes:
-    """The same, as a verdict."""
-    code = _CODES[found.kind]
-    return nest(2, code + text(2, found.chain) if found.chain else code)
+    """What a step does, or what a map has for a key."""
+    if not found.chain:
+        return nest(2, nest(2, _CODES[found.kind]))
+    name = text(2, found.chain)
+    size = len(name)
+    return _TO_CHAIN(size + 16, 2 | NESTED, size + 12, 2 | NESTED, _CODES[found.kind]) + name
 
 
 def expression(name: str, body: bytes) -> bytes:

@@ -276,14 +276,40 @@ def test_a_client_that_is_remembered_stays_so_when_others_change(tables):
     assert tables.matches(more)
 
 
-def test_odd_source_ranges_are_taken_by_the_kernel(tables):
-    ranges = ["203.0.113.0/24", "203.0.113.5/32", "10.0.1.0/24", "10.0.2.0/24", "0.0.0.0/0"]
-    for number in range(1, len(ranges) + 1):
-        manifest = service("fw", "10.96.45.14", type="LoadBalancer", ingress=[{"ip": "192.0.2.11"}],
-                           loadBalancerSourceRanges=ranges[:number])
-        ruleset = compiled([manifest])
-        tables.replace(ruleset)
-        assert NftTables(NAME).matches(ruleset), ranges[:number]
+RANGES = ["203.0.113.0/24", "203.0.113.5/32", "10.0.1.0/24", "10.0.2.0/24", "255.255.255.255/32", "128.0.0.0/2",
+          "0.0.0.0/1", "192.0.0.0/2", "128.0.0.0/1", "0.0.0.0/0"]
+RANGES_6 = ["2001:db8::/64", "2001:db8:1::5/128", "fd00:0:0:1::/64", "fd00:0:0:2::/64", "8000::/1", "::/3", "::/0"]
+
+
+def guarded(ranges):
+    return compiled([service("fw", "10.96.45.14", type="LoadBalancer", ingress=[{"ip": "192.0.2.11"}],
+                             loadBalancerSourceRanges=ranges)])
+
+
+def guarded_6(ranges):
+    rows = [service("six", "fd00:10:96::5", type="LoadBalancer", ingress=[{"ip": "2001:db8:1::9"}],
+                    loadBalancerSourceRanges=ranges)]
+    view = NodeView("n1", ("fd00:172:18::2",), "", "fd00:10:244::/56", family="IPv6")
+    return MODES["nftables"](Snapshots("IPv6").take(rows, []), view)
+
+
+@pytest.mark.parametrize("ruleset", [
+    *(guarded(RANGES[:number + 1]) for number in range(len(RANGES))), *(guarded([one]) for one in RANGES[3:]),
+    *(guarded_6(RANGES_6[:number + 1]) for number in range(len(RANGES_6))), *(guarded_6([one]) for one in RANGES_6),
+    compiled(flows.SERVICES, masquerade_all=True), compiled(flows.SERVICES, pod_interface="veth+", cluster_cidr=""),
+    compiled(flows.SERVICES, pod_interface="br0", cluster_cidr=""), compiled(flows.SERVICES, masquerade_bit=0),
+    compiled(flows.SERVICES, node_port_addresses=("0.0.0.0/0",)),
+    compiled(flows.SERVICES, cluster_cidr="10.240.0.0/13"),
+    compiled(flows.SERVICES, service_cidrs=("10.96.0.0/16", "10.112.0.0/12")),
+])
+def test_odd_rules_are_written_as_nft_writes_them(tables, monkeypatch, ruleset):
+    nft("-f", "-", text="".join(changes(None, table) for table in ruleset.tables))
+    theirs = listed()
+    tables.remove(ruleset)
+    without_nft(monkeypatch)
+    tables.replace(ruleset)
+    assert listed() == theirs
+    assert NftTables(NAME).matches(ruleset)
 
 
 def test_both_families_have_a_table_each_and_leave_the_others_alone(tables):
