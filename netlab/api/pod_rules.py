@@ -33,6 +33,8 @@ def pod_spec_errors(spec: dict[str, Any], path: str = "spec", more: frozenset[st
             errors += container_errors(container, f"{path}.{field}[{index}]", taken=taken, volumes=volumes,
                                        host_ports=host_ports)
             errors += placement_errors(container, field, f"{path}.{field}[{index}]")
+            if spec.get("hostNetwork") and field == "containers":
+                errors += _host_network_errors(container, f"{path}.{field}[{index}]")
     if spec.get("restartPolicy") not in RESTART_POLICIES:
         errors.append(not_supported(f"{path}.restartPolicy", spec.get("restartPolicy"), RESTART_POLICIES))
     errors += _dns_errors(spec, path)
@@ -58,6 +60,13 @@ def pod_spec_errors(spec: dict[str, Any], path: str = "spec", more: frozenset[st
             errors += [invalid(f"{path}.hostAliases[{index}].hostnames[{number}]", host, text)
                        for text in names.dns_subdomain(host)]
     return errors
+
+
+def _host_network_errors(container: dict[str, Any], path: str) -> Iterator[FieldError]:
+    for index, port in enumerate(container.get("ports") or ()):
+        if port.get("hostPort", 0) != port.get("containerPort", 0):
+            yield invalid(f"{path}.ports[{index}].hostPort", port.get("hostPort", 0),
+                          "must match `containerPort` when `hostNetwork` is true")
 
 
 def _dns_errors(spec: dict[str, Any], path: str) -> Iterator[FieldError]:

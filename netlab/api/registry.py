@@ -275,7 +275,7 @@ class Registry:
         limit_ranges.fill(self, kind, new, old)
         kind.prepare(self, new, old)
         kind.allocate(self, new, old, dry_run=dry_run)
-        errors = metadata_errors(kind, new, old) + kind.validate(new, old)
+        errors = metadata_errors(kind, new, old) + kind.validate(new, old) + kind.validate_here(self.spec, new)
         if errors:
             raise invalid_object(kind.kind, meta.name(new), errors, kind.group)
         limit_ranges.check(self, kind, new, old)

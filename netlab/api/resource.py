@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from netlab.api.shapes import Shape, of_kind
 from netlab.model import names
 from netlab.model.errors import FieldError
+from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Column(NamedTuple):
 
 
 def _nothing(manifest: Manifest) -> None: ...
+
+
+def _no_errors_here(lab: LabSpec, new: Manifest) -> list[FieldError]:
+    return []
 
 
 def _no_errors(new: Manifest, old: Manifest | None) -> list[FieldError]:
@@ -98,6 +103,7 @@ class Resource:
     prepare: Callable[[Registry, Manifest, Manifest | None], None] = _change_nothing
     validate: Callable[[Manifest, Manifest | None], list[FieldError]] = _no_errors
     allocate: Allocate = _allocate_nothing
+    validate_here: Callable[[LabSpec, Manifest], list[FieldError]] = _no_errors_here  # by the lab's settings
     validate_status: Callable[[Manifest, Manifest | None], list[FieldError]] = _no_errors
     warnings: Callable[[Manifest, Manifest | None], list[str]] = _no_warnings
     deprecated: str = ""  # a warning that comes with every request

@@ -42,6 +42,13 @@ def usable(registry: Registry, family: str) -> list[Network]:
                               for network in networks(item) if f"IPv{network.version}" == family))
 
 
+def known(registry: Registry, family: str) -> list[Network]:
+    """The ranges of a family that addresses have come from, those that are being deleted as well."""
+    found = [network for item in registry.list(CIDRS) for network in networks(item)
+             if f"IPv{network.version}" == family]
+    return found or [registry.spec.of(family).service]
+
+
 class Taken:
     """The addresses of one version, as integers, that somebody has or that are kept for somebody."""
 

@@ -11,6 +11,8 @@ from netlab.api.service_addresses import ONCE, address_change_errors, address_er
 from netlab.api.service_defaults import externally_accessible, is_headless, needs_health_check_port
 from netlab.model import addresses, meta, names
 from netlab.model.errors import FieldError, duplicate, forbidden, invalid, not_supported, required
+from netlab.model.feature_gates import PREFER_SAME
+from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest
 
 TYPES = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]
@@ -175,5 +177,10 @@ def _policy_errors(spec: dict[str, Any]) -> Iterator[FieldError]:
         yield from (invalid("spec.healthCheckNodePort", check, text) for text in names.port_number(check))
     if inside is not None and inside not in POLICIES:
         yield not_supported("spec.internalTrafficPolicy", inside, POLICIES)
-    if spec.get("trafficDistribution") not in (None, "PreferClose"):
-        yield not_supported("spec.trafficDistribution", spec["trafficDistribution"], ["PreferClose"])
+
+
+def distribution_errors(lab: LabSpec, new: Manifest) -> list[FieldError]:
+    """What is wrong with trafficDistribution, in a lab with or without its newer values (KEP-3015)."""
+    known = ["PreferClose", *(("PreferSameZone", "PreferSameNode") if lab.enabled(PREFER_SAME) else ())]
+    given = meta.spec(new).get("trafficDistribution")
+    return [] if given is None or given in known else [not_supported("spec.trafficDistribution", given, known)]

@@ -19,6 +19,7 @@ from netlab.controllers.jobs import Jobs
 from netlab.controllers.kubernetes_service import KubernetesService
 from netlab.controllers.namespaces import Namespaces
 from netlab.controllers.node_lifecycle import NodeLifecycle
+from netlab.controllers.pod_gc import PodGC
 from netlab.controllers.replicasets import ReplicaSets, ReplicationControllers
 from netlab.controllers.resource_quotas import ResourceQuotas
 from netlab.controllers.runtime import Controller
@@ -42,7 +43,7 @@ def control_plane(registry: Registry, *, api_address: str, api_port: int, ca: st
         Deployments(registry), ReplicaSets(registry), ReplicationControllers(registry), StatefulSets(registry),
         DaemonSets(registry),
         CronJobs(registry), Jobs(registry), Scheduler(registry), ResourceQuotas(registry),
-        NodeLifecycle(registry), TaintEviction(registry),
+        NodeLifecycle(registry), TaintEviction(registry), PodGC(registry),
         Disruptions(registry), Autoscalers(registry), VolumeClaims(registry),
         EndpointSlices(registry), Endpoints(registry), EndpointSliceMirroring(registry),
     ]

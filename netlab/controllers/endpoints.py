@@ -10,13 +10,13 @@ from netlab.controllers.per_object import Name, PerObject
 from netlab.controllers.selected_pods import SelectedPods
 from netlab.controllers.slice_content import HEADLESS, is_headless
 from netlab.controllers.subsets import subsets, truncate
-from netlab.model import meta, pod_status
+from netlab.controllers.trigger_times import LAST_CHANGE, TriggerTimes
+from netlab.model import meta
 from netlab.model.meta import Manifest
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 CONTROLLER = "endpoint-controller"
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
-LAST_CHANGE = "endpoints.kubernetes.io/last-change-trigger-time"
 LEADER = "control-plane.alpha.kubernetes.io/leader"
 
 
@@ -31,6 +31,7 @@ class Endpoints(PerObject):
         self._selected = SelectedPods(self.store)
         self._endpoints = Index(self.store, "endpoints", _key)
         self._served: set[Name] = set()
+        self._times = TriggerTimes()
 
     def changed(self) -> Iterable[Name]:
         """Services that were written, or whose pods or Endpoints were."""
@@ -49,26 +50,27 @@ class Endpoints(PerObject):
                     and LEADER not in meta.annotations(present):
                 self.registry.delete("endpoints", name, namespace=namespace)
             self._served.discard((namespace, name))
+            self._times.forget(namespace, name)
             return
         self._served.add((namespace, name))
         spec = meta.spec(service)
-        if spec.get("selector") and spec.get("type") != "ExternalName" and not meta.is_deleting(service):
+        if spec.get("selector") and spec.get("type") != "ExternalName":
             self._write(service, present)
 
     def _write(self, service: Manifest, present: Manifest | None) -> None:
         pods = self._selected.pods_of(service)
         found, truncated = truncate(subsets(service, pods))
+        changed = self._times.notice(service, pods)
         labels = {key: value for key, value in meta.labels(service).items() if key not in (HEADLESS, MANAGED_BY)}
         labels |= {MANAGED_BY: CONTROLLER} | ({HEADLESS: ""} if is_headless(service) else {})
-        notes = {key: value for key, value in meta.annotations(present or {}).items() if key != OVER_CAPACITY}
+        before = meta.annotations(present or {})
+        notes = {key: value for key, value in before.items() if key not in (OVER_CAPACITY, LAST_CHANGE)}
         notes |= {OVER_CAPACITY: "truncated"} if truncated else {}
         if present is not None and (present.get("subsets") or []) == found and meta.labels(present) == labels \
-                and meta.annotations(present) == notes:
+                and {key: value for key, value in before.items() if key != LAST_CHANGE} == notes:
             return
-        times = [meta.metadata(service).get("creationTimestamp") or "",
-                 *(pod_status.condition(pod, "Ready").get("lastTransitionTime") or "" for pod in pods)]
         content = {"subsets": found} if found else {}
-        data = {"labels": labels, "annotations": notes | {LAST_CHANGE: max(times)}}
+        data = {"labels": labels, "annotations": notes | changed}
         if present is None:
             self.registry.create("endpoints", {"apiVersion": "v1", "kind": "Endpoints", "metadata": data | {
                 "name": meta.name(service), "namespace": meta.namespace(service)}} | content)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+from netlab.api import service_ranges
 from netlab.api.registry import Registry
 from netlab.kernel.collector import without_collector
 from netlab.model import meta
@@ -231,9 +232,10 @@ class FamilyProxy:
             interface = settings.bridge_interface
         else:
             interface = settings.interface_name_prefix + "+"
+        ranges = tuple(map(str, service_ranges.known(self._registry, family)))
         return NodeView(self._node, _addresses(manifest, family), meta.labels(manifest).get(ZONE_LABEL, ""), cidr,
                         settings.masquerade_all, settings.localhost_node_ports, family, interface,
-                        settings.masquerade_bit, settings.node_port_addresses, (str(spec.of(family).service),),
+                        settings.masquerade_bit, settings.node_port_addresses, ranges,
                         settings.scheduler, settings.strict_arp, settings.exclude_cidrs,
                         tuple(str(one[1]) for one in spec.node_pod_cidrs(self._node) if family_of(str(one)) == family),
                         not settings.be_liberal)

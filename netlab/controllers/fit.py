@@ -9,6 +9,9 @@ from typing import Any
 from netlab.model import meta
 from netlab.model.meta import Manifest
 
+NO_AFFINITY = "node(s) didn't match Pod's node affinity/selector"
+NO_PORTS = "node(s) didn't have free ports for the requested pod ports"
+TOO_MANY = "Too many pods"
 UNSCHEDULABLE = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 
 
@@ -65,13 +68,13 @@ def obstacle(pod: Manifest, node: Manifest, taken: Iterable[HostPort], pods: int
     for taint in untolerated(pod, node, "NoSchedule", "NoExecute"):
         return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value') or ''}}}"
     if not selects(pod, node):
-        return "node(s) didn't match Pod's node affinity/selector"
+        return NO_AFFINITY
     wanted = host_ports(pod)
     if wanted and any(port.clashes(other) for other in taken for port in wanted):
-        return "node(s) didn't have free ports for the requested pod ports"
+        return NO_PORTS
     capacity = (meta.status(node).get("allocatable") or {}).get("pods")
     if capacity is not None and pods >= int(capacity):
-        return "Too many pods"
+        return TOO_MANY
     return ""
 
 
@@ -118,6 +121,13 @@ def no_fit(obstacles: Mapping[str, int], nodes: int) -> str:
     """The message of a FailedScheduling event: how many nodes had which obstacle."""
     if not nodes:
         return "no nodes available to schedule pods"
-    reasons = ", ".join(sorted(f"{count} {reason}" for reason, count in obstacles.items()))
-    return f"0/{nodes} nodes are available: {reasons}. " \
-        f"preemption: 0/{nodes} nodes are available: {nodes} Preemption is not helpful for scheduling."
+    victims = sum(count for reason, count in obstacles.items() if reason in (NO_PORTS, TOO_MANY))
+    # These two would be gone with other pods, but there are none of a lower priority.
+    helped = {"No preemption victims found for incoming pod": victims,
+              "Preemption is not helpful for scheduling": nodes - victims}
+    return f"0/{nodes} nodes are available: {_counts(obstacles)}. " \
+        f"preemption: 0/{nodes} nodes are available: {_counts(helped)}."
+
+
+def _counts(reasons: Mapping[str, int]) -> str:
+    return ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items() if count))

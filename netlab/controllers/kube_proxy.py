@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import chain
 
+from netlab.api import service_ranges
 from netlab.api.registry import Registry
 from netlab.controllers.events import EventRecorder
 from netlab.controllers.family_proxy import DEFAULT_MODE, FamilyProxy, Tables, shared_of
@@ -27,7 +28,7 @@ class KubeProxy(Controller):
     What it wrote stays when it stops, and a new one leaves tables alone that are right already.
     """
 
-    resources = ("services", "endpointslices", "nodes")
+    resources = ("services", "endpointslices", "nodes", service_ranges.CIDRS)
     longest_rest = 0.0  # it knows better
 
     def __init__(self, registry: Registry, *, node: str, tables: Tables, serve: Serve | None = None) -> None:

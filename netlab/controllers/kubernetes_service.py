@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netlab.api.registry import Registry
-from netlab.controllers.endpointslice_mirroring import SKIP
+from netlab.controllers.mirror_content import SKIP
 from netlab.controllers.runtime import Controller
 from netlab.controllers.slice_content import SERVICE_NAME
 from netlab.model import meta

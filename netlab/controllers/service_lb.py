@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from netlab.api.registry import Registry
 from netlab.controllers.events import EventRecorder
-from netlab.controllers.lb_changes import changes
+from netlab.controllers.lb_changes import change
 from netlab.controllers.lb_health import HealthChecks, Probe
 from netlab.controllers.lb_pool import NoAddress, give_each
 from netlab.controllers.lb_targets import balanced, places, usable_nodes
@@ -56,6 +56,9 @@ class ServiceLoadBalancers(Controller):
         self._recorder = EventRecorder(registry, "service-controller")
         self._given: dict[Name, tuple[str, ...]] = {}
         self._seen: dict[Name, Manifest] = {}
+        self._types: dict[Name, tuple[str, str]] = {}  # uid and type of every Service
+        self._ensuring: set[Name] = set()
+        self._nodes: tuple[str, ...] | None = None
         self._failed: dict[Name, tuple[str, float, float]] = {}
         self._revision = -1
         self._first = True
@@ -75,19 +78,20 @@ class ServiceLoadBalancers(Controller):
     async def reconcile(self) -> float | None:
         """Addresses and finalizers first, then the load balancer, then what Services say about it."""
         now = asyncio.get_running_loop().time()
-        services = {_name(s): s for s in self.registry.list("services") if _is_ours(s) or _is_held(s)}
+        everyone = self.registry.list("services")
+        services = {_name(s): s for s in everyone if _is_ours(s) or _is_held(s)}
         wanted = {key for key, service in services.items() if _is_ours(service)}
         leaving = services.keys() - wanted
         for key in sorted(leaving):
-            if not meta.is_deleting(services[key]) and key in self._seen:
-                kind = meta.spec(services[key]).get("type")
-                self._recorder.event(services[key], "Normal", "Type", f"LoadBalancer -> {kind}")
+            if not meta.is_deleting(services[key]):
+                self._tell_type(services[key])
             self._recorder.event(services[key], "Normal", "DeletingLoadBalancer", "Deleting load balancer")
         for key in self._given.keys() - wanted:
             del self._given[key]
         for key in (self._seen.keys() | self._failed.keys()) - wanted:
             self._seen.pop(key, None)
             self._failed.pop(key, None)
+            self._ensuring.discard(key)
         begun = self._begin({key: services[key] for key in sorted(wanted)}, now)
         await self._forward(now)
         for key in sorted(leaving):
@@ -95,6 +99,7 @@ class ServiceLoadBalancers(Controller):
             self._write(key, finalizer=False)
         for key in begun:
             self._tell(key)
+        self._types = {_name(s): (meta.uid(s), str(meta.spec(s).get("type"))) for s in everyone}
         retries = [due for _, due, _ in self._failed.values()]
         return max(0.05, min([self._checked + SYNC_PERIOD, *retries]) - asyncio.get_running_loop().time())
 
@@ -106,8 +111,11 @@ class ServiceLoadBalancers(Controller):
         for key in sorted(services, key=lambda key: (not has[key], key)):
             service = services[key]
             before = self._seen.get(key)
-            for reason, message in changes(before, service) if before else ():
-                self._recorder.event(service, "Normal", reason, message)
+            changed = change(before, service) if before else None
+            if not before:
+                self._tell_type(service)
+            elif changed and changed[0]:
+                self._recorder.event(service, "Normal", *changed)
             self._seen[key] = service
             for one in has[key]:
                 if taken.get(one) == key:
@@ -121,8 +129,9 @@ class ServiceLoadBalancers(Controller):
                 self._fail(key, service, str(error), now)
                 continue
             self._failed.pop(key, None)
-            if addresses != _present(service) or FINALIZER not in _finalizers(service):
+            if changed or addresses != _present(service) or FINALIZER not in _finalizers(service):
                 self._recorder.event(service, "Normal", "EnsuringLoadBalancer", "Ensuring load balancer")
+                self._ensuring.add(key)
                 self._write(key, finalizer=True)
             self._given[key] = addresses
             taken |= dict.fromkeys(addresses, key)
@@ -174,6 +183,7 @@ class ServiceLoadBalancers(Controller):
             self._held = None
             await asyncio.to_thread(self._host.keep, *wanted)
             self._held, self._checked = wanted, now
+        self._tell_nodes(nodes)
 
     def _slices(self) -> dict[Name, list[EndpointSlice]]:
         found: dict[Name, list[EndpointSlice]] = {}
@@ -193,7 +203,27 @@ class ServiceLoadBalancers(Controller):
         entries = [{"ip": address, "ipMode": self._balancing.ip_mode} for address in self._given[key]]
         if _ingress(service) != entries:
             self._write_status(service, entries)
+            self._ensuring.add(key)
+        if key in self._ensuring:
+            self._ensuring.remove(key)
+            if not self._nodes:
+                self._recorder.event(service, "Warning", "UnAvailableLoadBalancer",
+                                     "There are no available nodes for LoadBalancer")
             self._recorder.event(service, "Normal", "EnsuredLoadBalancer", "Ensured load balancer")
+
+    def _tell_type(self, service: Manifest) -> None:
+        """Says which type it had, if this is known and was another."""
+        uid, before = self._types.get(_name(service), ("", ""))
+        now = meta.spec(service).get("type")
+        if uid == meta.uid(service) and before != now:
+            self._recorder.event(service, "Normal", "Type", f"{before} -> {now}")
+
+    def _tell_nodes(self, nodes: tuple[str, ...]) -> None:
+        if self._nodes is not None and nodes != self._nodes:
+            for key in sorted(self._given.keys() - self._ensuring):
+                self._recorder.event(self._seen[key], "Normal", "UpdatedLoadBalancer",
+                                     "Updated load balancer with new hosts")
+        self._nodes = nodes
 
     def _write_status(self, service: Manifest, ingress: list[dict[str, Any]]) -> None:
         balancer = {"ingress": ingress} if ingress else {}

@@ -13,8 +13,7 @@ MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
 HEADLESS = "service.kubernetes.io/headless"
 ZONE = "topology.kubernetes.io/zone"
-LAST_CHANGE = "endpoints.kubernetes.io/last-change-trigger-time"
-_NEAR = ("PreferClose", "PreferSameZone", "PreferSameNode")
+_RESERVED = (SERVICE_NAME, MANAGED_BY, HEADLESS)
 
 
 def is_headless(service: Manifest) -> bool:
@@ -24,10 +23,19 @@ def is_headless(service: Manifest) -> bool:
 
 def slice_labels(service: Manifest) -> dict[str, str]:
     """The labels of the Service's slices: its own, and those by which proxies and DNS find them."""
-    reserved = (SERVICE_NAME, MANAGED_BY, HEADLESS)
-    labels = {key: value for key, value in meta.labels(service).items() if key not in reserved}
-    labels |= {SERVICE_NAME: meta.name(service), MANAGED_BY: CONTROLLER}
+    labels = own_labels(service) | {SERVICE_NAME: meta.name(service), MANAGED_BY: CONTROLLER}
     return labels | ({HEADLESS: ""} if is_headless(service) else {})
+
+
+def own_labels(item: Manifest) -> dict[str, str]:
+    """The labels that slices have from their Service, of either."""
+    return {key: value for key, value in meta.labels(item).items() if key not in _RESERVED}
+
+
+def is_owned_by(part: Manifest, service: Manifest) -> bool:
+    """Whether the slice belongs to this very Service, and not to one that had its name before."""
+    return any(reference.get("uid") == meta.uid(service) and reference.get("kind") == "Service"
+               for reference in meta.metadata(part).get("ownerReferences") or ())
 
 
 def families(service: Manifest) -> tuple[str, ...]:
@@ -46,7 +54,7 @@ def address_of(pod: Manifest, family: str) -> str | None:
 
 
 def endpoint(service: Manifest, pod: Manifest, address: str, zones: Mapping[str, str]) -> dict[str, Any]:
-    """The pod's entry in a slice. `zones` has every node, with "" for a node without a zone."""
+    """The pod's entry in a slice, without hints. `zones` has every node, with "" for a node without a zone."""
     publish = bool(meta.spec(service).get("publishNotReadyAddresses"))
     serving, terminating = pod_status.is_ready(pod), meta.is_deleting(pod)
     ready = publish or (serving and not terminating)
@@ -64,9 +72,4 @@ def endpoint(service: Manifest, pod: Manifest, address: str, zones: Mapping[str,
         entry["nodeName"] = node
     if zone:
         entry["zone"] = zone
-    distribution = meta.spec(service).get("trafficDistribution")
-    if distribution in _NEAR and ready and zone:
-        entry["hints"] = {"forZones": [{"name": zone}]}
-    if distribution == "PreferSameNode" and ready and node:
-        entry["hints"] = (entry.get("hints") or {}) | {"forNodes": [{"name": node}]}
     return entry

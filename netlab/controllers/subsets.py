@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from netlab.controllers import slice_content
+from netlab.controllers.port_order import endpoints_order
 from netlab.model import meta, pod_status
 from netlab.model.endpoint_ports import resolve
 from netlab.model.meta import Manifest
 
 CAPACITY = 1000
+_FIELDS = ("addresses", "notReadyAddresses")
 Subset = dict[str, Any]
 Row = tuple[dict[str, Any], bool, dict[str, Any] | None]
 """An address, whether it is ready, and a port that it has."""
@@ -59,51 +62,44 @@ def _port(port: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def repack(found: Iterable[Row]) -> list[Subset]:
-    """Rows as subsets: one for each set of ports that some addresses share, all sorted.
+    """Rows as subsets: one for each set of addresses that some ports share, all in upstream's order.
 
-    An address that is ready for one port of its set counts as ready.
+    Where a port has an address twice, not ready trumps ready.
     """
-    rows: dict[tuple[str, str], tuple[dict[str, Any], dict[str, dict[str, Any]], list[bool]]] = {}
+    entries: dict[tuple[str, str], dict[str, Any]] = {}
+    ports: dict[str, tuple[dict[str, Any] | None, dict[tuple[str, str], bool]]] = {}
     for entry, ready, port in found:
         key = entry["ip"], (entry.get("targetRef") or {}).get("uid", "")
-        _, ports, states = rows.setdefault(key, (entry, {}, []))
-        states.append(ready)
-        if port is not None:
-            ports[_port_key(port)] = port
-    groups: dict[tuple[str, ...], Subset] = {}
-    for key in sorted(rows):
-        entry, ports, states = rows[key]
-        names = tuple(sorted(ports))
-        subset = groups.setdefault(names, {"addresses": [], "notReadyAddresses": [],
-                                           "ports": [ports[name] for name in names]})
-        subset["addresses" if any(states) else "notReadyAddresses"].append(entry)
-    return [{key: value for key, value in groups[names].items() if value} for names in sorted(groups)]
-
-
-def _port_key(port: Mapping[str, Any]) -> str:
-    return f"{port.get('name', '')}/{port['port']:05}/{port.get('protocol', 'TCP')}"
+        entries.setdefault(key, entry)
+        states = ports.setdefault(repr(port), (port, {}))[1]
+        states[key] = states.get(key, True) and ready
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for port, states in ports.values():
+        groups.setdefault(tuple(sorted(states.items())), []).extend([port] if port else [])
+    result = []
+    for addresses, shared in groups.items():
+        subset = {"addresses": [entries[key] for key, ready in addresses if ready],
+                  "notReadyAddresses": [entries[key] for key, ready in addresses if not ready],
+                  "ports": endpoints_order(shared)}
+        result.append({key: value for key, value in subset.items() if value})
+    return sorted(result, key=lambda subset: [(port.get("name", ""), port["port"]) for port in subset.get("ports", ())])
 
 
 def truncate(found: list[Subset], capacity: int = CAPACITY) -> tuple[list[Subset], bool]:
-    """At most `capacity` addresses, ready ones first, taken evenly from the subsets; whether any was left out."""
-    ready = sum(len(subset.get("addresses", ())) for subset in found)
-    total = ready + sum(len(subset.get("notReadyAddresses", ())) for subset in found)
-    if total <= capacity:
+    """At most `capacity` addresses, ready ones first, from the subsets in proportion; whether any was left out.
+
+    Shares are rounded up, so the last subsets have less. A subset without any address left goes: no API takes it.
+    """
+    ready, other = (sum(len(subset.get(field, ())) for subset in found) for field in _FIELDS)
+    if ready + other <= capacity:
         return found, False
-    shares = {"addresses": (min(ready, capacity), ready),
-              "notReadyAddresses": (capacity - min(ready, capacity), total - ready)}
+    field, room, there = (_FIELDS[0], capacity, ready) if ready > capacity else (_FIELDS[1], capacity - ready, other)
+    left = room
     result = []
     for subset in found:
-        kept = dict(subset)
-        for field, (room, there) in shares.items():
-            # Whole part of the proportional share; what rounding leaves goes to the first subsets below.
-            kept[field] = subset.get(field, [])[:len(subset.get(field, ())) * room // there if there else 0]
-        result.append(kept)
-    for field, (room, _) in shares.items():
-        left = room - sum(len(subset[field]) for subset in result)
-        for kept, subset in zip(result, found, strict=True):
-            more = subset.get(field, [])[len(kept[field]):len(kept[field]) + left]
-            kept[field] = kept[field] + more
-            left -= len(more)
-    return [slim for kept in result if (slim := {key: value for key, value in kept.items() if value})
-            and ("addresses" in slim or "notReadyAddresses" in slim)], True
+        share = min(left, math.ceil(len(subset.get(field, ())) / there * room))
+        kept = subset | {field: subset.get(field, [])[:share]} | ({_FIELDS[1]: []} if field == _FIELDS[0] else {})
+        left -= len(kept[field])
+        if any(kept.get(name) for name in _FIELDS):
+            result.append({key: value for key, value in kept.items() if value})
+    return result, True

@@ -38,6 +38,7 @@ class Endpoint:
     zone: str = ""
     for_zones: frozenset[str] = frozenset()
     target: str = ""  # the pod's name
+    for_nodes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,6 @@ def _endpoint(read: Reader, value: Any, path: str, kind: str) -> Endpoint:
     item = read.mapping(value, path)
     conditions = read.mapping(item.get("conditions"), f"{path}.conditions")
     hints = read.mapping(item.get("hints"), f"{path}.hints")
-    zones = read.items(hints.get("forZones"), f"{path}.hints.forZones")
     addresses = [_address(read, text, f"{path}.addresses[{i}]", kind)
                  for i, text in enumerate(read.items(item.get("addresses"), f"{path}.addresses"))]
     return Endpoint(
@@ -96,10 +96,15 @@ def _endpoint(read: Reader, value: Any, path: str, kind: str) -> Endpoint:
         hostname=read.text(item.get("hostname"), f"{path}.hostname"),
         node=read.text(item.get("nodeName"), f"{path}.nodeName"),
         zone=read.text(item.get("zone"), f"{path}.zone"),
-        for_zones=frozenset(str(read.mapping(zone, f"{path}.hints.forZones").get("name") or "") for zone in zones),
+        for_zones=_hints(read, hints.get("forZones"), f"{path}.hints.forZones"),
         target=read.text(read.mapping(item.get("targetRef"), f"{path}.targetRef").get("name"),
                          f"{path}.targetRef.name"),
+        for_nodes=_hints(read, hints.get("forNodes"), f"{path}.hints.forNodes"),
     )
+
+
+def _hints(read: Reader, value: Any, path: str) -> frozenset[str]:
+    return frozenset(str(read.mapping(item, path).get("name") or "") for item in read.items(value, path)) - {""}
 
 
 def _address(read: Reader, value: Any, path: str, kind: str) -> str:

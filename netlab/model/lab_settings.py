@@ -9,6 +9,7 @@ from typing import Any
 
 from netlab.model import names
 from netlab.model.errors import FieldError, LabError, duplicate, invalid, not_supported, required, unknown_field
+from netlab.model.feature_gates import read_feature_gates
 from netlab.model.images import read_images
 from netlab.model.internet import RESOLVER, ROUTER, Internet
 from netlab.model.lab_balancing import read_balancing
@@ -38,7 +39,8 @@ def parse(spec: Mapping[str, Any] | None, *, name: str) -> LabSpec:
         secondary=ranges[1] if len(ranges) > 1 else None, dns_ip=reader.dns_ip(families[0]),
         node_ports=reader.node_ports(), cluster_domain=reader.domain(), proxy_mode=reader.proxy_mode(),
         kube_proxy=reader.kube_proxy(), images=reader.images(), node_labels=reader.node_labels(nodes),
-        load_balancer=reader.load_balancer(nodes, ranges), internet=reader.internet(nodes, ranges))
+        load_balancer=reader.load_balancer(nodes, ranges), internet=reader.internet(nodes, ranges),
+        feature_gates=reader.feature_gates())
     if reader.errors:
         raise SpecError(reader.errors)
     return value
@@ -48,7 +50,7 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_RULE = ("must be a DNS label: at most 63 lower-case letters, digits and '-', "
                "with a letter or digit at both ends")
 _KEYS = ("nodes", *FIELDS, "dnsIP", "nodePortRange", "clusterDomain", "proxyMode", "kubeProxy", "ipFamilies", "images",
-         "loadBalancer", "internet")
+         "loadBalancer", "internet", "featureGates")
 _MAX_NODES = 200
 _RESERVED = (CLIENT, FABRIC, LOAD_BALANCER, ROUTER, RESOLVER)
 
@@ -242,6 +244,11 @@ class _Reader:
         errors = read_proxy_settings(value)[1]
         self.errors += errors
         return {} if errors else dict(value or {})
+
+    def feature_gates(self) -> Mapping[str, bool]:
+        value, errors = read_feature_gates(self._given.get("featureGates"))
+        self.errors += errors
+        return value
 
     def images(self) -> tuple[Mapping[str, Any], ...]:
         value = self._given.get("images")

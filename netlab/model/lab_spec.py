@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from netlab.model.family import FAMILIES, IPV4
+from netlab.model.feature_gates import GATES
 from netlab.model.internet import Internet
 from netlab.model.proxy_settings import ProxySettings, read_proxy_settings
 from netlab.model.ranges import DEFAULTS, Address, Network, Ranges, family_of
@@ -72,6 +73,11 @@ class LabSpec:
     node_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
     load_balancer: Balancing | None = None
     internet: Internet | None = None
+    feature_gates: Mapping[str, bool] = field(default_factory=dict, hash=False)
+
+    def enabled(self, gate: str) -> bool:
+        """Whether a feature gate is open."""
+        return self.feature_gates.get(gate, GATES[gate])
 
     @property
     def ranges(self) -> tuple[Ranges, ...]:
@@ -159,6 +165,7 @@ class LabSpec:
             "images": [dict(image) for image in self.images],
             "loadBalancer": self.load_balancer.to_manifest() if self.load_balancer else None,
             "internet": self.internet.to_manifest() if self.internet else None,
+            "featureGates": dict(self.feature_gates),
         }
 
 

@@ -10,7 +10,10 @@ from netlab.model.family import IPV4
 
 
 class Backend(NamedTuple):
-    """An address and port that answers. `ending` endpoints still serve, but are being deleted; `target` is the pod."""
+    """An address and port that answers. `ending` endpoints still serve, but are being deleted; `target` is the pod.
+
+    `zones` and `nodes` are those that it is hinted for.
+    """
 
     address: str
     port: int
@@ -19,6 +22,7 @@ class Backend(NamedTuple):
     node: str = ""
     zones: frozenset[str] = frozenset()
     target: str = ""
+    nodes: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
@@ -63,7 +67,7 @@ def backends(slices: Iterable[EndpointSlice], *, port_name: str, protocol: str,
                 if endpoint.addresses:
                     backend = Backend(endpoint.addresses[0], port.port, endpoint.ready,
                                       endpoint.serving and endpoint.terminating, endpoint.node, endpoint.for_zones,
-                                      endpoint.target)
+                                      endpoint.target, endpoint.for_nodes)
                     known = found.get(backend.text)
                     if known is None or _use(known) < _use(backend):
                         found[backend.text] = backend
@@ -78,17 +82,18 @@ def choose(backends: Sequence[Backend], *, node: str, zone: str = "", uses_clust
            uses_local: bool = False) -> Choice:
     """The backends for one node.
 
-    Ready ones, of the node's zone if every ready one has a zone hint and one fits; where there is no ready one, those
-    that are being deleted and still serve (KEP-1669). The node's own: those that say to be on that node.
+    Ready ones: those hinted for the node if every ready one has a node hint and one fits (KEP-3015), or else, in the
+    same way, those hinted for its zone (KEP-2433); where none is ready, those that are being deleted and still serve
+    (KEP-1669). The node's own: those that say to be on that node.
     """
     ready = tuple(backend for backend in backends if backend.ready)
     ending = tuple(backend for backend in backends if backend.ending and not backend.ready)
     cluster: tuple[Backend, ...] = ()
     local: tuple[Backend, ...] = ()
     if uses_cluster:
-        hinted = zone and all(backend.zones for backend in ready)
-        near = tuple(backend for backend in ready if zone in backend.zones) if hinted else ()
-        cluster = near or ready or ending
+        same_node = [b for b in ready if node in b.nodes] if all(b.nodes for b in ready) else []
+        same_zone = [b for b in ready if zone in b.zones] if all(b.zones for b in ready) else []
+        cluster = tuple(same_node or same_zone) or ready or ending
     if uses_local:
         local = tuple(b for b in ready if b.node == node) or tuple(b for b in ending if b.node == node)
     return Choice(cluster, local, bool(ready or ending))

@@ -37,14 +37,14 @@ class Cache(PortCache[NftPart]):
         """The node's table."""
         if self._differ[0] is not rows:
             self._differ = rows, any(map(attrgetter("differs"), rows))
-        anybody = replace(node, name="", addresses=(), zone="", gateways=())
-        of = node.name if self._differ[1] else ""
-        seen, view, found = self._tables.get(of) or ((), None, None)
-        if found is None or view != anybody:
-            found = joined(base_table(anybody), self.parts(rows, node, partial(_part, node)))
+        of, view = (node.name, node) if self._differ[1] \
+            else ("", replace(node, name="", addresses=(), zone="", gateways=()))
+        seen, known, found = self._tables.get(of) or ((), None, None)
+        if found is None or known != view:
+            found = joined(base_table(view), self.parts(rows, node, partial(_part, node)))
         elif seen is not rows:
             found = followed(found, self.parts(rows, node, partial(_part, node)))
-        self._tables[of] = rows, anybody, found
+        self._tables[of] = rows, view, found
         return replace(found.table, elements={**found.table.elements, **own_elements(node)})
 
 

@@ -23,6 +23,7 @@ from netlab.netfilter.nft import (
     Verdict,
     by_name,
 )
+from netlab.proxy.nft_intervals import disjoint
 from netlab.proxy.snapshot import NodeView
 
 TABLE, COMMENT = "kube-proxy", "rules for kube-proxy"
@@ -113,7 +114,7 @@ def base_chains(family: str, node: NodeView) -> list[Chain]:
     check = [Rule((Compare(daddr, ("@cluster-ips",)),), Reject(), "Reject traffic to invalid ports of ClusterIPs")]
     cidrs = tuple(cidr for cidr in node.service_cidrs if (":" in cidr) == (family == "ip6"))
     if cidrs:
-        check.append(Rule((Compare(daddr, cidrs),), DROP, "Drop traffic to unallocated ClusterIPs"))
+        check.append(Rule((Compare(daddr, disjoint(cidrs)),), DROP, "Drop traffic to unallocated ClusterIPs"))
     chains: dict[str, list[Rule]] = {name: [] for name in (*_HOOKS, *dict.fromkeys(to for _, to, _ in _JUMPS))}
     for source, target, new in _JUMPS:
         chains[source].append(Rule((_NEW,) if new else (), Verdict("jump", target)))

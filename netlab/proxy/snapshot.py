@@ -34,7 +34,7 @@ class Proxied:
     @cached_property
     def differs(self) -> bool:
         """Whether nodes may have different rules for it."""
-        return self.portal.uses_local or any(b.zones for b in self.backends) \
+        return self.portal.uses_local or any(b.zones or b.nodes for b in self.backends) \
             or any(row.source_ranges for row in self.portal.frontends)
 
 

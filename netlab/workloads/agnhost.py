@@ -20,10 +20,20 @@ from netlab.workloads import (
 from netlab.workloads.options import options
 from netlab.workloads.serving import Server, run_until_term
 
+HELP = ("help", "--help", "-h")
+VERSION = "2.53"  # whose commands these are
+
 
 def main(args: list[str]) -> int:
     """Runs `agnhost COMMAND ARGS`; 1 for a command that it does not have."""
     command = args[0] if args else "pause"
+    if command in HELP:
+        print("Usage:\n  app [command]\n\nAvailable Commands:", *(f"  {name}" for name in sorted(COMMANDS)), sep="\n",
+              flush=True)
+        return 0
+    if command == "--version":
+        print(f"app version {VERSION}", flush=True)
+        return 0
     if command not in COMMANDS:
         print(f'Error: unknown command "{command}" for "app"; this agnhost has: {", ".join(sorted(COMMANDS))}',
               file=sys.stderr, flush=True)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from netlab.kernel.bin_directory import which as find_program
 from netlab.model.images import Catalogue, Directories, Image, parse_images
 from netlab.model.lab_spec import LabSpec
 from netlab.topology import names
-from netlab.workloads.default_pages import APACHE_PAGES, APACHE_ROOT, HELLO_FRONTEND, NGINX_PAGES, NGINX_ROOT
+from netlab.workloads.default_pages import (
+    APACHE_PAGES,
+    APACHE_ROOT,
+    HELLO_FRONTEND,
+    NGINX_CONF,
+    NGINX_PAGES,
+    NGINX_ROOT,
+    NGINX_SERVER,
+)
 
 Which = Callable[[str], str | None]
 ECHO = "netlab.workloads.echo:main"
@@ -33,7 +41,8 @@ REDIS_BUILTINS = {"redis-server": "netlab.workloads.redis:main", "redis-cli": "n
 NGINX_BUILTIN = "netlab.workloads.nginx:main"
 NGINX_IMAGES = ("nginx", "nginx-slim", "nginxhttps")  # the last two are those of Kubernetes' own tutorials
 LAUNCHERS = {**REDIS_BUILTINS, "nginx": NGINX_BUILTIN, "httpd": "netlab.workloads.httpd:main_busybox",
-             "httpd-foreground": "netlab.workloads.httpd:main", "agnhost": AGNHOST}
+             "httpd-foreground": "netlab.workloads.httpd:main", "agnhost": AGNHOST,
+             "nc": "netlab.workloads.netcat:main", "telnet": "netlab.workloads.netcat:main_telnet"}
 """Programs that shell scripts in pods and nodes find on their PATH where the machine has none of that name."""
 
 PRELOAD = ("netlab.workloads.echo", "netlab.workloads.agnhost", "netlab.workloads.pause", "netlab.workloads.redis",
@@ -88,6 +97,7 @@ def _demos() -> tuple[Image, ...]:
         _web("node-hello", 8080, "node", "greeters:main_node_hello"),
         _web("hello-node", 8080, "node", "greeters:main_node_hello"),
         _web("kubernetes-bootcamp", 8080, "node", "greeters:main_bootcamp"),
+        _web("luksa/kubia", 8080, "node", "greeters:main_kubia"),
         _web("hello-go-gke", 80, "hello-go", "greeters:main_hello_go"),
         _web("*network-multitool*", 80, "nginx", "greeters:main_multitool"), _echo("*demo*", 80),
         _web("httpd", 80, "httpd-foreground", "httpd", directories=((APACHE_ROOT, APACHE_PAGES),)),
@@ -99,6 +109,7 @@ def _demos() -> tuple[Image, ...]:
         _web("http-https-echo", 8080, "node", "json_echoers:main_mendhak"),
         _web("httpenv", 8888, "httpenv", "json_echoers:main_httpenv"),
         _web("jpetazzo/color", 80, "color", "json_echoers:main_color"),
+        _web("gb-frontend", 80, "apache2-foreground", "gb_frontend"),
         _web("test-webserver", 80, "test-webserver", "httpd:main_test_webserver"),
     )
 
@@ -106,19 +117,29 @@ def _demos() -> tuple[Image, ...]:
 def _nginx(which: Which) -> tuple[Image, ...]:
     """The machine's nginx where there is one, else the built-in one."""
     pages: Directories = ((NGINX_ROOT, NGINX_PAGES),)
-    ours = (_web("nginx-unprivileged", 8080, "nginx", "nginx", directories=pages),
+
+    def configured(port: int) -> Directories:
+        return (*pages, (NGINX_CONF, (("default.conf", NGINX_SERVER.format(port=port)),)))
+
+    ours = (_web("nginx-unprivileged", 8080, "nginx", "nginx", directories=configured(8080)),
             Image("hello-frontend", ("nginx",), (), NGINX_BUILTIN, ports=(80,), directories=(
                 ("/etc/nginx/conf.d", (("frontend.conf", HELLO_FRONTEND),)),)))
     if which("nginx"):
         return (*ours, *(Image(name, ("sh", "-c", NGINX), ports=(80,), directories=pages) for name in NGINX_IMAGES))
-    return (*ours, *(_web(name, 80, "nginx", "nginx", directories=pages) for name in NGINX_IMAGES))
+    return (*ours, *(_web(name, 80, "nginx", "nginx", directories=configured(80)) for name in NGINX_IMAGES))
 
 
-def _redis(which: Which) -> Image:
-    """The machine's Redis where there is one, else a small one that knows texts, counters and lists."""
-    if which("redis-server"):
-        return Image("redis", ("sh", "-c", REDIS, "redis"), ("redis-server",))
-    return Image("redis", (), ("redis-server",), REDIS_BUILTINS["redis-server"])
+def _redis(which: Which) -> Iterator[Image]:
+    """The machine's Redis where there is one, else a small one that knows texts, counters and lists.
+
+    gb-redis-follower and gb-redisslave are those of the guestbook tutorial.
+    """
+    for name, leader in (("redis", ""), ("gb-redis-follower", "redis-leader"), ("gb-redisslave", "redis-master")):
+        args = ("redis-server", *(("--replicaof", leader, "6379") if leader else ()))
+        if which("redis-server"):
+            yield Image(name, ("sh", "-c", REDIS, "redis"), args)
+        else:
+            yield Image(name, (), args, REDIS_BUILTINS["redis-server"])
 
 
 def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, ...]:
@@ -138,7 +159,7 @@ def builtin_images(spec: LabSpec, which: Which = find_program) -> tuple[Image, .
         *(_shell(name) for name in ("busybox", "busyboxplus", "alpine", "*dnsutils*", "toolbox", "*debug-tools*")),
         *(_shell(name, "bash") for name in ("debian", "ubuntu", "fedora", "centos", "bash", "netshoot")),
         _shell("python", "python3"), Image("perl", (), ("perl",), requires=("perl",)),
-        _redis(which),
+        *_redis(which),
     )
 
 

@@ -24,6 +24,15 @@ NGINX_ERROR = """<html>
 """
 NGINX_PAGES = (("index.html", NGINX_WELCOME),
                ("50x.html", NGINX_ERROR.format(title="An error occurred.", version=NGINX_VERSION)))
+NGINX_CONF = "/etc/nginx/conf.d"
+NGINX_SERVER = """server {{
+    listen {port};
+    server_name localhost;
+    location / {{ root /usr/share/nginx/html; index index.html index.htm; }}
+    error_page 500 502 503 504 /50x.html;
+    location = /50x.html {{ root /usr/share/nginx/html; }}
+}}
+"""
 APACHE_ROOT = "/usr/local/apache2/htdocs"
 APACHE_PAGES = (("index.html", "<html><body><h1>It works!</h1></body></html>\n"),)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Mapping
 
 from netlab.model.family import with_port
-from netlab.workloads.http import MONTHS, Request, Response
+from netlab.workloads.http import KEEPS, MONTHS, Request, Response
 from netlab.workloads.identity import Identity, environment, identity
 from netlab.workloads.options import options
 from netlab.workloads.program import go_headers, serve
@@ -16,14 +17,17 @@ from netlab.workloads.serving import say
 
 
 def echoserver(request: Request, me: Identity, env: Mapping[str, str]) -> Response:
-    """registry.k8s.io/echoserver:1.10; it knows of its pod what the manifest puts into POD_NAME and the like."""
+    """registry.k8s.io/echoserver:1.10; it knows of its pod what the manifest puts into POD_NAME and the like.
+
+    Tags to 1.4 have another form.
+    """
+    if re.fullmatch(r"1\.[0-4]", me.tag):
+        return echoserver_before(request)
     pod = "\t-no pod information available-\n"
     if "POD_NAME" in env:
         rows = (("node name", "NODE_NAME"), ("pod name", "POD_NAME"), ("pod namespace", "POD_NAMESPACE"),
                 ("pod IP", "POD_IP"))
         pod = "".join(f"\t{title}:\t{env.get(name, 'N/A')}\n" for title, name in rows)
-    host = request.header("host")
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and ":" in host else host
     headers = "".join(f"\t{name.lower()}={value}\n" for name, value in
                       sorted(request.headers, key=lambda header: header[0].lower()))
     body = request.body.decode(errors="replace") or "-no body in request-"
@@ -33,9 +37,28 @@ def echoserver(request: Request, me: Identity, env: Mapping[str, str]) -> Respon
         f"Request Information:\n\tclient_address={request.client[0]}\n\tmethod={request.method}\n"
         f"\treal path={request.target}\n\tquery={request.raw_query}\n"
         f"\trequest_version={request.version.removeprefix('HTTP/')}\n\trequest_scheme=http\n"
-        f"\trequest_uri=http://{name}:{request.local[1]}{request.target}\n\n"
+        f"\trequest_uri=http://{_name(request)}:{request.local[1]}{request.target}\n\n"
         f"Request Headers:\n{headers}\nRequest Body:\n\t{body}\n\n",
-        content_type="text/plain", headers=(("Server", "echoserver"),))
+        content_type="text/plain", headers=(("Server", "echoserver"), KEEPS))
+
+
+def echoserver_before(request: Request) -> Response:
+    """registry.k8s.io/echoserver:1.4, the form that the documentation's outputs have."""
+    headers = "".join(f"{name.lower()}={value}\n" for name, value in
+                      sorted(request.headers, key=lambda header: header[0].lower()))
+    body = request.body.decode(errors="replace") or "-no body in request-"
+    return Response(
+        f"CLIENT VALUES:\nclient_address={request.client[0]}\ncommand={request.method}\nreal path={request.target}\n"
+        f"query={request.raw_query or 'nil'}\nrequest_version={request.version.removeprefix('HTTP/')}\n"
+        f"request_uri=http://{_name(request)}:{request.local[1]}{request.target}\n\n"
+        "SERVER VALUES:\nserver_version=nginx: 1.10.0 - lua: 10001\n\n"
+        f"HEADERS RECEIVED:\n{headers}BODY:\n{body}",
+        content_type="text/plain", headers=(("Server", "nginx/1.10.0"), KEEPS))
+
+
+def _name(request: Request) -> str:
+    host = request.header("host")
+    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and ":" in host else host
 
 
 def kicbase(request: Request, me: Identity, env: Mapping[str, str]) -> Response:
@@ -60,7 +83,8 @@ def nginx_hello(request: Request, me: Identity) -> Response:
     date = f"{now.tm_mday:02}/{MONTHS[now.tm_mon - 1]}/{now.tm_year}:{time.strftime('%H:%M:%S', now)} +0000"
     facts = (("Server address", with_port(*request.local)), ("Server name", me.pod), ("Date", date),
              ("URI", request.target), ("Request ID", secrets.token_hex(16)))
-    server = (("Server", "nginx/1.27.3"), ("Expires", "Thu, 01 Jan 1970 00:00:01 GMT"), ("Cache-Control", "no-cache"))
+    server = (("Server", "nginx/1.27.3"), ("Expires", "Thu, 01 Jan 1970 00:00:01 GMT"), ("Cache-Control", "no-cache"),
+              KEEPS)
     if "plain-text" in me.tag:
         return Response("".join(f"{title}: {value}\n" for title, value in facts), content_type="text/plain",
                         headers=server)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from netlab.model.family import with_port
-from netlab.workloads.http import Request, Response
+from netlab.workloads.http import KEEPS, Request, Response
 from netlab.workloads.identity import Identity, identity
 from netlab.workloads.options import options
 from netlab.workloads.program import log, own_tls, serve, stamp
@@ -29,14 +29,20 @@ def _version(tag: str) -> str:
 
 def node_hello(request: Request, me: Identity) -> Response:
     """google-samples/node-hello."""
-    return Response("Hello Kubernetes!", content_type="")
+    return Response("Hello Kubernetes!", content_type="", headers=(KEEPS,))
 
 
 def bootcamp(request: Request, me: Identity) -> Response:
     """google-samples/kubernetes-bootcamp: v=1, or v=2 where the tag is v2."""
     number = me.tag.removeprefix("v")
     return Response(f"Hello Kubernetes bootcamp! | Running on: {me.pod} | v={number if number.isdigit() else 1}\n",
-                    content_type="text/plain")
+                    content_type="text/plain", headers=(KEEPS,))
+
+
+def kubia(request: Request, me: Identity) -> Response:
+    """luksa/kubia, of the book; v2 and later say so."""
+    version = f"This is {me.tag} running in pod {me.pod}\n" if re.fullmatch(r"v\d+", me.tag) else ""
+    return Response(version or f"You've hit {me.pod}\n", content_type="", headers=(KEEPS,))
 
 
 def hello_go(request: Request, me: Identity) -> Response:
@@ -48,7 +54,7 @@ def multitool(request: Request, me: Identity) -> Response:
     """wbitt/network-multitool: a line that says whose it is."""
     http, https = (os.environ.get(name) or default for name, default in MULTITOOL)
     return Response(f"WBITT Network MultiTool (with NGINX) - {me.pod} - {me.pod_ip} - HTTP: {http} , HTTPS: {https} . "
-                    "(Formerly praqma/network-multitool)\n", content_type="text/html")
+                    "(Formerly praqma/network-multitool)\n", content_type="text/html", headers=(KEEPS,))
 
 
 def main_multitool(args: list[str]) -> int:
@@ -98,6 +104,12 @@ def main_bootcamp(args: list[str]) -> int:
 
     return _run(args, bootcamp, port="8080", line=line,
                 greeting=f"Kubernetes Bootcamp App Started At: {now} | Running On:  {{me.pod}} \n")
+
+
+def main_kubia(args: list[str]) -> int:
+    """Serves on 8080."""
+    return _run(args, kubia, port="8080", greeting="Kubia server starting...",
+                line=lambda request: say(f"Received request from {with_port(*request.client)}"))
 
 
 def main_hello_go(args: list[str]) -> int:

@@ -8,15 +8,16 @@ from functools import partial
 
 from netlab.model.family import with_port
 from netlab.workloads.http import Request, Response
-from netlab.workloads.options import options
+from netlab.workloads.options import strict_options
 from netlab.workloads.program import log, own_tls, stamp
 from netlab.workloads.serving import Server, run_until_term
+
+DEFAULTS = {"port": "9376", "http": "true", "tcp": "false", "udp": "false", "close": "false", "https": "false"}
 
 
 def serve(args: list[str]) -> Server:
     """A server that listens already; ValueError for options that exclude each other, OSError for a taken port."""
-    chosen = options(args, {"port": "9376", "http": "true", "tcp": "false", "udp": "false", "close": "false",
-                            "https": "false"})
+    chosen = strict_options(args, DEFAULTS)
     port, name = int(chosen["port"]), socket.gethostname()
     raw = chosen.flag("tcp") or chosen.flag("udp")
     if chosen.flag("http") and raw:
@@ -55,4 +56,4 @@ def main(args: list[str]) -> int:
     except (ValueError, OSError) as error:
         print(f"{stamp()} {getattr(error, 'strerror', None) or error}", file=sys.stderr, flush=True)
         return 1
-    return run_until_term(server, f"{stamp()} Serving on port {options(args, {'port': '9376'})['port']}.")
+    return run_until_term(server, f"{stamp()} Serving on port {strict_options(args, DEFAULTS)['port']}.")

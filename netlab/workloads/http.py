@@ -27,6 +27,8 @@ REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 206: "
            500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
            504: "Gateway Timeout"}
 
+KEEPS = ("Connection", "keep-alive")
+
 
 class BadRequest(Exception):
     """The bytes are no request; `code` is the status to answer with."""
@@ -52,16 +54,21 @@ class Request:
     @property
     def path(self) -> str:
         """The target's path, decoded."""
-        return unquote(urlsplit(self.target).path)
+        return unquote(urlsplit(self._url).path)
+
+    @property
+    def _url(self) -> str:
+        # A path may begin with two slashes (RFC 9112, 3.2.1); without a host before it, it would be taken for one.
+        return f"http://h{self.target}" if self.target.startswith("/") else self.target
 
     def query(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
-        return parse_qs(urlsplit(self.target).query, keep_blank_values=True).get(name, [default])[0]
+        return parse_qs(self.raw_query, keep_blank_values=True).get(name, [default])[0]
 
     @property
     def raw_query(self) -> str:
         """What follows the question mark, as it came."""
-        return urlsplit(self.target).query
+        return urlsplit(self._url).query
 
     def queries(self) -> dict[str, list[str]]:
         """All query parameters."""
@@ -80,19 +87,27 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """An answer; Date, Content-Length and Connection are added. A header `Connection: close` ends the connection."""
+    """An answer; Date and Content-Length are added. A header `Connection: close` ends the connection.
+
+    KEEPS among the headers says that it stays open, which servers other than nginx and Node leave to HTTP/1.1.
+    `reason` is what stands behind the code, where a server has words of its own.
+    """
 
     body: bytes | str = b""
     code: int = 200
     content_type: str = "text/plain; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = field(default=())
+    reason: str = ""
 
-    def render(self, *, head_only: bool, keep_alive: bool) -> bytes:
-        """The bytes on the wire."""
+    def render(self, *, head_only: bool, keep_alive: bool, version: str = "HTTP/1.1") -> bytes:
+        """The bytes on the wire, for a client of that version."""
         body = self.body.encode() if isinstance(self.body, str) else self.body
-        lines = [f"HTTP/1.1 {self.code} {REASONS.get(self.code, 'Status')}", f"Date: {http_date(time.time())}",
+        told = not keep_alive or version == "HTTP/1.0" or KEEPS in self.headers
+        lines = [f"HTTP/1.1 {self.code} {self.reason or REASONS.get(self.code, 'Status')}",
+                 f"Date: {http_date(time.time())}",
                  *([f"Content-Type: {self.content_type}"] if self.content_type else []),
-                 f"Content-Length: {len(body)}", f"Connection: {'keep-alive' if keep_alive else 'close'}",
+                 f"Content-Length: {len(body)}",
+                 *([f"Connection: {'keep-alive' if keep_alive else 'close'}"] if told else []),
                  *(f"{name}: {value}" for name, value in self.headers if name != "Connection")]
         return "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n" + (b"" if head_only else body)
 
@@ -189,7 +204,8 @@ def serve_connection(connection: socket.socket, handler: Handler, *, stopping: C
             try:
                 response = handler(request)
                 stay = request.keep_alive and not response.closes and not stopping()
-                connection.sendall(response.render(head_only=request.method == "HEAD", keep_alive=stay))
+                connection.sendall(response.render(head_only=request.method == "HEAD", keep_alive=stay,
+                                                   version=request.version))
             finally:
                 busy(False)
             if not stay:

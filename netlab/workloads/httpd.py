@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from netlab.workloads import static_files
 from netlab.workloads.default_pages import APACHE_ROOT
 from netlab.workloads.http import Request, Response
+from netlab.workloads.identity import identity
 from netlab.workloads.nginx_variables import local_time
 from netlab.workloads.options import options
 from netlab.workloads.program import serve
 from netlab.workloads.serving import say
 
+APACHE_VERSION = "2.4.62"
+APACHE_NAME = "Apache/{} (Unix)"
+APACHE_METHODS = "GET,POST,OPTIONS,HEAD,TRACE"
 REDIRECTED, NOT_FOUND, FORBIDDEN, NOT_ALLOWED = 301, 404, 403, 405
 
 
@@ -21,23 +27,26 @@ REDIRECTED, NOT_FOUND, FORBIDDEN, NOT_ALLOWED = 301, 404, 403, 405
 class Style:
     """How a server words its errors, what it calls itself, and whether it shows directories."""
 
-    error: Callable[[int], Response]
+    error: Callable[[int, Request], Response]
     server: str = ""
     listing: bool = False
+    methods: tuple[str, ...] = ("GET", "HEAD")
 
 
-def _apache_error(code: int) -> Response:
+def _apache_error(code: int, request: Request) -> Response:
+    target = html.escape(f"http://{request.header('host')}{request.path}/")
     title, text = {
-        REDIRECTED: ("Moved Permanently", "The document has moved."),
+        REDIRECTED: ("Moved Permanently", f'The document has moved <a href="{target}">here</a>.'),
         FORBIDDEN: ("Forbidden", "You don't have permission to access this resource."),
-        NOT_ALLOWED: ("Method Not Allowed", "The requested method is not allowed for this URL."),
+        NOT_ALLOWED: ("Method Not Allowed", f"The requested method {html.escape(request.method)} is not allowed for "
+                                            "this URL."),
     }.get(code, ("Not Found", "The requested URL was not found on this server."))
     return Response(f'<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n<html><head>\n<title>{code} {title}</title>\n'
                     f"</head><body>\n<h1>{title}</h1>\n<p>{text}</p>\n</body></html>\n", code,
-                    "text/html; charset=iso-8859-1")
+                    "text/html; charset=iso-8859-1", (("Allow", APACHE_METHODS),) if code == NOT_ALLOWED else ())
 
 
-def _busybox_error(code: int) -> Response:
+def _busybox_error(code: int, request: Request) -> Response:
     title, text = {REDIRECTED: ("Found", "Directories have a slash at their end"),
                    NOT_ALLOWED: ("Not Implemented", "The requested method is not recognized")}.get(
         code, ("Not Found", "The requested URL was not found"))
@@ -46,11 +55,11 @@ def _busybox_error(code: int) -> Response:
                     "</BODY></HTML>\n", shown, "text/html")
 
 
-def _go_error(code: int) -> Response:
+def _go_error(code: int, request: Request) -> Response:
     return Response("404 page not found\n" if code == NOT_FOUND else "", code)
 
 
-APACHE = Style(_apache_error, "Apache/2.4.62 (Unix)", listing=True)
+APACHE = Style(_apache_error, APACHE_NAME.format(APACHE_VERSION), listing=True, methods=("GET", "HEAD", "POST"))
 BUSYBOX = Style(_busybox_error)
 GO = Style(_go_error, listing=True)
 
@@ -62,23 +71,26 @@ def answer(request: Request, root: str, style: Style) -> Response:
 
 
 def _answer(request: Request, root: str, style: Style) -> Response:
-    if request.method not in ("GET", "HEAD"):
-        return style.error(NOT_ALLOWED)
+    if request.method == "OPTIONS" and "POST" in style.methods:
+        return Response("", 200, "text/html", (("Allow", APACHE_METHODS),))
+    if request.method not in style.methods:
+        return style.error(NOT_ALLOWED, request)
     found = static_files.find(root, request.path)
     if found.path is None:
-        return style.error(NOT_FOUND)
+        return style.error(NOT_FOUND, request)
     file = found.path
     if found.is_directory:
         if not request.path.endswith("/"):
-            return replace(style.error(REDIRECTED), headers=(("Location", request.path + "/"),))
+            host = f"http://{request.header('host')}" if style.server else ""  # Apache's are whole
+            return replace(style.error(REDIRECTED, request), headers=(("Location", f"{host}{request.path}/"),))
         first = static_files.first_file(file, ("index.html",))
         if first is None:
-            return _listing(request.path, file) if style.listing else style.error(NOT_FOUND)
+            return _listing(request.path, file) if style.listing else style.error(NOT_FOUND, request)
         file = first
     try:
         return static_files.give(request, file, default_type="text/plain")
     except OSError:
-        return style.error(FORBIDDEN)
+        return style.error(FORBIDDEN, request)
 
 
 def _listing(path: str, directory: os.PathLike[str]) -> Response:
@@ -89,26 +101,38 @@ def _listing(path: str, directory: os.PathLike[str]) -> Response:
 
 
 def main(args: list[str]) -> int:
-    """The image httpd: /usr/local/apache2/htdocs on port 80."""
-    port = int(options(args, {"default-port": "80"})["default-port"])
+    """The image httpd: /usr/local/apache2/htdocs on port 80; -v says which version it is, -t that all is well."""
+    chosen = options([word for word in args if not word.startswith("-D")],
+                     {"default-port": "80", "v": "false", "V": "false", "t": "false"})
+    tag = identity().tag
+    version = tag if re.match(r"2\.\d+\.\d+", tag) else APACHE_VERSION
+    name = APACHE_NAME.format(version.partition("-")[0])
+    if chosen.flag("v") or chosen.flag("V"):
+        say(f"Server version: {name}")
+        return 0
+    if chosen.flag("t"):
+        say("Syntax OK")
+        return 0
+    style = replace(APACHE, server=name)
 
     def respond(request: Request) -> Response:
-        response = answer(request, APACHE_ROOT, APACHE)
+        response = answer(request, APACHE_ROOT, style)
         say(f'{request.client[0]} - - [{local_time()}] "{request.method} {request.target} {request.version}" '
             f"{response.code} {len(response.body)}")
         return response
 
-    return serve([port], respond, greeting="[mpm_event:notice] AH00489: Apache/2.4.62 (Unix) configured -- "
-                                           "resuming normal operations")
+    return serve([int(chosen["default-port"])], respond,
+                 greeting=f"[mpm_event:notice] AH00489: {name} configured -- resuming normal operations")
 
 
 def main_busybox(args: list[str]) -> int:
     """`httpd [-f] [-p [ADDRESS:]PORT] [-h DIRECTORY]`; without -f in the background, as busybox's does.
 
-    With -D it is Apache's.
+    With -D it is Apache's, and where the image httpd is asked for its version.
     """
-    if any(word.startswith("-D") for word in args):
-        return main([])
+    asks = args and set(args) <= {"-v", "-V", "-t"} and os.path.isdir(APACHE_ROOT)
+    if asks or any(word.startswith("-D") for word in args):
+        return main(args)
     chosen = options([_apart(word) for word in args], {"f": "false", "v": "false", "vv": "false", "i": "false",
                                                        "p": "80", "h": "."})
     root, port = os.path.abspath(chosen["h"]), int(chosen["p"].rpartition(":")[2])

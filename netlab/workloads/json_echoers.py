@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from netlab.model.family import with_port
-from netlab.workloads.http import Request, Response
+from netlab.workloads.http import KEEPS, Request, Response
 from netlab.workloads.identity import Identity, environment, identity
 from netlab.workloads.options import options
 from netlab.workloads.program import own_tls, serve
@@ -62,6 +62,7 @@ def ealen(request: Request, env: Mapping[str, str]) -> Response:
     code = int(first) if first.isdigit() and 200 <= int(first) < 600 else 200
     sent = tuple((name.strip(), value.strip()) for name, _, value in
                  (pair.partition(":") for pair in wish("echo_header").split(",")) if value)
+    sent += (KEEPS,)
     if body := wish("echo_body"):
         return Response(json.dumps(body), code, "application/json; charset=utf-8", sent)
     if name := wish("echo_env_body"):
@@ -98,7 +99,7 @@ def mendhak(request: Request, me: Identity) -> Response:
     status = wish("x-set-response-status-code")
     code = int(status) if status.isdigit() and 200 <= int(status) < 600 else 200
     return Response(json.dumps(found, indent=2), code, "application/json; charset=utf-8",
-                    (("X-Powered-By", "Express"),))
+                    (("X-Powered-By", "Express"), KEEPS))
 
 
 def httpenv(request: Request, env: Mapping[str, str]) -> Response:

@@ -12,10 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from socket import getaddrinfo
 
-from netlab.workloads.default_pages import NGINX_VERSION
+from netlab.workloads import nginx_signals
+from netlab.workloads.default_pages import NGINX_CONF
 from netlab.workloads.identity import environment, identity
 from netlab.workloads.nginx_answers import Nginx
 from netlab.workloads.nginx_config import Config, read
+from netlab.workloads.nginx_pages import version
 from netlab.workloads.nginx_proxy import host_port
 from netlab.workloads.nginx_syntax import ConfigError
 from netlab.workloads.options import options
@@ -43,37 +45,68 @@ def substitute(text: str, env: dict[str, str]) -> str:
 
 
 def main(args: list[str]) -> int:
-    """Runs `nginx [-g DIRECTIVES] [-c FILE] [-t] [-v]` in the foreground; 1 when its configuration is wrong."""
-    chosen = options(args, {"default-port": "80", "t": "false", "v": "false", "g": "", "c": "", "s": "", "T": "false"})
-    if chosen.flag("v"):
-        print(f"nginx version: nginx/{NGINX_VERSION}", file=sys.stderr, flush=True)
+    """Runs `nginx [-g DIRECTIVES] [-c FILE] [-t] [-v] [-s SIGNAL]` in the foreground; 1 for a wrong configuration."""
+    chosen = options(args, {"default-port": "80", "t": "false", "v": "false", "V": "false", "g": "", "c": "", "s": "",
+                            "T": "false"})
+    me = identity()
+    if chosen.flag("v") or chosen.flag("V"):
+        print(f"nginx version: nginx/{version(me.tag)}", file=sys.stderr, flush=True)
         return 0
-    try:
-        config = read(container_files)
-        if not Path("/etc/nginx/conf.d").is_dir() or not list(container_files("/etc/nginx/conf.d/*.conf")):
-            config = _on_port(config, int(chosen["default-port"]))
-        _resolve(config)
-    except ConfigError as error:
-        print(f"nginx: [emerg] {error}", file=sys.stderr, flush=True)
+    config = configured(int(chosen["default-port"]))
+    if config is None:
         return 1
-    for warning in config.warnings:
-        print(f"nginx: [warn] {warning}", file=sys.stderr, flush=True)
+    if chosen["s"]:
+        return nginx_signals.send(chosen["s"])
     if chosen.flag("t"):
         print("nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n"
               "nginx: configuration file /etc/nginx/nginx.conf test is successful", file=sys.stderr, flush=True)
         return 0
     server = Server()
-    nginx = Nginx(config, identity())
+    nginx = Nginx(config, me)
+    if not _listen(server, nginx, config):
+        return 1
+
+    def reload() -> None:
+        found = configured(int(chosen["default-port"]))
+        if found is not None and _listen(server, nginx, found):
+            nginx.config = found
+
+    moment = time.strftime("%Y/%m/%d %H:%M:%S")
+    with nginx_signals.obeyed(server, reload):
+        return run_until_term(server, f"{moment} [notice] 1#1: nginx/{nginx.version}\n"
+                                      f"{moment} [notice] 1#1: start worker processes")
+
+
+def configured(port: int) -> Config | None:
+    """The container's configuration, None when it is wrong; what is wrong, or has no effect, is said.
+
+    `port` is where the image listens when nobody says anything.
+    """
+    try:
+        config = read(container_files)
+        if not list(container_files(f"{NGINX_CONF}/*.conf")):
+            config = _on_port(config, port)
+        _resolve(config)
+    except ConfigError as error:
+        print(f"nginx: [emerg] {error}", file=sys.stderr, flush=True)
+        return None
+    for warning in config.warnings:
+        print(f"nginx: [warn] {warning}", file=sys.stderr, flush=True)
+    return config
+
+
+def _listen(server: Server, nginx: Nginx, config: Config) -> bool:
+    """Whether the server listens on all the configuration's ports now; those that are left over stay open."""
     for port in dict.fromkeys(port for one in config.servers for port, _, _ in one.listen):
+        if port in server.ports():
+            continue
         try:
             server.http(port, nginx.answer, tls=_tls(config, port))
         except OSError as error:
             code = f"{error.errno}: {error.strerror}"
             print(f"nginx: [emerg] bind() to 0.0.0.0:{port} failed ({code})", file=sys.stderr, flush=True)
-            return 1
-    moment = time.strftime("%Y/%m/%d %H:%M:%S")
-    return run_until_term(server, f"{moment} [notice] 1#1: nginx/{NGINX_VERSION}\n"
-                                  f"{moment} [notice] 1#1: start worker processes")
+            return False
+    return True
 
 
 def _on_port(config: Config, port: int) -> Config:

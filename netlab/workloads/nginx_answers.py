@@ -11,7 +11,7 @@ from netlab.workloads import static_files
 from netlab.workloads.http import Request, Response
 from netlab.workloads.identity import Identity
 from netlab.workloads.nginx_config import Config, Location, Server, Settings, choose_location, choose_server
-from netlab.workloads.nginx_pages import SERVER, error_page, listing
+from netlab.workloads.nginx_pages import SERVER, error_page, listing, signed, version
 from netlab.workloads.nginx_proxy import Proxy
 from netlab.workloads.nginx_variables import Variables, local_time
 from netlab.workloads.serving import say
@@ -25,6 +25,7 @@ class Nginx:
 
     def __init__(self, config: Config, me: Identity) -> None:
         self.config, self.me = config, me
+        self.version = version(me.tag)
         self._proxy = Proxy(config)
         self._requests = 0
 
@@ -41,7 +42,7 @@ class Nginx:
         response, settings = self._serve(server, variables, 0)
         if settings.access_log:
             say(access_line(request, response))
-        return response
+        return signed(response, self.version)
 
     def _serve(self, server: Server, variables: Variables, depth: int) -> tuple[Response, Settings]:
         if depth > DEPTH:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from netlab.workloads.default_pages import NGINX_ROOT
+from netlab.workloads.default_pages import NGINX_SERVER
 from netlab.workloads.nginx_syntax import ConfigError, Directive, parse
 
 MAIN = "/etc/nginx/nginx.conf"
@@ -15,15 +15,7 @@ UNSUPPORTED = ("fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "auth_bas
                "limit_req", "limit_conn", "mirror", "js_content", "perl", "content_by_lua_block", "if", "stream")
 """Directives that would change answers, and that the built-in server does not know: it says so."""
 
-DEFAULT = f"""server {{
-    listen 80 default_server;
-    server_name localhost;
-    location / {{ root {NGINX_ROOT}; index index.html index.htm; }}
-    error_page 500 502 503 504 /50x.html;
-    location = /50x.html {{ root {NGINX_ROOT}; }}
-}}
-"""
-
+DEFAULT = NGINX_SERVER.format(port="80 default_server")
 Files = Callable[[str], Iterable[tuple[str, str]]]
 """(name, text) of the files that match a pattern, sorted; none when none does."""
 

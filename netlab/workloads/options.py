@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+)")
+LOGGING = ("v", "vmodule", "logtostderr", "alsologtostderr", "stderrthreshold", "log_dir", "log_file", "skip_headers")
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -44,4 +46,21 @@ def options(args: list[str], defaults: Mapping[str, str]) -> Options:
             value = "true" if boolean or not rest else rest.pop(0)
         found[name] = value
     found.words = tuple(words)
+    return found
+
+
+def strict_options(args: list[str], defaults: Mapping[str, str]) -> Options:
+    """The options of an agnhost command that takes no other words; numbers must be some. ValueError in cobra's words.
+
+    Logging's flags are taken and have no effect.
+    """
+    found = options(args, defaults)
+    for name, value in found.items():
+        if name not in defaults and name not in LOGGING:
+            raise ValueError(f"unknown flag: --{name}")
+        if re.fullmatch(r"-?\d+", defaults.get(name, "")) and not re.fullmatch(r"[+-]?\d+", value):
+            raise ValueError(f'invalid argument "{value}" for "--{name}" flag: strconv.ParseInt: '
+                             f'parsing "{value}": invalid syntax')
+    if found.words:
+        raise ValueError(f"accepts at most 0 arg(s), received {len(found.words)}")
     return found

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Mapping
 from functools import partial
 
+from netlab.workloads.go_http import dumps, written
 from netlab.workloads.http import Request, Response
-from netlab.workloads.options import options
+from netlab.workloads.options import strict_options
 from netlab.workloads.program import log, own_tls
 from netlab.workloads.serving import Server, Wrap, run_until_term
 
@@ -31,9 +31,8 @@ def wanted(env: Mapping[str, str]) -> list[tuple[str, int, str]]:
 def answer(request: Request, text: str, *, as_json: bool = False) -> Response:
     """The text, or with --json-response an object that says the method too."""
     if not as_json:
-        return Response(text)
-    return Response(json.dumps({"Method": request.method, "Body": text}, separators=(",", ":")),
-                    content_type="application/json")
+        return written(text)
+    return Response(f'{{"Method":{dumps(request.method)},"Body":{dumps(text)}}}', content_type="application/json")
 
 
 def serve(env: Mapping[str, str], *, as_json: bool = False) -> Server:
@@ -72,4 +71,5 @@ def _association(text: bytes, connection: socket.socket) -> None:
 
 def main(args: list[str]) -> int:
     """Serves until SIGTERM."""
-    return run_until_term(serve(os.environ, as_json=options(args, {"json-response": "false"}).flag("json-response")))
+    chosen = strict_options(args, {"json-response": "false"})
+    return run_until_term(serve(os.environ, as_json=chosen.flag("json-response")))

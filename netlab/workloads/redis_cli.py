@@ -10,6 +10,8 @@ from io import BufferedReader
 from typing import Any
 from urllib.parse import urlsplit
 
+from netlab.workloads.redis_protocol import VERSION, encoded
+
 LIMIT = 10.0  # seconds to connect, and for a reply
 _OPTIONS = {"-h": "host", "-p": "port", "-u": "uri", "-a": "password", "-n": "db"}
 
@@ -20,6 +22,9 @@ def main(args: list[str]) -> int:
     while len(words) > 1 and words[0] in _OPTIONS:
         name = words.pop(0)
         chosen[_OPTIONS[name]] = words.pop(0)
+    if words and words[0] in ("-v", "--version"):
+        print(f"redis-cli {VERSION}", flush=True)
+        return 0
     if words and words[0].startswith("-"):
         print(f"Unrecognized option or bad number of args for: '{words[0]}'", file=sys.stderr)
         return 1
@@ -38,9 +43,18 @@ def main(args: list[str]) -> int:
         return 1
 
 
+def call(host: str, port: int, *words: str) -> Any:
+    """The value of the reply to one command. OSError when nobody answers, or with the text of an error reply."""
+    with socket.create_connection((host, port), LIMIT) as connection, connection.makefile("rb") as file:
+        connection.sendall(encoded([word.encode(errors="surrogateescape") for word in words]))
+        kind, value = _reply(file)
+    if kind == "-":
+        raise OSError(str(value))
+    return value
+
+
 def _ask(connection: socket.socket, file: BufferedReader, command: list[str]) -> int:
-    parts = [word.encode(errors="surrogateescape") for word in command]
-    connection.sendall(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts))
+    connection.sendall(encoded([word.encode(errors="surrogateescape") for word in command]))
     kind, value = _reply(file)
     print(_shown(kind, value, plain=not sys.stdout.isatty()), flush=True)
     return int(kind == "-")

@@ -58,8 +58,11 @@ class Server:
         self.tcp(port, stream, address, tls=tls)
 
     def tcp(self, port: int, stream: Stream, address: str = "", *, tls: Wrap | None = None) -> None:
-        """Has `stream` serve each connection to a port, in a thread of its own."""
-        self._tcp[_listen(port, address)] = _Service(stream, tls)
+        """Has `stream` serve each connection to a port, in a thread of its own; also while it runs."""
+        made = _listen(port, address)
+        self._tcp[made] = _Service(stream, tls)
+        with contextlib.suppress(OSError):
+            self._waker.send(b"x")
 
     def sctp(self, port: int, stream: Stream) -> None:
         """Has `stream` serve each SCTP association to a port. OSError where the kernel has no SCTP."""
@@ -98,6 +101,13 @@ class Server:
     def run(self) -> int:
         """Serves until stopped; gives the exit code."""
         threading.stack_size(STACK)
+        while not self.stopping:
+            self._run_until_woken()
+        self._drain()
+        return self.code
+
+    def _run_until_woken(self) -> None:
+        """Serves what listens now, until there is more, or an end."""
         poll = select.poll()
         by_number = {made.fileno(): made for made in (*self._tcp, *self._udp, self._wakeup)}
         for number in by_number:
@@ -109,8 +119,9 @@ class Server:
                     self._accept(made)
                 elif made in self._udp:
                     self._answer(made)
-        self._drain()
-        return self.code
+                else:
+                    self._wakeup.recv(64)
+                    return
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(64):

@@ -72,5 +72,14 @@ def test_a_pod(spec, texts):
     assert errors(**spec) == texts
 
 
+@pytest.mark.parametrize(("port", "texts"), [
+    ({"containerPort": 80, "hostPort": 80}, []),
+    ({"containerPort": 80, "hostPort": 81},
+     [f"{C}.ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true"]),
+])
+def test_on_the_host_network_ports_are_the_hosts(port, texts):
+    assert errors({"ports": [{"protocol": "TCP", **port}]}, hostNetwork=True) == texts
+
+
 def test_the_labels_of_a_node_selector_are_labels():
     assert errors(nodeSelector={"a b": "c"})[0].startswith('spec.nodeSelector: Invalid value: "a b": name part must')

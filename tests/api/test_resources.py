@@ -182,6 +182,11 @@ def test_deployment_defaults():
 C = {"name": "c", "image": "echo"}
 
 
+def hinted(**hints):
+    return {"metadata": {"name": "a"}, "addressType": "IPv4",
+            "endpoints": [{"addresses": ["10.0.0.1"], "hints": hints}]}
+
+
 def long_searches(count):
     return [".".join([letter * 60] * 4) for letter in "abcdefghi"[:count]]
 
@@ -235,6 +240,15 @@ def long_searches(count):
     ("endpointslices", {"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": [{"addresses": ["127.0.0.1"]}]},
      'endpoints[0].addresses[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)'),
     ("endpointslices", {"metadata": {"name": "a"}, "endpoints": []}, "addressType: Required value"),
+    ("endpointslices", hinted(forZones=[{"name": "a b"}]), "endpoints[0].hints.forZones[0].name: Invalid value: "
+     "\"a b\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
+     "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+     "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"),
+    ("endpointslices", hinted(forZones=[{"name": "a"}, {"name": "a"}]),
+     'endpoints[0].hints.forZones[1].name: Duplicate value: "a"'),
+    ("endpointslices", hinted(forZones=[{"name": str(number)} for number in range(9)]),
+     "endpoints[0].hints.forZones: Too many: 9: must have at most 8 items"),
+    ("endpointslices", hinted() | {"ports": [{"port": 1, "appProtocol": "a/b/c"}]}, None),
     ("endpoints", {"metadata": {"name": "a"}, "subsets": [{}]},
      "subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"),
     ("namespaces", {"metadata": {"name": "A"}}, None),
@@ -246,6 +260,36 @@ def test_bad_objects_are_refused(resource, manifest, message):
         registry().create(resource, manifest)
     assert caught.value.code == 422
     assert message is None or message in [f"{c['field']}: {c['message']}" for c in caught.value.details["causes"]]
+
+
+@pytest.mark.parametrize(("resource", "manifest", "warnings"), [
+    ("endpoints", {"subsets": [{"addresses": [{"ip": "192.0.2.1"}], "notReadyAddresses": [{"ip": "2001:DB8::1"}]}]},
+     ['subsets[0].notReadyAddresses[0].ip: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format '
+      '("2001:db8::1")']),
+    ("endpointslices", {"addressType": "IPv6", "endpoints": [{"addresses": ["2001:DB8::1"]}]},
+     ['endpoints[0].addresses[0]: IPv6 address "2001:DB8::1" should be in RFC 5952 canonical format ("2001:db8::1")']),
+    ("endpointslices", {"addressType": "FQDN", "endpoints": [{"addresses": ["example.com"]}]},
+     ["spec.addressType: FQDN endpoints are deprecated"]),
+])
+def test_endpoints_that_are_better_written_otherwise_bring_warnings(resource, manifest, warnings):
+    kind, body = RESOURCES[resource], {"metadata": {"name": "a"}} | manifest
+    assert kind.warnings(body, None) == warnings
+    labels = {"endpoints.kubernetes.io/managed-by": "endpoint-controller",
+              "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
+    assert kind.warnings(body | {"metadata": {"labels": labels}}, body) == []  # controllers write them well
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_node_hints_and_the_newer_distributions_are_behind_a_feature_gate(opened):
+    r = registry(feature_gates={"PreferSameTrafficDistribution": opened})
+    hints = {"forZones": [{"name": "a"}], "forNodes": [{"name": "worker"}]}
+    made = r.create("endpointslices", hinted(**hints))
+    assert made["endpoints"][0]["hints"] == (hints if opened else {"forZones": [{"name": "a"}]})
+    if opened:
+        assert r.create("services", service(trafficDistribution="PreferSameNode"))
+        return
+    with pytest.raises(ApiError, match='Unsupported value: "PreferSameNode": supported values: "PreferClose"'):
+        r.create("services", service(trafficDistribution="PreferSameNode"))
 
 
 @pytest.mark.parametrize(("resource", "made", "change", "message"), [

@@ -50,6 +50,57 @@ def test_addresses_move_with_readiness_and_go_with_deletion(cluster):
     cluster.run(story, Endpoints)
 
 
+def test_the_trigger_time_is_that_of_what_changed_and_goes_where_there_is_none(cluster):
+    cluster.service("web")
+    pods(cluster)
+    key = "endpoints.kubernetes.io/last-change-trigger-time"
+
+    async def story(manager):
+        times = [meta.annotations(only(cluster)).get(key)]
+        cluster.wait(seconds=30)
+        cluster.run_pod("web-1", ready=False)
+        await manager.settled()
+        times.append(meta.annotations(only(cluster)).get(key))
+        cluster.relabel("pods", "web-2", {"app": "other"})
+        await manager.settled()
+        return [*times, meta.annotations(only(cluster)).get(key)]
+
+    assert cluster.run(story, Endpoints) == ["2024-05-01T12:00:00Z", "2024-05-01T12:00:30Z", None]
+
+
+def test_a_service_that_is_being_deleted_has_its_endpoints_kept_right(cluster):
+    cluster.service("web")
+    pods(cluster)
+    service = cluster.registry.get("services", "web", "default")
+    cluster.registry.update("services", service | {
+        "metadata": service["metadata"] | {"finalizers": ["example.com/wait"]}})
+
+    async def story(manager):
+        cluster.registry.delete("services", "web", namespace="default")
+        cluster.run_pod("web-1", ready=False)
+        await manager.settled()
+        assert shown(cluster) == [(["10.244.1.2"], ["10.244.1.1"])]
+
+    cluster.run(story, Endpoints)
+
+
+def test_pods_that_lack_a_named_port_are_in_the_subset_of_the_others(cluster):
+    cluster.service("web", ports=[{"name": "http", "port": 80, "targetPort": 80, "protocol": "TCP"},
+                                  {"name": "admin", "port": 81, "targetPort": "admin", "protocol": "TCP"}])
+    admin = {"name": "admin", "containerPort": 8081, "protocol": "TCP"}
+    cluster.pod("a", {"app": "web"}, ports=[admin])
+    cluster.pod("b", {"app": "web"})
+    cluster.run_pod("a", ip="10.244.1.1")
+    cluster.run_pod("b", ip="10.244.1.2")
+
+    async def story(manager):
+        assert [([a["ip"] for a in s["addresses"]], s["ports"]) for s in only(cluster)["subsets"]] == [
+            (["10.244.1.1"], [{"name": "admin", "port": 8081, "protocol": "TCP"}]),
+            (["10.244.1.1", "10.244.1.2"], [{"name": "http", "port": 80, "protocol": "TCP"}])]
+
+    cluster.run(story, Endpoints)
+
+
 def test_a_users_endpoints_are_left_alone_and_go_with_their_service(cluster):
     cluster.service("manual", selector=None)
     body = {"subsets": [{"addresses": [{"ip": "192.0.2.1"}], "ports": [{"port": 80, "protocol": "TCP"}]}]}

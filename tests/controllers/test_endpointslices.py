@@ -162,6 +162,170 @@ def test_a_pod_on_an_absent_node_waits_for_the_node(cluster):
     cluster.run(story, EndpointSlices)
 
 
+def test_pods_of_a_lost_node_are_reported_once_for_each_look(cluster):
+    cluster.service("web")
+    for name in ("a", "b"):
+        cluster.pod(name, {"app": "web"}, nodeName="lost")
+        cluster.run_pod(name)
+
+    async def story(manager):
+        where = "Service default/web: Node lost Not Found"
+        assert cluster.events() == [(
+            "FailedToUpdateEndpointSlices", "Error updating Endpoint Slices for Service default/web: "
+            f"[skipping Pod a for {where}, skipping Pod b for {where}]")]
+        assert cluster.list("events")[0]["count"] == 1
+
+    cluster.run(story, EndpointSlices)
+
+
+def test_slices_of_a_service_that_had_the_name_before_are_not_used_again(cluster):
+    web(cluster, 1)
+
+    async def story(manager):
+        before = only(cluster)
+        service = cluster.registry.get("services", "web", "default")
+        cluster.registry.delete("services", "web", namespace="default")
+        cluster.create("services", {"metadata": {"name": "web"}, "spec": {
+            key: service["spec"][key] for key in ("selector", "ports")}})
+        await manager.settled()
+        after = only(cluster)
+        assert meta.uid(after) != meta.uid(before)
+        assert meta.controller_of(after)["uid"] == meta.uid(cluster.registry.get("services", "web", "default"))
+        assert addresses(cluster) == [("10.244.1.1", True)]
+
+    cluster.run(story, EndpointSlices)
+
+
+def test_a_service_that_is_being_deleted_has_its_slices_kept_right_but_gets_no_new_ones(cluster):
+    web(cluster, 1)
+    service = cluster.registry.get("services", "web", "default")
+    cluster.registry.update("services", service | {
+        "metadata": service["metadata"] | {"finalizers": ["example.com/wait"]}})
+
+    async def story(manager):
+        cluster.registry.delete("services", "web", namespace="default")
+        cluster.run_pod("web-1", ready=False)
+        await manager.settled()
+        assert addresses(cluster) == [("10.244.1.1", False)]
+        cluster.registry.delete("endpointslices", meta.name(only(cluster)), namespace="default")
+        await manager.settled()
+        assert cluster.list("endpointslices") == []
+
+    cluster.run(story, EndpointSlices)
+
+
+def test_the_trigger_time_is_that_of_what_changed_and_goes_where_there_is_none(cluster):
+    web(cluster)
+    key = "endpoints.kubernetes.io/last-change-trigger-time"
+
+    async def story(manager):
+        times = [meta.annotations(only(cluster)).get(key)]
+        cluster.wait(seconds=30)
+        cluster.run_pod("web-1", ready=False)
+        await manager.settled()
+        times.append(meta.annotations(only(cluster)).get(key))
+        cluster.relabel("pods", "web-2", {"app": "other"})
+        await manager.settled()
+        return [*times, meta.annotations(only(cluster)).get(key)]
+
+    assert cluster.run(story, EndpointSlices) == ["2024-05-01T12:00:00Z", "2024-05-01T12:00:30Z", None]
+
+
+def test_labels_of_the_service_are_followed_by_its_slices(cluster):
+    web(cluster, 1)
+
+    async def story(manager):
+        before = only(cluster)
+        cluster.relabel("services", "web", {"team": "red", "service.kubernetes.io/headless": "x"})
+        await manager.settled()
+        assert meta.labels(only(cluster)) == meta.labels(before) | {"team": "red"}
+        assert only(cluster)["endpoints"] == before["endpoints"]
+
+    cluster.run(story, EndpointSlices)
+
+
+def test_ports_of_a_slice_are_in_upstreams_order(cluster):
+    web(cluster, 1, ports=[{"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                           {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+                           {"name": "metrics", "port": 9153, "protocol": "TCP", "targetPort": 9153}])
+
+    async def story(manager):
+        assert [port["name"] for port in only(cluster)["ports"]] == ["metrics", "dns", "dns-tcp"]
+
+    cluster.run(story, EndpointSlices)
+
+
+def zones(cluster, **nodes):
+    """A node for each name, in the zone that is given for it."""
+    for name, zone in nodes.items():
+        node = cluster.node(name, labels={"topology.kubernetes.io/zone": zone})
+        cluster.registry.update("nodes", node | {"status": {
+            "allocatable": {"cpu": "2"}, "conditions": [{"type": "Ready", "status": "True"}]}}, subresource="status")
+
+
+def annotate(cluster, **annotations):
+    service = cluster.registry.get("services", "web", "default")
+    cluster.registry.update("services", service | {"metadata": service["metadata"] | {
+        "annotations": {f"service.kubernetes.io/{key.replace('_', '-')}": text for key, text in annotations.items()}}})
+
+
+def hints(cluster):
+    return [[zone["name"] for zone in (endpoint.get("hints") or {}).get("forZones", ())]
+            for part in cluster.list("endpointslices") for endpoint in part["endpoints"]]
+
+
+def test_topology_mode_auto_gives_endpoints_to_zones_and_tells_of_it(cluster):
+    zones(cluster, n1="a", n2="b")
+    cluster.service("web")
+    annotate(cluster, topology_mode="Auto")
+    for number, node in enumerate(("n1", "n1", "n1", "n2"), 1):
+        cluster.pod(f"web-{number}", {"app": "web"}, nodeName=node)
+        cluster.run_pod(f"web-{number}", ip=f"10.244.1.{number}")
+
+    async def story(manager):
+        assert sorted(hints(cluster)) == [["a"], ["a"], ["b"], ["b"]]
+        revision = cluster.store.revision
+        manager.controllers["endpointslices"].wake()
+        await manager.settled()
+        assert cluster.store.revision == revision
+        cluster.run_pod("web-4", ready=False)  # three for two zones: one zone had a third too many
+        await manager.settled()
+        assert hints(cluster) == [[], [], [], []]
+        cluster.run_pod("web-4")
+        await manager.settled()
+        annotate(cluster)
+        await manager.settled()
+        assert hints(cluster) == [[], [], [], []]
+        return cluster.events()
+
+    enabled = ("TopologyAwareHintsEnabled", "Topology Aware Hints has been enabled, addressType: IPv4")
+    assert cluster.run(story, EndpointSlices) == [
+        enabled, ("TopologyAwareHintsDisabled", "Unable to allocate minimum required endpoints to each zone without "
+                  "exceeding overload threshold (3 endpoints, 2 zones), addressType: IPv4"),
+        ("TopologyAwareHintsDisabled", "Topology Aware Hints has been disabled, addressType: IPv4")]
+
+
+def test_topology_mode_goes_before_traffic_distribution_and_follows_the_nodes(cluster):
+    zones(cluster, n1="a", n2="a")
+    cluster.service("web", trafficDistribution="PreferClose")
+    annotate(cluster, topology_mode="Auto")
+    for number, node in enumerate(("n1", "n2"), 1):
+        cluster.pod(f"web-{number}", {"app": "web"}, nodeName=node)
+        cluster.run_pod(f"web-{number}", ip=f"10.244.1.{number}")
+
+    async def story(manager):
+        assert hints(cluster) == [[], []]
+        cluster.relabel("nodes", "n2", {"topology.kubernetes.io/zone": "b"}, "")
+        await manager.settled()
+        assert hints(cluster) == [["a"], ["b"]]
+        annotate(cluster, topology_mode="Disabled")
+        cluster.relabel("nodes", "n2", {}, "")
+        await manager.settled()
+        assert hints(cluster) == [["a"], []]
+
+    cluster.run(story, EndpointSlices)
+
+
 def test_prefer_close_hints_the_own_zone_of_ready_endpoints(cluster):
     web(cluster, 2, trafficDistribution="PreferClose")
     cluster.run_pod("web-2", ready=False)

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from netlab.api import service_ranges
 from netlab.api.registry import Registry
 from netlab.controllers.kube_proxy import KubeProxy
 from netlab.controllers.runtime import Manager
@@ -256,6 +257,19 @@ def test_liberal_tracking_and_the_pods_gateway_are_known_to_the_rules(settings, 
 
     async def story(manager):
         assert (line in render(tables["n1"].held)) == there
+
+    play(story, *proxies)
+
+
+def test_the_nftables_mode_follows_further_ranges_of_cluster_ips():
+    registry, tables, proxies = lab("n1", proxy_mode="nftables")
+    registry.create("servicecidrs", service_ranges.default_range(registry))
+
+    async def story(manager):
+        assert "10.200.0.0/24" not in render(tables["n1"].held)
+        registry.create("servicecidrs", {"metadata": {"name": "more"}, "spec": {"cidrs": ["10.200.0.0/24"]}})
+        await manager.settled(5)
+        assert f"ip daddr {{ {registry.spec.ranges[0].service}, 10.200.0.0/24 }} drop" in render(tables["n1"].held)
 
     play(story, *proxies)
 

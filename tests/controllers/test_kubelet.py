@@ -55,6 +55,50 @@ async def test_pods_of_other_nodes_are_left_alone(world):
         assert world.runtime.created == []
 
 
+def with_host_port(**port):
+    return [{"name": "c", "image": "nginx", "ports": [{"containerPort": 80, "hostPort": 80, "protocol": "TCP"} | port]}]
+
+
+@story
+async def test_pods_bound_by_hand_are_refused_where_they_do_not_fit(world):
+    world.registry.create("nodes", {"metadata": {"name": "worker"}})
+    async with world.running():
+        world.pod("first", containers=with_host_port())
+        await world.manager.settled()
+        world.pod("second", containers=with_host_port())
+        world.pod("other", containers=with_host_port(protocol="UDP"))
+        world.pod("picky", nodeSelector={"disk": "ssd"})
+        await world.manager.settled()
+        assert [world.status(name)["phase"] for name in ("first", "second", "other", "picky")] == \
+            ["Running", "Failed", "Running", "Failed"]
+        text = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"
+        assert (world.status("second")["reason"], world.status("second")["message"]) == \
+            ("NodePorts", f"Pod was rejected: {text}")
+        assert ("Warning", "NodePorts", text) in world.recorder.events
+        world.registry.delete("pods", "second", namespace="default")
+        await world.manager.settled()
+        assert world.get("second") is None
+
+
+@story
+async def test_a_refused_pod_stays_refused_after_a_restart(world):
+    world.registry.create("nodes", {"metadata": {"name": "worker"}})
+    world.pod("picky", nodeSelector={"disk": "ssd"})
+    for _ in range(2):
+        async with world.running():
+            await world.manager.settled()
+            assert world.status("picky")["reason"] == "NodeAffinity"
+        world.restart()
+
+
+@story
+async def test_on_the_host_network_the_environment_has_the_nodes_name(world):
+    async with world.running():
+        world.pod(hostNetwork=True)
+        await world.manager.settled()
+        assert dict(world.processes().processes["c.0"].env)["HOSTNAME"] == "worker"
+
+
 @story
 async def test_deletion_asks_then_removes_everything(world):
     async with world.running():
@@ -497,11 +541,12 @@ async def test_a_web_servers_pages_are_a_directory_to_write_to_unless_a_volume_i
         world.pod("given", volumes=[{"name": "v", "emptyDir": {}}], containers=[
             {"name": "c", "image": "nginx", "volumeMounts": [{"name": "v", "mountPath": f"{root}/"}]}])
         await world.manager.settled()
-        (own,) = world.processes("own").processes["c.0"].mounts
+        own, servers = world.processes("own").processes["c.0"].mounts
         assert (own.target, own.read_only) == (root, False)
         assert "Welcome to nginx!" in (Path(own.source) / page).read_text()
-        (given,) = world.processes("given").processes["c.0"].mounts
-        assert not (Path(given.source) / page).exists()
+        assert (servers.target, servers.read_only) == ("/etc/nginx/conf.d", False)
+        given = {mount.target.rstrip("/"): mount for mount in world.processes("given").processes["c.0"].mounts}
+        assert not (Path(given[root].source) / page).exists()
 
 
 @story

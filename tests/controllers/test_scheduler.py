@@ -88,6 +88,15 @@ def test_a_freed_host_port_lets_the_next_pod_in(cluster):
     cluster.run(story, Scheduler)
 
 
+@pytest.mark.parametrize(("obstacles", "preemption"), [
+    ({fit.NO_PORTS: 1, fit.NO_AFFINITY: 2}, "1 No preemption victims found for incoming pod, "
+                                            "2 Preemption is not helpful for scheduling."),
+    ({fit.TOO_MANY: 3}, "3 No preemption victims found for incoming pod."),
+])
+def test_what_preemption_could_have_done_is_told(obstacles, preemption):
+    assert fit.no_fit(obstacles, 3).endswith(f" preemption: 0/3 nodes are available: {preemption}")
+
+
 def test_a_pod_is_bound_once(cluster):
     cluster.pod("a")
     cluster.registry.bind("default", "a", "worker")

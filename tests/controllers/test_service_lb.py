@@ -217,12 +217,66 @@ def test_changing_the_address_asked_for_is_told(cluster, play):
     async def story(manager, host):
         balancer(cluster)
         await manager.settled()
-        cluster.change("services", "web", loadBalancerIP=SECOND, loadBalancerSourceRanges=["10.0.0.0/8"])
+        cluster.change("services", "web", loadBalancerIP=SECOND)
         await manager.settled()
         assert ingress(cluster) == [{"ip": SECOND, "ipMode": "VIP"}]
         assert host.addresses == {SECOND}
-        assert cluster.events()[2:4] == [("LoadBalancerSourceRanges", "[] -> [10.0.0.0/8]"),
-                                         ("LoadbalancerIP", f" -> {SECOND}")]
+        assert ("LoadbalancerIP", f" -> {SECOND}") in cluster.events()
+
+    play(story)
+
+
+def counted(cluster):
+    """How often each reason was told."""
+    return {event["reason"]: event.get("count", 1) for event in cluster.list("events")}
+
+
+@pytest.mark.parametrize(("fields", "told"), [
+    ({"loadBalancerSourceRanges": ["10.0.0.0/8"], "externalIPs": ["192.0.2.1"]}, {"LoadBalancerSourceRanges": 1}),
+    ({"externalIPs": ["192.0.2.1"]}, {"ExternalIP": 1}), ({"sessionAffinity": "ClientIP"}, {}),
+    ({"ports": [{"port": 81, "protocol": "TCP", "targetPort": 80, "nodePort": 30080}]}, {}),
+])
+def test_a_change_has_one_event_and_the_load_balancer_is_ensured_anew(cluster, play, fields, told):
+    async def story(manager, host):
+        balancer(cluster)
+        await manager.settled()
+        cluster.change("services", "web", **fields)
+        await manager.settled()
+        assert counted(cluster) == {"EnsuringLoadBalancer": 2, "EnsuredLoadBalancer": 2} | told
+
+    play(story)
+
+
+def test_what_does_not_concern_it_does_not_ensure_it_anew(cluster, play):
+    async def story(manager, host):
+        balancer(cluster)
+        await manager.settled()
+        cluster.change("services", "web", selector={"app": "other"})
+        await manager.settled()
+        assert counted(cluster) == {"EnsuringLoadBalancer": 1, "EnsuredLoadBalancer": 1}
+
+    play(story)
+
+
+def test_a_service_that_becomes_a_load_balancer_says_what_it_was(cluster, play):
+    async def story(manager, host):
+        cluster.service("web", type="NodePort")
+        await manager.settled()
+        cluster.change("services", "web", type="LoadBalancer")
+        await manager.settled()
+        assert cluster.events() == [("Type", "NodePort -> LoadBalancer"), *ENSURED]
+
+    play(story)
+
+
+def test_another_set_of_nodes_is_told(cluster, play):
+    async def story(manager, host):
+        balancer(cluster)
+        await manager.settled()
+        cluster.relabel("nodes", "two", {EXCLUDE: ""}, "")
+        await manager.settled()
+        assert cluster.events()[2:] == [("UpdatedLoadBalancer", "Updated load balancer with new hosts")]
+        assert host.targets() == ["172.18.0.2:30080"]
 
     play(story)
 

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from netlab.kernel.bin_directory import which
 from netlab.workloads.serving import IPPROTO_SCTP
 from tests.lab.in_lab import InLab
 
@@ -29,6 +30,10 @@ PODS = {  # name: (image, args, environment, port)
     "netexec": (AGNHOST, ["netexec", "--tls-cert-file=/localhost.crt", "--tls-private-key-file=/localhost.key"], [],
                 8080),
     "redis": ("redis:7", [], [], 6379),
+    "redis-leader": ("docker.io/redis:6.0.5", [], [], 6379),
+    "redis-follower": ("us-docker.pkg.dev/google-samples/containers/gke/gb-redis-follower:v2", [], [], 6379),
+    "front": ("us-docker.pkg.dev/google-samples/containers/gke/gb-frontend:v5", [], [("GET_HOSTS_FROM", "dns")], 80),
+    "old": ("registry.k8s.io/echoserver:1.4", [], [], 8080),
     "snake": ("python:3.12-alpine", ["python", "-m", "http.server", "8000"], [], 8000),
 }
 ANSWERS = [
@@ -40,6 +45,7 @@ ANSWERS = [
     ("http://coffee/", "Pod: coffee\n"), ("http://named/", "named"), ("http://files/etc/hostname", "files\n"),
     ("http://ealen/x?y=1", '"originalUrl":"/x?y=1"'), ("http://porter/", "plain"), ("https://porter/", "secret"),
     ("https://netexec:8080/hostname", "netexec"), ("http://snake/etc/hostname", "snake\n"),
+    ("http://old/", "command=GET\nreal path=/\nquery=nil\n"), ("http://front/", "<title>Guestbook</title>"),
 ]
 
 
@@ -50,7 +56,7 @@ def lab():
         for name, (image, args, env, port) in PODS.items():
             variables = [{"name": key, "value": value} for key, value in env]
             running.pod(name, {"name": "c", "image": image, "args": args, "env": variables}, labels={"app": name})
-            ports = [{"name": "web", "port": 6379 if name == "redis" else 80, "targetPort": port}]
+            ports = [{"name": "web", "port": 6379 if port == 6379 else 80, "targetPort": port}]
             if name == "porter":
                 ports += [{"name": "tls", "port": 443}, {"name": "udp", "port": 53, "protocol": "UDP"},
                           {"name": "sctp", "port": 99, "protocol": "SCTP"}]
@@ -96,6 +102,31 @@ def test_pages_can_be_written_and_configurations_checked_from_a_shell(lab):
     assert lab.run("page", "echo blue > /usr/share/nginx/html/blue.html && nginx -t 2>&1")[0] == 0
     assert lab.run("tools", "curl -s http://page/blue.html") == (0, "blue\n")
     assert '"GET /blue.html HTTP/1.1" 200 5 "-" "curl/' in lab.netlab("logs", "page")[1]
+
+
+@pytest.mark.skipif(which("nginx") is not None, reason="the machine has an nginx of its own, and its configuration")
+def test_an_nginx_that_is_told_to_reads_its_configuration_again(lab):
+    script = "sed -i 's/listen 80;/listen 80; listen 8090;/' /etc/nginx/conf.d/default.conf && nginx -s reload"
+    assert lab.run("page", script)[0] == 0
+    address = lab.status("page")["podIP"]
+    assert "<h1>Welcome to nginx!</h1>" in lab.until(
+        lambda: lab.run("tools", f"curl -s http://{address}:8090/")[1], "an answer at the new port")
+
+
+def test_what_is_written_into_the_guestbook_is_read_from_a_follower(lab):
+    page = "http://front/guestbook.php?key=messages"
+    written = lab.until(lambda: lab.run("tools", f"curl -sf '{page}&cmd=set&value=,hello'")[1], "it is written")
+    assert written == '{"message": "Updated"}'
+    lab.until(lambda: lab.run("tools", f"curl -s '{page}&cmd=get'")[1] == '{"data": ",hello"}', "a follower has it")
+    lab.until(lambda: "connected_slaves:1" in lab.run("tools", "redis-cli -h redis-leader info replication")[1],
+              "the leader knows its follower")
+
+
+def test_ports_can_be_looked_at_with_nc(lab):
+    code, out = lab.run("tools", "nc -zv -w2 redis 6379 2>&1; printf 'PING\\r\\n' | nc -w1 redis 6379")
+    assert code == 0
+    assert "6379" in out
+    assert "+PONG" in out
 
 
 def test_an_upload_is_a_file_in_the_pod(lab):

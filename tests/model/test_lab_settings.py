@@ -35,6 +35,7 @@ def test_the_dns_address_is_the_tenth_of_the_service_range():
     {},
     {"nodes": ["a", "b"], "podCIDR": "10.1.0.0/16", "serviceCIDR": "10.2.0.0/24", "dnsIP": "10.2.0.99"},
     {"nodes": 1, "nodeCIDR": "192.168.7.0/29", "nodePortRange": "80-80", "clusterDomain": "lab.example.org"},
+    {"featureGates": {"PreferSameTrafficDistribution": True}},
     {"images": [{"name": "shop:1", "command": ["/bin/true"]}], "proxyMode": "iptables", "ipFamilies": ["IPv4"]},
 ])
 def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
@@ -86,6 +87,10 @@ def test_a_manifest_survives_json_and_parses_to_the_same_value(spec):
     ({"clusterDomain": "cluster.local."},
      'spec.clusterDomain: Invalid value: "cluster.local.": must be a DNS name in lower '
                                           'case without a final dot, such as "cluster.local"'),
+    ({"featureGates": {"PreferSame": True}}, 'spec.featureGates.PreferSame: unknown field "PreferSame"; '
+                                             'there are PreferSameTrafficDistribution'),
+    ({"featureGates": {"PreferSameTrafficDistribution": "yes"}}, "spec.featureGates.PreferSameTrafficDistribution: "
+     'Invalid value: "yes": must be true or false'),
     ({"proxyMode": "ebpf"}, 'spec.proxyMode: Unsupported value: "ebpf": supported values: "iptables", "ipvs", '
                             '"nftables", "userspace"'),
     ({"proxyMode": "iptables", "kubeProxy": {"mode": "nftables"}},

@@ -81,5 +81,31 @@ def test_zone_hints_keep_traffic_near_if_all_have_them(zone, hints, expected):
     assert "".join(backend.address[-1] for backend in choice.cluster) == expected
 
 
+@pytest.mark.parametrize(("node", "hints", "expected"), [
+    ("n1", ("n1", "n2", "n2"), "1"),  # the node's own
+    ("n2", ("n1", "n2", "n2"), "23"),
+    ("n3", ("n1", "n2", "n2"), "12"),  # none there, so its zone's
+    ("n1", ("n1", "n2", ""), "12"),  # one without a node hint
+])
+def test_node_hints_come_before_zone_hints(node, hints, expected):
+    found = [Backend(f"10.0.0.{n}", 80, zones=frozenset(zone), nodes=frozenset(filter(None, [hint])))
+             for n, (hint, zone) in enumerate(zip(hints, "aab", strict=True), 1)]
+    choice = choose(found, node=node, zone="a")
+    assert "".join(backend.address[-1] for backend in choice.cluster) == expected
+
+
+def test_hints_of_endpoints_that_are_not_ready_do_not_count():
+    found = [Backend("10.0.0.1", 80, zones=frozenset("a")), Backend("10.0.0.2", 80, zones=frozenset("b")),
+             Backend("10.0.0.3", 80, ready=False, ending=True)]
+    assert [backend.address for backend in choose(found, node="n1", zone="b").cluster] == ["10.0.0.2"]
+
+
+def test_the_nodes_own_backends_are_not_chosen_by_hints():
+    found = [Backend("10.0.0.1", 80, node="n1", zones=frozenset("b")), Backend("10.0.0.2", 80, zones=frozenset("a"))]
+    choice = choose(found, node="n1", zone="a", uses_local=True)
+    assert [[b.address for b in part] for part in (choice.cluster, choice.local, choice.reachable)] == [
+        ["10.0.0.2"], ["10.0.0.1"], ["10.0.0.1", "10.0.0.2"]]
+
+
 def test_an_endpoint_without_a_node_is_never_local():
     assert choose([Backend("10.0.0.1", 80)], node="n1", uses_local=True).local == ()

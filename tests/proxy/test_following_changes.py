@@ -1,10 +1,11 @@
 """What is computed from a change equals what is computed from everything."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from netlab.proxy import nftables
+from netlab.proxy import CACHES, MODES, nftables
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
 
@@ -52,6 +53,20 @@ def test_rows_and_tables_that_follow_changes_are_those_of_all_objects(seed):
         assert table == nftables.compile(rows, VIEW).tables[0]
         assert {(key, id(row)) for key, row in enumerate(rows)} \
             == {(key, id(row)) for key, row in enumerate(following.change({}, {}))}
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+@pytest.mark.parametrize("change", [{"zone": "b"}, {"name": "n2"}])
+def test_rules_follow_a_node_that_changes_its_zone_and_differ_by_its_name(mode, change):
+    ends = [endpoint("10.244.0.1", zone="a", hints="a"), endpoint("10.244.1.1", zone="b", hints="b")]
+    for end, node in zip(ends, ("n1", "n2"), strict=True):
+        end["hints"] |= {"forNodes": [{"name": node}]} if "name" in change else {}
+    rows = Snapshots().take([service("web", "10.96.0.1")], [endpoint_slice("web", *ends)])
+    cache, before = CACHES[mode](), replace(VIEW, zone="a")
+    after = replace(before, **change)
+    found = [MODES[mode](rows, view, cache=cache) for view in (before, after, before)]
+    assert found == [MODES[mode](rows, view, cache=CACHES[mode]()) for view in (before, after, before)]
+    assert (found[0] != found[1]) == (mode != "userspace")  # which knows no zones
 
 
 def test_a_change_leaves_what_it_does_not_touch_the_same_object():

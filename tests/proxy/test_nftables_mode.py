@@ -6,7 +6,8 @@ from netlab.model.family import IPV6
 from netlab.netfilter import render
 from netlab.netfilter.nft_render import rule_text
 from netlab.proxy import nftables
-from netlab.proxy.nftables_port import disjoint, hashed
+from netlab.proxy.nft_intervals import disjoint
+from netlab.proxy.nftables_port import hashed
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.proxy.families import TABLES, six
 from tests.proxy.manifests import endpoint, endpoint_slice, port, service
@@ -32,6 +33,11 @@ def test_rules_are_those_of_the_worked_example(name):
     view = NodeView("n3" if name.endswith("-n3") else "n1", ("172.18.0.2",), "", "10.244.0.0/16",
                     service_cidrs=("10.96.0.0/12",))
     assert render(nftables.compile(Snapshots().take(services, slices), view)) == (GOLDEN / f"{name}.txt").read_text()
+
+
+def test_addresses_of_every_range_that_nobody_has_are_dropped():
+    found = chain(table([], [], service_cidrs=("10.96.0.0/16", "10.200.0.0/24", "10.96.4.0/22")), "cluster-ips-check")
+    assert found[1] == 'ip daddr { 10.96.0.0/16, 10.200.0.0/24 } drop comment "Drop traffic to unallocated ClusterIPs"'
 
 
 @pytest.mark.parametrize("name", ["clusterip-3", "nodeport-0", "nodeport-2", "source-ranges", "affinity"])

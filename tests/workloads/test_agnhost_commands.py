@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from netlab.workloads import agnhost, guestbook, hostnames, liveness, log_lines, net, netexec, porter
+from netlab.workloads import agnhost, go_http, guestbook, hostnames, liveness, log_lines, net, netexec_answers, porter
 from netlab.workloads.http import Request
 from tests.workloads.asking import get
 
@@ -24,7 +24,7 @@ def test_porter_serves_what_the_environment_names(env, servers):
 
 
 def test_porters_answer_is_the_value_or_an_object_with_the_method():
-    assert porter.answer(get("/any", method="POST"), "value").body == "value"
+    assert porter.answer(get("/any", method="POST"), "value").body == b"value"
     assert porter.answer(get("/any", method="POST"), "value", as_json=True).body == '{"Method":"POST","Body":"value"}'
 
 
@@ -130,14 +130,15 @@ FORM = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\
     ("multipart/form-data", FORM, None), ("text/plain", b"x", None),
 ])
 def test_the_file_of_an_upload_is_found(kind, body, content):
-    assert netexec.uploaded(get("/upload", ("Content-Type", kind), method="POST", body=body)) == content
+    assert netexec_answers.uploaded(get("/upload", ("Content-Type", kind), method="POST", body=body)) == content
 
 
 def test_an_upload_that_was_not_kept_whole_is_none():
     headers = (("Content-Type", "multipart/form-data; boundary=b"),)
-    assert netexec.uploaded(Request("POST", "/upload", "HTTP/1.1", headers, body=FORM, body_length=10**7)) is None
+    request = Request("POST", "/upload", "HTTP/1.1", headers, body=FORM, body_length=10**7)
+    assert netexec_answers.uploaded(request) is None
 
 
 def test_json_is_written_as_go_writes_it():
-    assert netexec.dumps({"b": "<ü&>", "a": 1}) == '{"a":1,"b":"\\u003cü\\u0026\\u003e"}'
-    assert json.loads(netexec.dumps({"a": "<"})) == {"a": "<"}
+    assert go_http.dumps({"b": "<ü&>", "a": 1}) == '{"a":1,"b":"\\u003cü\\u0026\\u003e"}'
+    assert json.loads(go_http.dumps({"a": "<"})) == {"a": "<"}

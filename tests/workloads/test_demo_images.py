@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from netlab.workloads import echoers, greeters, http_echo, json_echoers
+from netlab.workloads import echoers, gb_frontend, greeters, http_echo, json_echoers
 from netlab.workloads.http import Response
 from netlab.workloads.identity import Identity
 from netlab.workloads.whoami import Whoami
@@ -22,6 +22,12 @@ SEEN = "Hostname: web-1\nIP: 127.0.0.1\nIP: 10.244.1.2\nRemoteAddr: 10.244.2.9:4
     (greeters.node_hello(get(), ME), "Hello Kubernetes!"),
     (greeters.bootcamp(get(), ME), "Hello Kubernetes bootcamp! | Running on: web-1 | v=1\n"),
     (greeters.bootcamp(get(), Identity("a", tag="v2")), "Hello Kubernetes bootcamp! | Running on: a | v=2\n"),
+    (greeters.kubia(get(), Identity("a")), "You've hit a\n"),
+    (greeters.kubia(get(), Identity("a", tag="v2")), "This is v2 running in pod a\n"),
+    (echoers.echoserver(get("/a"), Identity("a", tag="1.4"), {}),
+     "CLIENT VALUES:\nclient_address=10.244.2.9\ncommand=GET\nreal path=/a\nquery=nil\nrequest_version=1.1\n"
+     "request_uri=http://shop:8080/a\n\nSERVER VALUES:\nserver_version=nginx: 1.10.0 - lua: 10001\n\n"
+     "HEADERS RECEIVED:\naccept=*/*\nhost=shop:8080\nuser-agent=curl/8.5.0\nBODY:\n-no body in request-"),
     (greeters.hello_go(get(), ME), '{"message":"Hello"}\n'),
     (greeters.multitool(get(), ME), "WBITT Network MultiTool (with NGINX) - web-1 - 10.244.1.2 - HTTP: 80 , HTTPS: 443 "
                                     ". (Formerly praqma/network-multitool)\n"),
@@ -137,6 +143,30 @@ def test_mendhak_shows_the_request_and_who_answers():
     found = json.loads(json_echoers.mendhak(get("/a", *headers, body=b'{"x":1}'), ME).body)
     assert (found["path"], found["hostname"], found["os"]) == ("/a", "shop", {"hostname": "web-1"})
     assert (found["ip"], found["ips"], found["json"]) == ("1.2.3.4", ["1.2.3.4", "5.6.7.8"], {"x": 1})
+
+
+@pytest.mark.parametrize(("command", "tag", "env", "host"), [
+    ("set", "v5", {}, "redis-leader"), ("get", "v5", {"GET_HOSTS_FROM": "dns"}, "redis-follower"),
+    ("set", "v4", {}, "redis-master"), ("get", "v3", {}, "redis-slave"),
+    ("get", "v5", {"GET_HOSTS_FROM": "env", "REDIS_FOLLOWER_SERVICE_HOST": "10.96.0.9"}, "10.96.0.9"),
+])
+def test_where_the_guestbooks_front_end_looks_for_redis(command, tag, env, host):
+    assert gb_frontend.redis_host(command, tag, env) == host
+
+
+def test_the_guestbooks_front_end_asks_redis():
+    asked = []
+
+    def ask(*words):
+        asked.append(words)
+        if words[2] == "GET":
+            raise ConnectionRefusedError(111, "Connection refused")
+
+    found = gb_frontend.answer(get("/guestbook.php?cmd=set&key=messages&value=,hi"), tag="v5", env={}, ask=ask)
+    assert (found.code, found.body, found.content_type) == (200, '{"message": "Updated"}', "application/json")
+    assert asked == [("redis-leader", 6379, "SET", "messages", ",hi")]
+    assert gb_frontend.answer(get("/guestbook.php?cmd=get&key=messages"), tag="v5", env={}, ask=ask).code == 500
+    assert "guestbook.php?key=messages" in str(gb_frontend.answer(get("/"), tag="v5", env={}, ask=ask).body)
 
 
 def test_a_colour_is_that_of_the_pods_name():

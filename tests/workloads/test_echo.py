@@ -14,6 +14,7 @@ import pytest
 
 from netlab.workloads import echo
 from netlab.workloads.echo import Options, parse
+from netlab.workloads.http import KEEPS, Request, Response
 from netlab.workloads.identity import Identity
 
 ME = Identity("web-1", "default", "worker", "10.244.1.2")
@@ -70,6 +71,20 @@ def test_a_connection_serves_many_requests_one_after_the_other():
                 if line.lower().startswith(b"content-length"):
                     length = int(line.split(b":")[1])
             stream.read(length)
+
+
+@pytest.mark.parametrize(("headers", "version", "lines"), [
+    ((), "HTTP/1.1", []), ((KEEPS,), "HTTP/1.1", [b"Connection: keep-alive"]),
+    ((), "HTTP/1.0", [b"Connection: keep-alive"]), ((("Connection", "close"),), "HTTP/1.1", []),
+])
+def test_only_some_servers_say_that_a_connection_stays_open(headers, version, lines):
+    shown = Response("x", headers=headers).render(head_only=False, keep_alive=True, version=version)
+    assert [line for line in shown.split(b"\r\n") if line.startswith(b"Connection")] == lines
+
+
+def test_a_path_may_begin_with_two_slashes():
+    request = Request("GET", "//a/b?c=d", "HTTP/1.1", ())
+    assert (request.path, request.raw_query, request.query("c")) == ("//a/b", "c=d", "d")
 
 
 def test_big_bodies_are_read_to_their_end():

@@ -33,7 +33,21 @@ def test_what_a_path_gets(root, style, path, code, part):
 def test_the_server_says_its_name_and_a_files_kind(root):
     found = answer(get("/sub/a.css"), root, APACHE)
     assert (found.content_type, dict(found.headers)["Server"]) == ("text/css", "Apache/2.4.62 (Unix)")
-    assert answer(get("/", method="POST"), root, APACHE).code == 405
+
+
+@pytest.mark.parametrize(("style", "method", "code"), [
+    (APACHE, "POST", 200), (APACHE, "PUT", 405), (APACHE, "OPTIONS", 200), (BUSYBOX, "POST", 501), (GO, "POST", 405),
+])
+def test_which_methods_a_file_takes(root, style, method, code):
+    assert answer(get("/", method=method), root, style).code == code
+
+
+def test_apache_tells_which_methods_there_are_and_where_a_directory_is(root):
+    refused = answer(get("/", method="PUT"), root, APACHE)
+    assert "The requested method PUT is not allowed for this URL." in str(refused.body)
+    assert dict(refused.headers)["Allow"] == "GET,POST,OPTIONS,HEAD,TRACE"
+    assert dict(answer(get("/sub"), root, APACHE).headers)["Location"] == "http://shop:8080/sub/"
+    assert dict(answer(get("/sub"), root, BUSYBOX).headers)["Location"] == "/sub/"
 
 
 @pytest.mark.parametrize(("word", "option"), [

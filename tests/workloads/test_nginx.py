@@ -1,15 +1,22 @@
 """What the built-in nginx answers to a configuration, and what it says of a wrong one."""
 
 import os
+import threading
+from dataclasses import replace
 from fnmatch import fnmatch
 
 import pytest
 
+from netlab.workloads import nginx_signals
 from netlab.workloads.default_pages import NGINX_WELCOME
+from netlab.workloads.http import Response
+from netlab.workloads.http_client import fetch
 from netlab.workloads.nginx import substitute
 from netlab.workloads.nginx_answers import Nginx
 from netlab.workloads.nginx_config import Config, read
+from netlab.workloads.nginx_pages import version
 from netlab.workloads.nginx_syntax import ConfigError
+from netlab.workloads.serving import Server
 from tests.workloads.asking import ME, get
 
 
@@ -180,6 +187,44 @@ def test_a_whole_configuration_replaces_all_and_includes_the_others():
     found = read(lambda pattern: {"/etc/nginx/nginx.conf": [("/etc/nginx/nginx.conf", main)],
                                   "/etc/nginx/conf.d/*.conf": [("/etc/nginx/conf.d/b.conf", NAMES)]}[pattern])
     assert sorted({port for server in found.servers for port, _, _ in server.listen}) == [80, 8080, 9000]
+
+
+@pytest.mark.parametrize(("tag", "shown"), [
+    ("1.14.2", "1.14.2"), ("1.27", "1.27.0"), ("1.25.3-alpine", "1.25.3"), ("1.26-alpine", "1.26.0"),
+    ("latest", "1.27.3"), ("alpine", "1.27.3"), ("0.8", "1.27.3"),
+])
+def test_nginx_has_the_version_of_its_tag(tag, shown):
+    assert version(tag) == shown
+
+
+def test_an_error_is_nginxs_own_of_its_version():
+    found = Nginx(configured("server { listen 80; return 405; }"), replace(ME, tag="1.14.2")).answer(get(port=80))
+    assert found.render(head_only=True, keep_alive=True).startswith(b"HTTP/1.1 405 Not Allowed\r\n")
+    assert ("Server", "nginx/1.14.2") in found.headers
+    assert "<center>nginx/1.14.2</center>" in str(found.body)
+
+
+def test_a_signal_without_a_server_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(nginx_signals, "PID", tmp_path / "nginx.pid")
+    assert nginx_signals.send("reload") == 1
+    assert nginx_signals.send("dance") == 1
+    assert capsys.readouterr().err == (
+        'nginx: [error] open() "/run/nginx.pid" failed (2: No such file or directory)\n'
+        'nginx: invalid option: "-s dance"\n')
+
+
+def test_a_running_server_listens_on_one_port_more():
+    server = Server()
+    server.http(0, lambda request: Response("first"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        server.http(0, lambda request: Response("second"))
+        bodies = [fetch("127.0.0.1", port, "/").body for port in server.ports()]
+        assert bodies == [b"first", b"second"]
+    finally:
+        server.stop()
+        thread.join(5)
 
 
 def test_hosts_of_proxy_pass_must_be_known_at_the_start():

@@ -1,6 +1,7 @@
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 
@@ -64,6 +65,55 @@ def test_what_redis_refuses(ask, before, command, error):
 
 def test_info_says_who_it_is(ask):
     assert "role:master" in ask("INFO", "replication")[1]
+
+
+@contextlib.contextmanager
+def serving():
+    server, data = Server(), redis.Database()
+    server.tcp(0, lambda connection: redis.serve(connection, data), "127.0.0.1")
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield server.ports()[0], data
+    finally:
+        data.follow("", 0)
+        server.stop()
+        thread.join(5)
+
+
+def until(holds):
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_a_follower_has_what_its_leader_had_and_gets():
+    with serving() as (first, _), serving() as (second, follower):
+        redis_cli.call("127.0.0.1", first, "SET", "before", "1")
+        redis_cli.call("127.0.0.1", first, "RPUSH", "list", "a", "b")
+        assert redis_cli.call("127.0.0.1", second, "REPLICAOF", "127.0.0.1", str(first)) == "OK"
+        until(lambda: follower.values.get(b"list") == [b"a", b"b"])
+        redis_cli.call("127.0.0.1", first, "INCR", "before")
+        until(lambda: redis_cli.call("127.0.0.1", second, "GET", "before") == "2")
+        assert "connected_slaves:1\r\nslave0:ip=127.0.0.1" in redis_cli.call("127.0.0.1", first, "INFO", "replication")
+        assert "role:slave\r\nmaster_host:127.0.0.1" in redis_cli.call("127.0.0.1", second, "INFO")
+        assert redis_cli.call("127.0.0.1", second, "ROLE")[3] == ("$", "connected")
+        with pytest.raises(OSError, match="READONLY You can't write against a read only replica"):
+            redis_cli.call("127.0.0.1", second, "SET", "before", "x")
+        redis_cli.call("127.0.0.1", second, "REPLICAOF", "NO", "ONE")
+        assert redis_cli.call("127.0.0.1", second, "SET", "before", "x") == "OK"
+
+
+def test_a_taken_port_is_told_in_redis_words(capsys):
+    with serving() as (port, _):
+        assert redis.main(["--port", str(port)]) == 1
+        assert capsys.readouterr().out.startswith(f"# Warning: Could not create server TCP listening socket *:{port}")
+
+
+def test_versions_are_told(capsys):
+    assert redis_cli.main(["--version"]) == redis.main(["--version"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["redis-cli", "7.4.0"]
 
 
 @pytest.mark.parametrize(("sent", "answer"), [

@@ -16,6 +16,8 @@ from netlab.model.meta import Manifest
 
 DEPRECATED = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 
+FIELDS = ("addresses", "notReadyAddresses")
+
 
 def _default(manifest: Manifest) -> None:
     for subset in manifest.get("subsets") or ():
@@ -31,7 +33,7 @@ def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
         where = f"subsets[{index}]"
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             errors.append(required(where, "must specify `addresses` or `notReadyAddresses`"))
-        for field in ("addresses", "notReadyAddresses"):
+        for field in FIELDS:
             for number, address in enumerate(subset.get(field) or ()):
                 errors += _address_errors(address, f"{where}.{field}[{number}]")
         ports = subset.get("ports") or []
@@ -68,8 +70,11 @@ def _port_errors(port: dict[str, Any], path: str, *, named: bool) -> list[FieldE
 
 
 def _warnings(new: Manifest, old: Manifest | None) -> list[str]:
-    return [text for index, subset in enumerate(new.get("subsets") or ())
-            for field in ("addresses", "notReadyAddresses") for number, address in enumerate(subset.get(field) or ())
+    """Addresses that are written oddly, unless the controller wrote them."""
+    if meta.labels(new).get("endpoints.kubernetes.io/managed-by") == "endpoint-controller":
+        return []
+    return [text for index, subset in enumerate(new.get("subsets") or ()) for field in FIELDS
+            for number, address in enumerate(subset.get(field) or ())
             for text in ip_warnings(f"subsets[{index}].{field}[{number}].ip", address.get("ip", ""))]
 
 

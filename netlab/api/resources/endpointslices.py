@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from netlab.api.resource import Column, Resource
 from netlab.model import addresses, meta, names
 from netlab.model.errors import FieldError, duplicate, invalid, not_supported, required, too_many
 from netlab.model.family import FAMILIES
+from netlab.model.feature_gates import PREFER_SAME
 from netlab.model.meta import Manifest
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"]
 MOST_ENDPOINTS, MOST_ADDRESSES, MOST_PORTS, MOST_HINTS = 1000, 100, 20000, 8
+CONTROLLERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
 
 
 def _default(manifest: Manifest) -> None:
@@ -31,11 +34,15 @@ def _default(manifest: Manifest) -> None:
 
 
 def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
-    """Drops what v1 does not write any more, and what a feature that is off would need."""
+    """Takes away what v1 does not write any more, and what a feature that is off would need unless it was there."""
     for endpoint in new["endpoints"]:
         endpoint.pop("deprecatedTopology", None)
-        if endpoint.get("hints"):
-            endpoint["hints"].pop("forNodes", None)
+    had = any((endpoint.get("hints") or {}).get("forNodes") for endpoint in (old or {}).get("endpoints") or ())
+    if had or registry.spec.enabled(PREFER_SAME):
+        return
+    for endpoint in new["endpoints"]:
+        if "forNodes" in (endpoint.get("hints") or {}):
+            endpoint["hints"] = {key: value for key, value in endpoint["hints"].items() if key != "forNodes"}
 
 
 def _validate(new: Manifest, old: Manifest | None) -> list[FieldError]:
@@ -88,7 +95,9 @@ def _endpoint_errors(endpoint: dict[str, Any], kind: str, path: str) -> list[Fie
         errors += [invalid(f"{path}.nodeName", node, text) for text in names.dns_subdomain(node)]
     if host is not None:
         errors += [invalid(f"{path}.hostname", host, text) for text in names.dns_label(host)]
-    return errors + _hint_errors((endpoint.get("hints") or {}).get("forZones") or [], f"{path}.hints.forZones")
+    hints = endpoint.get("hints") or {}
+    return errors + _hint_errors(hints.get("forZones") or [], f"{path}.hints.forZones", names.label_value) \
+        + _hint_errors(hints.get("forNodes") or [], f"{path}.hints.forNodes", names.dns_subdomain)
 
 
 def _address_errors(text: str, kind: str, path: str, index: int) -> list[FieldError]:
@@ -116,16 +125,16 @@ def _domain_errors(text: str, path: str) -> list[FieldError]:
                  if (problems := names.dns_label(label))), [])
 
 
-def _hint_errors(zones: list[dict[str, Any]], path: str) -> list[FieldError]:
-    if len(zones) > MOST_HINTS:
-        return too_many(path, zones, MOST_HINTS)
+def _hint_errors(hints: list[dict[str, Any]], path: str, problems: Callable[[str], list[str]]) -> list[FieldError]:
+    if len(hints) > MOST_HINTS:
+        return too_many(path, hints, MOST_HINTS)
     errors, taken = [], set()
-    for index, zone in enumerate(zones):
-        where, name = f"{path}[{index}].name", zone.get("name", "")
+    for index, hint in enumerate(hints):
+        where, name = f"{path}[{index}].name", hint.get("name", "")
         if name in taken:
             errors.append(duplicate(where, name))
         taken.add(name)
-        errors += [invalid(where, name, text) for text in names.label_value(name)]
+        errors += [invalid(where, name, text) for text in problems(name)]
     return errors
 
 
@@ -133,6 +142,8 @@ def _warnings(new: Manifest, old: Manifest | None) -> list[str]:
     found = []
     if old is None and new.get("addressType") == "FQDN":
         found.append("spec.addressType: FQDN endpoints are deprecated")
+    if meta.labels(new).get("endpointslice.kubernetes.io/managed-by") in CONTROLLERS:
+        return found
     for index, endpoint in enumerate(new.get("endpoints") or ()):
         for number, text in enumerate(endpoint.get("addresses") or ()):
             found += ip_warnings(f"endpoints[{index}].addresses[{number}]", text)

@@ -16,7 +16,7 @@ from netlab.api.service_defaults import (
 )
 from netlab.api.service_families import settle_families
 from netlab.api.service_ranges import hold_addresses, release_addresses
-from netlab.api.service_rules import POLICIES, service_errors
+from netlab.api.service_rules import POLICIES, distribution_errors, service_errors
 from netlab.api.service_status import status_errors
 from netlab.api.service_warnings import service_warnings
 from netlab.model import meta, names
@@ -77,6 +77,7 @@ def _row(manifest: Manifest, now: datetime) -> list[Any]:
 SERVICES = Resource(
     "services", "Service", short_names=("svc",), categories=("all",), name_problems=names.dns_1035_label,
     subresources=("status", "proxy"), default=default_service, prepare=_prepare, validate=service_errors,
+    validate_here=distribution_errors,
     allocate=allocate_service, validate_status=status_errors, warnings=service_warnings,
     after_write=hold_addresses, after_delete=_after_delete,
     columns=(Column("Name"), Column("Type"), Column("Cluster-IP"), Column("External-IP"), Column("Port(s)"),

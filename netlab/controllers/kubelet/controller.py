@@ -10,13 +10,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from netlab.api.registry import Registry
-from netlab.controllers.kubelet import node_status, records, sandboxes
+from netlab.controllers.kubelet import admission, node_status, records, sandboxes
 from netlab.controllers.kubelet.context import NodeContext
 from netlab.controllers.kubelet.doors import LabNetwork, Network, Recorder, Runtime
 from netlab.controllers.kubelet.records import Claims, PodRecord
 from netlab.controllers.kubelet.worker import PodWorker
 from netlab.controllers.runtime import Controller
-from netlab.model import meta
+from netlab.model import meta, pod_status
 from netlab.model.errors import LabError
 from netlab.model.images import Catalogue
 from netlab.model.meta import Manifest, ObjectKey
@@ -78,7 +78,7 @@ class Kubelet(Controller):
             present.add(uid)
             worker = self._workers.get(uid)
             if worker is None:
-                full |= not self._begin(pod)
+                full |= not (self._refuses(pod) or self._begin(pod))
             elif worker.seen is not pod or changed is None or worker.uses(changed):
                 worker.wake()
         for uid, worker in self._workers.items():
@@ -113,6 +113,17 @@ class Kubelet(Controller):
                 self._context.book.by_uid[record.uid] = tuple(map(ip_address, record.addresses))
             if record.uid not in pods:  # its object went while no kubelet ran
                 self._work(record)
+
+    def _refuses(self, pod: Manifest) -> bool:
+        if not admission.is_new(pod):
+            return pod_status.is_finished(pod) and not self._context.directory(meta.uid(pod)).exists()
+        node = self.registry.find("nodes", self.node)
+        others = (other for other in self.store.manifests("pods") if meta.uid(other) in self._workers
+                  and not pod_status.is_finished(other))
+        predicate, text = admission.refusal(pod, node, others) if node else ("", "")
+        if predicate:
+            admission.reject(pod, predicate, text, registry=self.registry, recorder=self._context.recorder)
+        return bool(predicate)
 
     def _begin(self, pod: Manifest) -> bool:
         try:

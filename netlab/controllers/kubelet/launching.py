@@ -35,7 +35,8 @@ def plan_process(pod: Manifest, container: Mapping[str, Any], *, attempt: int, v
     args = [expand(part, variables) for part in container.get("args") or ()]
     ports = dict.fromkeys(int(p["containerPort"]) for p in container.get("ports") or ())
     launch = catalogue.launch(container.get("image") or "", command=command, args=args, ports=ports, which=which)
-    env = {"PATH": PATH, "HOSTNAME": hostname(pod), "HOME": "/root"} | dict(launch.env) | dict(variables)
+    host = node if meta.spec(pod).get("hostNetwork") else hostname(pod)
+    env = {"PATH": PATH, "HOSTNAME": host, "HOME": "/root"} | dict(launch.env) | dict(variables)
     entry, argv = launch.entry, launch.argv
     name = process_name(container["name"], attempt)
     debugging = any(other["name"] == container["name"] for other in meta.spec(pod).get("ephemeralContainers") or ())
