@@ -6,6 +6,7 @@ from typing import Any
 
 from netlab.api import managed_fields, queries
 from netlab.api.decode import decode
+from netlab.api.field_set import Track
 from netlab.api.registry import Registry
 from netlab.api.request import Request
 from netlab.api.resource import Resource
@@ -24,7 +25,7 @@ class Bodies:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
 
-    def track(self, request: Request, route: Route) -> managed_fields.Track:
+    def track(self, request: Request, route: Route) -> Track:
         """What registers the writer of the request as the manager of what it changes."""
         given = request.text("fieldManager")
         managed_fields.check_options(given, apply=False, force=request.method == "PATCH" and request.flag("force"))

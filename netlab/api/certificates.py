@@ -8,17 +8,15 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.attributes import Attributes
 from netlab.api.rbac import decide
+from netlab.api.resource import Objects
 from netlab.api.users import MASTERS, User
 from netlab.model import meta
 from netlab.model.errors import forbidden_request
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 KIND, PLURAL, GROUP = "CertificateSigningRequest", "certificatesigningrequests", "certificates.k8s.io"
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
@@ -43,7 +41,7 @@ def sign_in(manifest: Manifest, user: User) -> None:
                                 "not allowed", GROUP)
 
 
-def check_approval(registry: Registry, user: User, request: Manifest) -> None:
+def check_approval(registry: Objects, user: User, request: Manifest) -> None:
     """ApiError 403 unless the user may approve for the request's signer."""
     signer = meta.spec(request).get("signerName", "")
     names = (signer, f"{signer.partition('/')[0]}/*")

@@ -6,20 +6,17 @@ import json
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from netlab.api import json_path, structural
 from netlab.api.columns import UNKNOWN, age, since
 from netlab.api.decode import decode
-from netlab.api.resource import Column, Resource, ScalePaths
+from netlab.api.resource import Column, Objects, Resource, ScalePaths
 from netlab.api.structural_rules import schema_problems
 from netlab.api.views import View
 from netlab.model import meta
 from netlab.model.errors import ApiError, FieldError, invalid_object
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 
 class Custom(NamedTuple):
@@ -88,7 +85,7 @@ def _deprecation(spec: dict[str, Any], version: dict[str, Any]) -> str:
         f"{spec['group']}/{version['name']} {spec['names']['kind']} is deprecated"
 
 
-def _refuse_when_leaving(definition: Manifest, registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _refuse_when_leaving(definition: Manifest, registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is None and meta.is_deleting(definition):
         raise ApiError(405, "MethodNotAllowed",
                        "create not allowed while custom resource definition is terminating")

@@ -7,7 +7,7 @@ A path is a tuple of elements as FieldsV1 spells them: `f:<name>` a field, `k:{.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +18,8 @@ from netlab.model.meta import Manifest
 
 Path = tuple[str, ...]
 FieldSet = frozenset[Path]
+Entries = list[dict[str, Any]]  # metadata.managedFields
+Track = Callable[[Manifest, Manifest | None, Any], Entries]  # the new object, the old one, the entries of the request
 
 SERVER_OWNED: FieldSet = frozenset({("f:apiVersion",), ("f:kind",), ("f:metadata",)} | {
     ("f:metadata", f"f:{name}") for name in (

@@ -6,22 +6,19 @@ Source: k8s.io/kubernetes/plugin/pkg/admission/limitranger.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api import pod_resources
-from netlab.api.resource import Resource
+from netlab.api.resource import Objects, Resource
 from netlab.model import meta
 from netlab.model.errors import forbidden_request
 from netlab.model.meta import Manifest
 from netlab.model.quantity import Amounts, Quantity, parse_all
 
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
-
 ANNOTATION = "kubernetes.io/limit-ranger"
 
 
-def fill(registry: Registry, kind: Resource, new: Manifest, old: Manifest | None) -> None:
+def fill(registry: Objects, kind: Resource, new: Manifest, old: Manifest | None) -> None:
     """Gives the containers of a new pod the requests and limits that they do not say."""
     if kind.key != "pods" or old is not None:
         return
@@ -46,7 +43,7 @@ def _filled(container: dict[str, Any], items: list[dict[str, Any]], shown: str) 
             yield f"{', '.join(missing)} {field.removesuffix('s')} for {shown} {container['name']}"
 
 
-def check(registry: Registry, kind: Resource, new: Manifest, old: Manifest | None) -> None:
+def check(registry: Objects, kind: Resource, new: Manifest, old: Manifest | None) -> None:
     """Nothing when the object is within every LimitRange; ApiError 403 with all that is not."""
     if kind.key not in ("pods", "persistentvolumeclaims") or (kind.key == "pods" and old is not None):
         return

@@ -5,11 +5,20 @@ Source: k8s.io/apimachinery/pkg/util/managedfields, and KEP-555.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from netlab.api import field_merge
-from netlab.api.field_set import FieldSet, Path, flatten, from_fields_v1, show, to_fields_v1, with_parents
+from netlab.api.field_set import (
+    Entries,
+    FieldSet,
+    Path,
+    Track,
+    flatten,
+    from_fields_v1,
+    show,
+    to_fields_v1,
+    with_parents,
+)
 from netlab.api.resource import Resource
 from netlab.model import meta
 from netlab.model.errors import ApiError, FieldError, bad_request, invalid_object, required
@@ -18,9 +27,6 @@ from netlab.model.meta import Manifest
 UPDATE, APPLY = "Update", "Apply"
 BEFORE_FIRST_APPLY = "before-first-apply"
 NAME_LIMIT = 128
-
-Entries = list[dict[str, Any]]
-Track = Callable[[Manifest, Manifest | None, Any], Entries]  # the new object, the old one, the entries of the request
 
 
 class Manager(NamedTuple):

@@ -5,20 +5,15 @@ Source: k8s.io/apiserver/pkg/admission/plugin/resourcequota.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from netlab.api import usage
-from netlab.api.resource import Resource
+from netlab.api.resource import Objects, Resource
 from netlab.model import meta
 from netlab.model.errors import forbidden_request, qualified
 from netlab.model.meta import Manifest
 from netlab.model.quantity import ZERO, Amounts, parse_all, plus, shown
 
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
-
-def check(registry: Registry, kind: Resource, new: Manifest, old: Manifest | None) -> None:
+def check(registry: Objects, kind: Resource, new: Manifest, old: Manifest | None) -> None:
     """Nothing when every quota of the namespace has room; ApiError 403 when one has not."""
     if not kind.namespaced or not (quotas := registry.list("resourcequotas", meta.namespace(new))):
         return
@@ -43,7 +38,7 @@ def check(registry: Registry, kind: Resource, new: Manifest, old: Manifest | Non
                                     "limited: {}".format(meta.name(quota), *texts), kind.group)
 
 
-def used_of(registry: Registry, quota: Manifest, names: set[str]) -> Amounts:
+def used_of(registry: Objects, quota: Manifest, names: set[str]) -> Amounts:
     """How much of these names the objects of the quota's namespace use."""
     found = dict.fromkeys(names, ZERO)
     for kind in registry.kinds():

@@ -22,7 +22,7 @@ from netlab.api import (
 )
 from netlab.api.custom_kinds import is_accepted
 from netlab.api.decode import copy, decode
-from netlab.api.managed_fields import Track
+from netlab.api.field_set import Track
 from netlab.api.object_rules import metadata_errors
 from netlab.api.patch import MERGE, apply_patch
 from netlab.api.resource import Resource

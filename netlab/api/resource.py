@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from netlab.api.field_set import Track
 from netlab.api.shapes import Shape, of_kind
+from netlab.api.tokens import Issuer
 from netlab.model import names
 from netlab.model.errors import FieldError
 from netlab.model.lab_spec import LabSpec
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
+from netlab.model.selectors import Selector
+from netlab.store import Store
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -40,22 +41,22 @@ def _no_errors(new: Manifest, old: Manifest | None) -> list[FieldError]:
     return []
 
 
-def _change_nothing(registry: Registry, new: Manifest, old: Manifest | None) -> None: ...
+def _change_nothing(registry: Objects, new: Manifest, old: Manifest | None) -> None: ...
 
 
 class Allocate(Protocol):
     """Gives an object what only the server can choose."""
 
-    def __call__(self, registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
+    def __call__(self, registry: Objects, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
 
 
-def _allocate_nothing(registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
+def _allocate_nothing(registry: Objects, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None: ...
 
 
-def _after_nothing(registry: Registry, old: Manifest) -> None: ...
+def _after_nothing(registry: Objects, old: Manifest) -> None: ...
 
 
-def _nothing_follows(registry: Registry, new: Manifest, old: Manifest | None) -> None: ...
+def _nothing_follows(registry: Objects, new: Manifest, old: Manifest | None) -> None: ...
 
 
 def _mark_nothing(manifest: Manifest, now: str) -> None: ...
@@ -100,7 +101,7 @@ class Resource:
     generations: bool = False  # metadata.generation counts the changes of the spec
     name_problems: Callable[[str], list[str]] = names.dns_subdomain
     default: Callable[[Manifest], None] = _nothing
-    prepare: Callable[[Registry, Manifest, Manifest | None], None] = _change_nothing
+    prepare: Callable[[Objects, Manifest, Manifest | None], None] = _change_nothing
     validate: Callable[[Manifest, Manifest | None], list[FieldError]] = _no_errors
     allocate: Allocate = _allocate_nothing
     validate_here: Callable[[LabSpec, Manifest], list[FieldError]] = _no_errors_here  # by the lab's settings
@@ -110,8 +111,8 @@ class Resource:
     propagation: str = ""  # of a delete that does not say what becomes of dependents, and a warning then
     propagation_warning: str = ""
     on_delete: Callable[[Manifest, str], None] = _mark_nothing  # of a copy that begins to be deleted, at a time
-    after_write: Callable[[Registry, Manifest, Manifest | None], None] = _nothing_follows
-    after_delete: Callable[[Registry, Manifest], None] = _after_nothing
+    after_write: Callable[[Objects, Manifest, Manifest | None], None] = _nothing_follows
+    after_delete: Callable[[Objects, Manifest], None] = _after_nothing
     columns: tuple[Column, ...] = (Column("Name"), Column("Age"))
     row: Callable[[Manifest, datetime], list[Any]] = _name_and_age  # one cell per column
     # What custom kinds say for themselves
@@ -152,3 +153,37 @@ class Resource:
     def prefix(self) -> str:
         """Where the group lives: `/api/v1`, `/apis/apps/v1`."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+
+class Objects(Protocol):
+    """What the rules of a kind may ask and do beyond the object that they are given: see `Registry`."""
+
+    store: Store
+    spec: LabSpec
+    clock: Callable[[], datetime]
+    issuer: Issuer | None
+
+    def now(self) -> str:
+        """The present moment as metadata carries it."""
+
+    def kinds(self) -> tuple[Resource, ...]:
+        """Every kind that is served, as it is stored."""
+
+    def find(self, resource: str, name: str, namespace: str = "") -> Manifest | None:
+        """The object, or None."""
+
+    def get(self, resource: str, name: str, namespace: str = "") -> Manifest:
+        """The object; ApiError 404 when there is none."""
+
+    def list(self, resource: str, namespace: str | None = None, *, labels: Selector | None = None) -> list[Manifest]:
+        """The objects of a resource (of one namespace if given), sorted by namespace and name."""
+
+    def create(self, resource: str, manifest: Manifest, *, namespace: str = "") -> Manifest:
+        """Stores a new object and gives it back with everything that the server filled in."""
+
+    def update(self, resource: str, manifest: Manifest, *, dry_run: bool = False,
+               track: Track | None = None) -> Manifest:
+        """Replaces an object and gives it back; ApiError 404 when there is none."""
+
+    def resource(self, key: str) -> Resource:
+        """The kind by its key; ApiError 404 when there is none."""

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from netlab.api import json_path
 from netlab.api.columns import label_selector
 from netlab.api.decode import copy, decode
-from netlab.api.managed_fields import Track
-from netlab.api.resource import Resource
+from netlab.api.field_set import Track
+from netlab.api.resource import Objects, Resource
 from netlab.model import meta
 from netlab.model.errors import internal_error, invalid, invalid_object
 from netlab.model.meta import Manifest
 from netlab.model.selectors import of_owner
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 
 def from_manifest(kind: Resource, manifest: Manifest) -> Manifest:
@@ -35,7 +30,7 @@ def from_manifest(kind: Resource, manifest: Manifest) -> Manifest:
                        **({"selector": selector} if selector else {})}}
 
 
-def update(registry: Registry, resource: str, scale: Manifest, *, dry_run: bool,
+def update(registry: Objects, resource: str, scale: Manifest, *, dry_run: bool,
            track: Track | None = None) -> Manifest:
     """Writes spec.replicas of the Scale into its object; gives the new Scale."""
     scale = decode(scale, "Scale", "autoscaling/v1")

@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from netlab.api.decode import decode
+from netlab.api.resource import Objects
 from netlab.model import meta
 from netlab.model.errors import FieldError, bad_request, forbidden_request, invalid, invalid_object
 from netlab.model.errors import conflict as conflicting
 from netlab.model.meta import Manifest
 
 if TYPE_CHECKING:
-    from netlab.api.registry import Registry
     from netlab.api.tokens import Issuer
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -30,7 +30,7 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _BOUND = {"Pod": "pods", "Secret": "secrets"}
 
 
-def give_token(registry: Registry, pod: Manifest) -> None:
+def give_token(registry: Objects, pod: Manifest) -> None:
     """Puts the volume with token, CA and namespace into a new pod. ApiError 403 when its account is not there.
 
     The account `default` may still be missing: its namespace may be so new that its controller has not seen it.
@@ -67,7 +67,7 @@ def _projected() -> dict[str, Any]:
         {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": field}]}}]}
 
 
-def token_request(registry: Registry, issuer: Issuer, account: Manifest, body: Any, *, dry_run: bool) -> Manifest:
+def token_request(registry: Objects, issuer: Issuer, account: Manifest, body: Any, *, dry_run: bool) -> Manifest:
     """The TokenRequest of a ServiceAccount with its status. ApiError 422 for a duration that is not offered."""
     version = "authentication.k8s.io/v1"
     request = decode(body, "TokenRequest", version)
@@ -93,7 +93,7 @@ def token_request(registry: Registry, issuer: Issuer, account: Manifest, body: A
                        "expirationTimestamp": meta.timestamp(now + timedelta(seconds=seconds))}}
 
 
-def _bound(registry: Registry, account: Manifest, reference: dict[str, Any] | None) -> Manifest | None:
+def _bound(registry: Objects, account: Manifest, reference: dict[str, Any] | None) -> Manifest | None:
     if not reference:
         return None
     kind, name, space = reference.get("kind", ""), reference.get("name", ""), meta.namespace(account)

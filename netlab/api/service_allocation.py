@@ -8,10 +8,11 @@ Source: k8s.io/kubernetes pkg/registry/core/service/storage/alloc.go.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api import service_ranges
 from netlab.api.port_operation import PortOperation
+from netlab.api.resource import Objects
 from netlab.api.service_defaults import (
     NODE_PORT_TYPES,
     is_headless,
@@ -26,11 +27,8 @@ from netlab.model.allocation import RangeFull, free_address, in_range
 from netlab.model.errors import ApiError, internal_error, invalid, invalid_object
 from netlab.model.meta import Manifest, ObjectKey
 
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
-
-def allocate_service(registry: Registry, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None:
+def allocate_service(registry: Objects, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None:
     """Fills in clusterIP, clusterIPs, node ports and the health check port. ApiError 422 or 500."""
     spec, before = new["spec"], meta.spec(old) if old else None
     key = ObjectKey("services", meta.namespace(new), meta.name(new))
@@ -46,7 +44,7 @@ def _held(spec: dict[str, Any]) -> set[int]:
     return node_ports(spec) | {spec["healthCheckNodePort"]} if spec.get("healthCheckNodePort") else node_ports(spec)
 
 
-def _addresses(registry: Registry, new: Manifest, before: dict[str, Any] | None, *, dry_run: bool) -> None:
+def _addresses(registry: Objects, new: Manifest, before: dict[str, Any] | None, *, dry_run: bool) -> None:
     """All addresses of a Service that had none, or the second one of a Service that gets a second family."""
     spec = new["spec"]
     families = spec.get("ipFamilies") or []
@@ -70,7 +68,7 @@ def _addresses(registry: Registry, new: Manifest, before: dict[str, Any] | None,
     spec["clusterIP"] = given[0]
 
 
-def _take_address(registry: Registry, new: Manifest, index: int, *, dry_run: bool) -> None:
+def _take_address(registry: Objects, new: Manifest, index: int, *, dry_run: bool) -> None:
     """A dry run looks at one range only, and not at what others have."""
     spec = new["spec"]
     text, ranges = spec["clusterIPs"][index], service_ranges.usable(registry, spec["ipFamilies"][index])
@@ -88,7 +86,7 @@ def _take_address(registry: Registry, new: Manifest, index: int, *, dry_run: boo
         invalid("spec.clusterIPs", spec["clusterIPs"], f"failed to allocate IP {text}: {problem}")])
 
 
-def _free_address(registry: Registry, family: str, *, dry_run: bool) -> str:
+def _free_address(registry: Objects, family: str, *, dry_run: bool) -> str:
     for network in service_ranges.usable(registry, family):
         if dry_run:
             return str(network.network_address)
@@ -99,7 +97,7 @@ def _free_address(registry: Registry, family: str, *, dry_run: bool) -> str:
     raise internal_error(f"failed to allocate a serviceIP: {RangeFull()}")
 
 
-def _ports(registry: Registry, new: Manifest, before: dict[str, Any] | None, others: list[dict[str, Any]], *,
+def _ports(registry: Objects, new: Manifest, before: dict[str, Any] | None, others: list[dict[str, Any]], *,
            dry_run: bool) -> None:
     own = _held(before) if before is not None else set()
     operation = PortOperation(registry.spec.node_ports, own.union(*map(_held, others)), dry_run=dry_run)

@@ -6,15 +6,12 @@ Source: k8s.io/kubernetes pkg/registry/core/service/ipallocator (cidrallocator.g
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_network
-from typing import TYPE_CHECKING
 
+from netlab.api.resource import Objects
 from netlab.model import meta
 from netlab.model.family import family_of
 from netlab.model.meta import Manifest, ObjectKey
 from netlab.model.ranges import Address, Network
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 CIDRS, ADDRESSES = "servicecidrs", "ipaddresses"
 DEFAULT = "kubernetes"
@@ -22,7 +19,7 @@ FAMILY_LABEL, MANAGED_BY_LABEL = "ipaddress.kubernetes.io/ip-family", "ipaddress
 MANAGED_BY = "ipallocator.k8s.io"
 
 
-def default_range(registry: Registry) -> Manifest:
+def default_range(registry: Objects) -> Manifest:
     """The ServiceCIDR that a cluster starts with."""
     return {"metadata": {"name": DEFAULT}, "spec": {"cidrs": [str(one.service) for one in registry.spec.ranges]}}
 
@@ -32,7 +29,7 @@ def networks(manifest: Manifest) -> list[Network]:
     return [ip_network(text) for text in meta.spec(manifest).get("cidrs") or ()]
 
 
-def usable(registry: Registry, family: str) -> list[Network]:
+def usable(registry: Objects, family: str) -> list[Network]:
     """The ranges of a family that addresses are given from; the default one first, for a Service of no wish."""
     found = registry.list(CIDRS)
     if not found:
@@ -42,7 +39,7 @@ def usable(registry: Registry, family: str) -> list[Network]:
                               for network in networks(item) if f"IPv{network.version}" == family))
 
 
-def known(registry: Registry, family: str) -> list[Network]:
+def known(registry: Objects, family: str) -> list[Network]:
     """The ranges of a family that addresses have come from, those that are being deleted as well."""
     found = [network for item in registry.list(CIDRS) for network in networks(item)
              if f"IPv{network.version}" == family]
@@ -52,7 +49,7 @@ def known(registry: Registry, family: str) -> list[Network]:
 class Taken:
     """The addresses of one version, as integers, that somebody has or that are kept for somebody."""
 
-    def __init__(self, registry: Registry, version: int) -> None:
+    def __init__(self, registry: Objects, version: int) -> None:
         self._registry, self._address = registry, IPv4Address if version == 4 else IPv6Address
         self._kept = {int(registry.spec.api_ip), int(registry.spec.dns_ip)}
 
@@ -61,12 +58,12 @@ class Taken:
         return number in self._kept or has(self._registry, self._address(number))
 
 
-def has(registry: Registry, address: Address) -> bool:
+def has(registry: Objects, address: Address) -> bool:
     """Whether somebody has it."""
     return registry.find(ADDRESSES, str(address)) is not None
 
 
-def hold_addresses(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def hold_addresses(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     """Writes down whose the addresses of a Service are, and gives back those that it has no more."""
     now, before = _addresses(new), _addresses(old)
     for address in before:
@@ -81,13 +78,13 @@ def hold_addresses(registry: Registry, new: Manifest, old: Manifest | None) -> N
                                        "name": meta.name(new)}}})
 
 
-def release_addresses(registry: Registry, service: Manifest) -> None:
+def release_addresses(registry: Objects, service: Manifest) -> None:
     """Gives back all that a Service had."""
     for address in _addresses(service):
         registry.store.delete(ObjectKey(ADDRESSES, "", address))
 
 
-def hold_again(registry: Registry, address: Manifest) -> None:
+def hold_again(registry: Objects, address: Manifest) -> None:
     """An IPAddress that somebody deleted comes back when a Service has it."""
     parent = meta.spec(address).get("parentRef") or {}
     service = registry.find("services", parent.get("name", ""), parent.get("namespace", ""))

@@ -10,6 +10,7 @@ is lost; `shared_tables` keeps it.
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
@@ -29,7 +30,8 @@ from netlab.netfilter.ruleset import table as empty_table
 
 _REFUSALS = (errno.EINVAL, errno.ENOENT, errno.EPROTOTYPE)  # another size, name or revision than the kernel's
 _taken: set[tuple[str, str]] = set()  # family and name of the tables that libiptc has written: they have our layout
-SMALL = 2000  # entries of a table that libiptc writes first
+SMALL = 500  # entries of a table that libiptc writes first
+_OTHER_LOCK = "/proc/self/fd/0"  # what a program may lock while we hold the lock that it would wait for: its own input
 _refused = False  # whether this kernel took other revisions of extensions than ours
 
 
@@ -47,7 +49,8 @@ class NodeTables:
 
             def work() -> None:
                 for table in reversed(ruleset.tables):
-                    _write(table)
+                    with locked():
+                        write(table)
 
             netnses.visit(self.netns, work)
 
@@ -96,27 +99,32 @@ def normalise(text: str) -> str:
     return "".join(line for name in order for line in tables[name])
 
 
-def _write(table: Table) -> None:
+def write(table: Table) -> None:
+    """Makes the table of this thread's netns that one. The lock must be held."""
     global _refused
     packed = packed_table(table)
     refusal: OSError | None = None
     if not _refused:
         try:
-            with locked():
-                known = (packed.family, packed.name) in _taken or packed.entries > SMALL
-                if not (known and _put(packed)):
-                    _commit(packed)
+            known = (packed.family, packed.name) in _taken or packed.entries > SMALL
+            if not (known and _put(packed)):
+                _commit(packed)
             _taken.add((packed.family, packed.name))
             return
         except OSError as error:
             if error.errno not in _REFUSALS:
                 raise
             refusal = error
-    restore = f"{packed.program}-legacy-restore"
-    run([restore, "--wait", f"{LOCK_LIMIT:.0f}"], render_table(table))  # takes the lock itself
+    restore_text(render_table(table), table.family)
     if refusal:  # and the program could: it is not the rules that are wrong, but our packing
         _refused = True
-        print(f"{packed.program}: this kernel refuses packed rules ({refusal}); {restore} writes them", file=sys.stderr)
+        print(f"{packed.program}: this kernel refuses packed rules ({refusal}); {packed.program}-legacy-restore "
+              "writes them", file=sys.stderr)
+
+
+def restore_text(text: str, family: str) -> None:
+    """Writes tables of this thread's netns by the program, with the counters in the text. The lock must be held."""
+    run([f"{PROGRAMS[family]}-legacy-restore", "-c"], text, XTABLES_LOCKFILE=_OTHER_LOCK)
 
 
 def _put(table: PackedTable) -> bool:
@@ -154,6 +162,7 @@ def _commit(table: PackedTable) -> None:
 def _make_chains(table: PackedTable, libiptc: Any, handle: Any) -> None:
     """Leaves just the table's chains, all without rules."""
     found: list[bytes] = []
+    wanted = {*table.policies, *table.user_chains}
     name = libiptc.iptc_first_chain(handle)
     while name:
         found.append(name)
@@ -161,7 +170,7 @@ def _make_chains(table: PackedTable, libiptc: Any, handle: Any) -> None:
     for name in found:
         libiptc.iptc_flush_entries(name, handle)
     for name in found:
-        if name not in table.policies and name not in table.names:
+        if name not in wanted:
             libiptc.iptc_delete_chain(name, handle)
     there = set(found)
     for name in reversed(table.user_chains):  # libiptc takes a fourth of the time when each comes before the others
@@ -174,9 +183,9 @@ def _failed(table: PackedTable, what: str) -> OSError:
     return OSError(error.errno, f"{table.program} table {table.name}, {what}: {error.strerror}")
 
 
-def run(argv: list[str], text: str = "") -> str:
+def run(argv: list[str], text: str = "", **environment: str) -> str:
     """What a program prints; LabError with its words when it fails."""
-    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False, env=os.environ | environment)
     if done.returncode:
         raise LabError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}", exit_code=5)
     return done.stdout

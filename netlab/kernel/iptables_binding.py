@@ -17,7 +17,7 @@ from netlab.model.errors import LabError
 from netlab.model.family import IPV4, IPV6
 
 LOCK = "/run/xtables.lock"
-LOCK_LIMIT = 20.0  # seconds
+LOCK_LIMIT = 5.0  # seconds, as kube-proxy's `-w 5`
 # What find_library would ask ldconfig, gcc and ld for; the fourth library lies in site-packages.
 _LIBRARIES = {"c": "libc.so.6", "ip4tc": "libip4tc.so.2", "ip6tc": "libip6tc.so.2", "xtables": "libxtables.so.12"}
 _QUICK = ("set_policy", "append_entry", "first_chain", "next_chain", "flush_entries", "delete_chain", "create_chain")
@@ -82,7 +82,7 @@ def failure() -> OSError:
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Holds the lock of the iptables programs (iptables(8), -w); LabError when another holds it for 20 s."""
+    """Holds the lock of the iptables programs (iptables(8), -w); LabError when another holds it for 5 s."""
     path = os.environ.get("XTABLES_LOCKFILE", LOCK)
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

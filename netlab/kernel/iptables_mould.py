@@ -1,91 +1,121 @@
 """Parts of tables packed. Parts of one shape are cast: the sample is packed once, the others differ in a few places.
 
-Where the sample's words are in its packed rules is found by looking for them; a comment is filled in as text. One join
-and one unpack then make all rules of a part.
+Where the sample's words are in its packed rules is found by looking for them; a comment is filled in as text. All parts
+of a shape are cast at once: what they have in one place is a column, and columns are joined without a loop of ours.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from operator import itemgetter
+from itertools import repeat
 from socket import AF_INET6, inet_aton, inet_pton
 from typing import Any
 
-from netlab.kernel.iptables_pack import LAYOUT, comment_text, pack
-from netlab.kernel.iptables_strand import Strand, strand, whole
+from netlab.kernel.iptables_pack import comment_text
+from netlab.kernel.iptables_packed import PackedPart, pack_part
 from netlab.model.family import IPV4
 from netlab.netfilter.part import Part, Words
 
-Packed = Sequence[Strand]  # chains with their rules, as far as they are in the part
 _COMMENT = struct.pack("<H29sB", 288, b"comment", 0)
+_packed_part = partial(tuple.__new__, PackedPart)  # from a tuple, without a constructor in Python
 
 
-def packed(part: Part) -> Packed:
-    """The part's chains with their rules packed; done once."""
-    if part.packed is None:
-        mould = _mould(part.shape.sample) if part.shape else None
-        part.packed = mould.cast(part.shape.words) if mould and part.shape else _pack(part)
-    return part.packed  # type: ignore[return-value]
+def pack_parts(parts: Sequence[Part]) -> list[PackedPart]:
+    """The parts packed; done once for each."""
+    shapes: dict[int, list[Part]] = {}
+    for part in parts:
+        if part.packed is None:
+            if part.shape:
+                shapes.setdefault(id(part.shape.sample), []).append(part)
+            else:
+                part.packed = pack_part(part)
+    for alike in shapes.values():
+        for part, packed in zip(alike, _cast(alike), strict=True):
+            part.packed = packed
+    return [part.packed for part in parts]  # type: ignore[misc]
 
 
-def _pack(part: Part) -> Packed:
-    layout = LAYOUT[part.family]
-    return [strand(chain.name.encode(), [pack(rule, part.family) for rule in chain.rules], layout)
-            for chain in part.chains]
-
-
-def _mould(sample: Part) -> Mould | None:
-    """The sample's mould; None if there are rules in it that stand for their own place in the table."""
+def _cast(alike: Sequence[Part]) -> Iterable[PackedPart]:
+    """Parts of one shape packed. The mould is kept with the sample: False if it does not even give the sample."""
+    assert alike[0].shape
+    sample = alike[0].shape.sample
     if sample.packed is None:
-        chains = _pack(sample)
-        sample.packed = not any(chain.falls for chain in chains) and Mould(sample, chains)
-    return sample.packed or None  # type: ignore[return-value]
+        mould = Mould(sample)
+        sample.packed = mould.cast([sample.words]) == [mould.packed] and mould
+    if not isinstance(sample.packed, Mould):
+        return map(pack_part, alike)
+    return sample.packed.cast([part.words for part in alike])
 
 
 class Mould:
-    """Makes the packed rules of any part that has the sample's shape."""
+    """Makes the packed rules of parts that have the sample's shape."""
 
-    def __init__(self, sample: Part, chains: Packed) -> None:
-        labels = [label.encode() for label in sample.words.labels]
-        # A chain that bears the part's own label is whole: no other part adds rules to it.
-        chains = [whole(chain.name, [chain], LAYOUT[sample.family])
-                  if any(label in chain.name for label in labels) else chain for chain in chains]
-        items = [item for chain in chains for item in (chain.name, chain.jump, *chain.items)]
-        data = b"".join(items)
-        self._unpack = struct.Struct("".join(f"{len(item)}s" for item in items)).unpack
-        self._spans = []
-        position = 0
-        for chain in chains:
-            start, position = position, position + 2 + len(chain.items)
-            self._spans.append((start, start + 2, position, chain.sizes, chain.head, chain.foot))
+    def __init__(self, sample: Part) -> None:
         words, self._family = sample.words, sample.family
-        comments, slots = _comments(data, words)
-        self._comments = list(comments.values())
-        first = len(self._comments)
-        data = _without(data, slots)
-        for n, value in enumerate(_binary(words, self._family)):
-            for offset in _places(data, value):
-                slots.append((offset, len(value), first + n))
-        self._first = first + len(_binary(words, self._family))
-        self._pieces, order = _cut(data, sorted(slots), self._first)
-        self._order: Callable[[Sequence[bytes]], tuple[bytes, ...]] = itemgetter(*order)
+        texts = [column[0] for column in _texts([words])]
+        values = [next(iter(column)) for column in _binary([words], sample.family)]
+        labels = values[:len(words.labels)]
+        # A chain that bears the part's own label is whole: no other part adds rules to it.
+        self.packed = packed = pack_part(sample, labels)
+        self._names = [_cut(name, [(len(name) - len(label), len(label), n) for n, label in enumerate(labels)
+                                   if name.endswith(label)]) for name in packed.names]
+        self._comments: dict[str, Callable[[Sequence[Sequence[str]]], list[bytes]]] = {}
+        self._chains, self._pieces = [
+            [self._order(data, texts, values) for data in some] for some in (packed.chains, packed.pieces)]
+        self._used = {item for order in (*self._names, *self._chains, *self._pieces) for item in order}
 
-    def cast(self, words: Words) -> Packed:
-        """The chains with these words."""
-        texts = (*words.names, *words.addresses, *words.ports)
-        values = [comment_text(make(texts)) for make in self._comments]
-        found = self._unpack(b"".join(self._order((*values, *_binary(words, self._family), *self._pieces))))
-        return [Strand(found[n], found[n + 1], found[start:stop], sizes, head, foot)
-                for n, start, stop, sizes, head, foot in self._spans]
+    def cast(self, many: Sequence[Words]) -> list[PackedPart]:
+        """The packed rules with these words, for each of them."""
+        texts = _texts(many)
+        columns: dict[int, Iterable[bytes]] = {
+            n: list(column) for n, column in enumerate(_binary(many, self._family)) if n in self._used}
+        columns |= {-1 - n: make(texts) for n, make in enumerate(self._comments.values())}
+
+        def column(item: int | bytes) -> Iterable[bytes]:
+            return columns[item] if isinstance(item, int) else repeat(item, len(many))
+
+        def rows(orders: Sequence[Sequence[int | bytes]]) -> Iterable[tuple[bytes, ...]]:
+            joined = [map(b"".join, zip(*map(column, order), strict=True)) for order in orders]
+            return zip(*joined, strict=True) if joined else repeat((), len(many))
+
+        return list(map(_packed_part, zip(rows(self._names), rows(self._chains), rows(self._pieces),
+                                          repeat(self.packed.form, len(many)), strict=True)))
+
+    def _order(self, data: bytes, texts: Sequence[str], values: Sequence[bytes]) -> list[int | bytes]:
+        """The data cut: the numbers of columns, and what stands between them."""
+        slots, rest = [], bytearray(data)
+        for offset in _places(data, _COMMENT):
+            start, end = offset + len(_COMMENT), offset + len(_COMMENT) + 256
+            text = data[start:end].rstrip(b"\0").decode()
+            if any(word in text for word in texts):
+                self._comments.setdefault(text, _template(text, texts))
+                slots.append((start, 256, -1 - list(self._comments).index(text)))
+                rest[start:end] = bytes(256)
+        slots += [(offset, len(value), n) for n, value in enumerate(values) for offset in _places(rest, value)]
+        return _cut(data, sorted(slots))
 
 
-def _binary(words: Words, family: str) -> list[bytes]:
-    """The words as they stand in packed rules."""
+def _texts(many: Sequence[Words]) -> list[Sequence[str]]:
+    """The words that comments may have, as columns."""
+    names, labels, addresses, ports = zip(*many, strict=True)
+    return [*_turned(names), *_turned(labels), *_turned(addresses),
+            *[list(map(str, column)) for column in _turned(ports)]]
+
+
+def _binary(many: Sequence[Words], family: str) -> list[Iterable[bytes]]:
+    """The words as they stand in packed rules, as columns that can be read once."""
+    _, labels, addresses, ports = zip(*many, strict=True)
     packed_address = inet_aton if family == IPV4 else partial(inet_pton, AF_INET6)
-    return [*[label.encode() for label in words.labels], *map(packed_address, words.addresses),
-            *map(_matched, words.ports), *map(_destination, words.ports)]
+    return [*[map(str.encode, column) for column in _turned(labels)],
+            *[map(packed_address, column) for column in _turned(addresses)],
+            *[map(_matched, column) for column in _turned(ports)],
+            *[map(_destination, column) for column in _turned(ports)]]
+
+
+def _turned(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    return list(zip(*rows, strict=True))
 
 
 @lru_cache(maxsize=4096)
@@ -98,28 +128,16 @@ def _destination(port: int) -> bytes:
     return struct.pack(">HH", port, port)
 
 
-def _comments(data: bytes, words: Words) -> tuple[dict[str, Callable[[Any], str]], list[tuple[int, int, int]]]:
-    """What makes the comments that have words in them, by the sample's text; where such comments are."""
-    texts = (*words.names, *words.addresses, *map(str, words.ports))
-    found: dict[str, Callable[[Any], str]] = {}
-    slots = []
-    for offset in _places(data, _COMMENT):
-        start = offset + len(_COMMENT)
-        text = data[start:start + 256].rstrip(b"\0").decode()
-        if any(word in text for word in texts):
-            found.setdefault(text, _template(text, texts))
-            slots.append((start, 256, list(found).index(text)))
-    return found, slots
-
-
-def _template(text: str, words: Sequence[str]) -> Callable[[Any], str]:
+def _template(text: str, words: Sequence[str]) -> Callable[[Sequence[Sequence[str]]], list[bytes]]:
+    """What makes such comments of columns of other words."""
     text = text.replace("{", "{{").replace("}", "}}")
-    for n, word in enumerate(words):
-        text = text.replace(word, f"{{{n}}}")
-    return lambda values: text.format(*values)
+    found = [n for n, word in enumerate(words) if word in text]
+    for place, n in enumerate(found):
+        text = text.replace(words[n], f"{{{place}}}")
+    return lambda columns: list(map(comment_text, map(text.format, *[columns[n] for n in found])))
 
 
-def _places(data: bytes, value: bytes) -> list[int]:
+def _places(data: bytes | bytearray, value: bytes) -> list[int]:
     found, offset = [], data.find(value)
     while offset >= 0:
         found.append(offset)
@@ -127,22 +145,11 @@ def _places(data: bytes, value: bytes) -> list[int]:
     return found
 
 
-def _without(data: bytes, slots: Sequence[tuple[int, int, int]]) -> bytes:
-    rest = bytearray(data)
-    for offset, size, _ in slots:
-        rest[offset:offset + size] = bytes(size)
-    return bytes(rest)
-
-
-def _cut(data: bytes, slots: Sequence[tuple[int, int, int]], first: int) -> tuple[tuple[bytes, ...], list[int]]:
-    """What is between the slots, and the order in which values (before `first`) and these pieces make the whole."""
-    pieces: dict[bytes, int] = {}
-    order, position = [], 0
-    for offset, size, value in (*slots, (len(data), 0, -1)):
-        between = data[position:offset]
-        if between:
-            order.append(first + pieces.setdefault(between, len(pieces)))
-        if value >= 0:
-            order.append(value)
+def _cut(data: bytes, slots: Sequence[tuple[int, int, int]]) -> list[int | bytes]:
+    """What is between the slots, and their numbers in their places."""
+    order: list[int | bytes] = []
+    position = 0
+    for offset, size, number in slots:
+        order += [data[position:offset], number]
         position = offset + size
-    return tuple(pieces), order
+    return [item for item in (*order, data[position:]) if item != b""]

@@ -6,16 +6,16 @@ from collections.abc import Collection, Mapping
 
 from netlab.kernel import iptables_raw
 from netlab.kernel import netns as netnses
-from netlab.kernel.iptables import NodeTables, run
-from netlab.kernel.iptables_binding import LOCK_LIMIT
-from netlab.kernel.iptables_table import PROGRAMS, packed_table
+from netlab.kernel.collector import without_collector
+from netlab.kernel.iptables import NodeTables, restore_text, run, write
+from netlab.kernel.iptables_binding import locked
+from netlab.kernel.iptables_table import PROGRAMS, PackedTable, packed_table
 from netlab.model.family import IPV4
 from netlab.netfilter import guests
-from netlab.netfilter.guests import Guests
 from netlab.netfilter.render import render_table
 from netlab.netfilter.ruleset import Ruleset, Table
 
-SMALL = 2000  # entries of a table that is compared whole before each write; larger ones by their size only
+SMALL = 500  # entries of a table that is compared whole before each write; of larger ones the built-in chains are
 
 
 class SharedTables:
@@ -27,32 +27,49 @@ class SharedTables:
     def __init__(self, netns: str) -> None:
         self.netns = netns
         self._tables = NodeTables(netns)
-        self._last: dict[str, Ruleset] = {}  # what the tables hold by our knowledge, without guests, by family
+        # What the tables without guests hold by our knowledge, by family and name.
+        self._last: dict[tuple[str, str], Table] = {}
 
     def replace(self, ruleset: Ruleset) -> None:
-        """Makes our part of the ruleset's tables what it says."""
-        found = {} if self._is_untouched(ruleset.family) else {
-            name: each for name, text in self._saved(ruleset).items() if (each := guests.find(text))}
-        self._last.pop(ruleset.family, None)
-        if not found:
-            self._tables.replace(ruleset)
-            self._last[ruleset.family] = ruleset
+        """Makes our part of the ruleset's tables what it says.
+
+        A table is looked at and written under one lock, or a rule that somebody types meanwhile would be lost.
+        """
+        with without_collector():
+            for table in ruleset.tables:
+                packed_table(table)
+
+            def work() -> None:
+                for table in reversed(ruleset.tables):
+                    with locked():
+                        self._write(table)
+
+            netnses.visit(self.netns, work)
+
+    def _write(self, table: Table) -> None:
+        key = table.family, table.name
+        if self._last.get(key) is table and iptables_raw.holds(packed_table(table)):
             return
-        for table in reversed(ruleset.tables):
-            if table.name in found:
-                self._restore(table, found[table.name])
-            else:
-                self._tables.replace(Ruleset((table,), ruleset.family))
+        last = self._last.pop(key, None)
+        found = None if last and _is_untouched(packed_table(last)) else guests.find(_saved(table))
+        if found:
+            restore_text(guests.merge(render_table(table), found), table.family)
+        else:
+            write(table)
+            self._last[key] = table
 
     def matches(self, ruleset: Ruleset) -> bool:
         """Whether our part of the tables is exactly that."""
+        keys = [(table.family, table.name) for table in ruleset.tables]
         if self._tables.matches(ruleset):
-            self._last[ruleset.family] = ruleset
+            self._last |= zip(keys, ruleset.tables, strict=True)
             return True
-        self._last.pop(ruleset.family, None)
-        saved = self._saved(ruleset)
+        for key in keys:
+            self._last.pop(key, None)
+        # Filter first, as they are written: the kernel makes a table when it is asked for it.
+        saved = netnses.visit(self.netns, lambda: {table.name: _saved(table) for table in reversed(ruleset.tables)})
         return any(map(guests.find, saved.values())) and \
-            all(guests.without(saved.get(table.name, "")) == render_table(table) for table in ruleset.tables)
+            all(guests.without(saved[table.name]) == render_table(table) for table in ruleset.tables)
 
     def remove(self, ruleset: Ruleset) -> None:
         """Takes our part out of the tables that the ruleset has."""
@@ -66,30 +83,14 @@ class SharedTables:
     def close(self) -> None:
         """Nothing to end: rules work by themselves."""
 
-    def _is_untouched(self, family: str) -> bool:
-        """Whether the tables hold what we wrote there, and so no guests. A fraction of a millisecond."""
-        last = self._last.get(family)
-        if last is None:
-            return False
-        tables = [packed_table(table) for table in last.tables]
 
-        def look() -> bool:
-            return all(iptables_raw.holds(table) if table.entries <= SMALL else iptables_raw.has_size(table)
-                       for table in tables)
+def _is_untouched(table: PackedTable) -> bool:
+    """Whether this netns's table holds what we wrote there, and so no guests. A fraction of a millisecond."""
+    return iptables_raw.holds(table) if table.entries <= SMALL else iptables_raw.has_hooks(table)
 
-        return netnses.visit(self.netns, look)
 
-    def _saved(self, ruleset: Ruleset) -> dict[str, str]:
-        """What iptables-legacy-save prints of the tables that are in use, by their names."""
-        def look() -> dict[str, str]:
-            # Filter first, as they are written: the kernel makes a table when it is asked for it.
-            used = [table for table in reversed(ruleset.tables) if iptables_raw.is_in_use(packed_table(table))]
-            return {table.name: run([f"{PROGRAMS[table.family]}-legacy-save", "-c", "-t", table.name])
-                    for table in used}
-
-        return netnses.visit(self.netns, look)
-
-    def _restore(self, table: Table, found: Guests) -> None:
-        text = guests.merge(render_table(table), found)
-        command = [f"{PROGRAMS[table.family]}-legacy-restore", "-c", "--wait", f"{LOCK_LIMIT:.0f}"]
-        netnses.visit(self.netns, lambda: run(command, text))
+def _saved(table: Table) -> str:
+    """What iptables-legacy-save prints of this netns's table; "" when nobody uses it."""
+    if not iptables_raw.is_in_use(packed_table(table)):
+        return ""
+    return run([f"{PROGRAMS[table.family]}-legacy-save", "-c", "-t", table.name])

@@ -45,7 +45,7 @@ from netlab.topology.pod_nat import TABLE
 from netlab.workloads.catalogue import LAUNCHERS, catalogue
 
 DNS_LIMIT = 20.0  # seconds until a new lab's DNS must answer
-UNROUTED_LIMIT = 1.0  # seconds that a pod's SIGTERM waits for the rules
+UNROUTED_LIMIT = 5.0  # seconds that a pod's SIGTERM waits for the rules: on a quiet machine it is a tenth of one
 
 
 class Cluster:

@@ -86,8 +86,9 @@ def choose(backends: Sequence[Backend], *, node: str, zone: str = "", uses_clust
     same way, those hinted for its zone (KEP-2433); where none is ready, those that are being deleted and still serve
     (KEP-1669). The node's own: those that say to be on that node.
     """
-    ready = tuple(backend for backend in backends if backend.ready)
-    ending = tuple(backend for backend in backends if backend.ending and not backend.ready)
+    ready = tuple([backend for backend in backends if backend.ready])
+    ending = tuple([backend for backend in backends if backend.ending and not backend.ready]) \
+        if len(ready) < len(backends) else ()
     cluster: tuple[Backend, ...] = ()
     local: tuple[Backend, ...] = ()
     if uses_cluster:

@@ -15,16 +15,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from netlab.model.family import IPV4
-from netlab.netfilter.part import Part, part
+from netlab.netfilter.part import Part
 from netlab.netfilter.ruleset import Ruleset, Table, ruleset
 from netlab.proxy.backends import choose
 from netlab.proxy.iptables_base import MANGLE, first_part, last_part
-from netlab.proxy.iptables_port import port_rules
-from netlab.proxy.iptables_shape import shaped
+from netlab.proxy.iptables_shape import parts_of
 from netlab.proxy.snapshot import NodeView, Proxied
 
 LARGE_CLUSTER = 1000  # endpoints; above that rules for endpoints carry no comments
 TABLES_KEPT = 8
+VIEWS_KEPT = 16  # nodes may tell pods from others by different addresses
 
 
 class PortParts(NamedTuple):
@@ -46,10 +46,9 @@ class Cache:
     def common(self, node: NodeView, *, large: bool) -> dict[int, PortParts]:
         """Ports that are alike on all nodes, by the identity of their row."""
         key = node.family, node.cluster_cidr, node.pod_interface, node.masquerade_all, large
-        if key not in self._common:
-            others = {known: held for known, held in self._common.items() if known[0] != node.family}
-            self._common = others | {key: {}}
-        return self._common[key]
+        held = self._common.pop(key, {})
+        self._common = {known: self._common[known] for known in list(self._common)[1 - VIEWS_KEPT:]} | {key: held}
+        return held
 
     def own(self, node: NodeView, *, large: bool) -> dict[int, PortParts]:
         """Ports that are this node's own, by the identity of their row."""
@@ -84,8 +83,10 @@ def compile(  # noqa: A001 -- every mode has a function of this name
         cache = Cache()
     large = sum([len(row.backends) for row in proxied]) > LARGE_CLUSTER
     common, own = cache.common(node, large=large), cache.own(node, large=large)
-    ports = [common.get(id(row)) or own.get(id(row)) or _compile(row, node, large, own if row.differs else common)
-             for row in proxied]
+    missing = [row for row in proxied if id(row) not in common and id(row) not in own]
+    for parts in port_parts(missing, node, large=large):  # which hold their rows, so that ids stay theirs
+        (own if parts.row.differs else common)[id(parts.row)] = parts
+    ports = [common.get(id(row)) or own[id(row)] for row in proxied]
     family, localhost, mark = node.family, node.localhost, node.masquerade_mark
     first = first_part("nat", localhost, family, mark)
     last = last_part(localhost, family, node.node_port_ips())
@@ -95,19 +96,8 @@ def compile(  # noqa: A001 -- every mode has a function of this name
     return ruleset((MANGLE[family], nat, services), family=family)
 
 
-def _compile(row: Proxied, node: NodeView, large: bool, known: dict[int, PortParts]) -> PortParts:
-    parts = known[id(row)] = port_parts(row, node, large=large)  # which holds the row, so its id stays its own
-    return parts
-
-
-def port_parts(row: Proxied, node: NodeView, *, large: bool = False) -> PortParts:
-    """The rules of one port of a Service on a node; `large` leaves out the comments on rules for endpoints."""
-    portal = row.portal
-    choice = choose(row.backends, node=node.name, zone=node.zone, uses_cluster=portal.uses_cluster,
-                    uses_local=portal.uses_local)
-    common = shaped(portal, choice, node, large=large)
-    if common is not None:
-        return PortParts(row, common, None)
-    rules = port_rules(portal, choice, node, large=large)
-    nat, refusals = [part(chains, family=node.family) if chains else None for chains in rules]
-    return PortParts(row, nat, refusals)
+def port_parts(rows: Sequence[Proxied], node: NodeView, *, large: bool) -> list[PortParts]:
+    """What these ports of Services put into the node's tables."""
+    chosen = [(row.portal, choose(row.backends, node=node.name, zone=node.zone, uses_cluster=row.portal.uses_cluster,
+                                  uses_local=row.portal.uses_local)) for row in rows]
+    return [PortParts(row, *parts) for row, parts in zip(rows, parts_of(chosen, node, large=large), strict=True)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import resource
 import statistics
 import subprocess
@@ -28,7 +29,7 @@ from netlab.kernel.collector import without_collector
 from scripts.benches.proxy_follow import follow
 from scripts.benches.proxy_modes import MODES, Mode, changed, node, rows, run_peer
 
-NETNS = "nltdp-bench"
+NETNS = f"nltdp-bench{os.getpid()}-"
 SIZES = ["100x3", "1000x3", "1000x10", "5000x2"]
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from netlab.kernel import iptables, iptables_binding, iptables_mould, iptables_raw
+from netlab.kernel import iptables, iptables_binding, iptables_packed, iptables_raw
 from netlab.kernel.iptables import NodeTables, normalise
 from netlab.kernel.iptables_pack import pack
 from netlab.model.errors import LabError
@@ -108,7 +108,7 @@ def test_a_fresh_netns_does_not_match(tables):
 
 def test_a_kernel_that_refuses_our_packing_is_served_by_the_program(tables, monkeypatch, capfd):
     monkeypatch.setattr(iptables, "_refused", False)
-    monkeypatch.setattr(iptables_mould, "pack", lambda *rule: pack(*rule).replace(b"comment", b"commenx"))
+    monkeypatch.setattr(iptables_packed, "pack", lambda *rule: pack(*rule).replace(b"comment", b"commenx"))
     rules = example("nodeport-0", "source-ranges")
     for held in rules.tables:
         for part in held.parts:

@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+import threading
 
 import pytest
 
+from netlab.kernel import shared_tables
 from netlab.kernel.shared_tables import SharedTables
 from netlab.netfilter import render
 from netlab.netfilter.ruleset import BUILTIN
@@ -103,3 +105,49 @@ def test_cleanup_leaves_the_others_rules(tables):
         "-A FORWARD -p udp -m udp --dport 53 -j DROP"]
     assert "KUBE-" not in saved()
     assert {line[1:] for line in saved().splitlines() if line.startswith("*")} <= set(BUILTIN)
+
+
+def test_rules_typed_while_services_change_are_never_lost(tables):
+    """The race is a few milliseconds wide: where look and write are two steps, several of these rules go."""
+    stop, written = threading.Event(), threading.Semaphore(0)
+
+    def rewrite():
+        while not stop.is_set():
+            for rules in (FIRST, SECOND):
+                tables.replace(rules)
+                written.release()
+
+    def written_once_more():
+        while written.acquire(blocking=False):
+            pass
+        return written.acquire(timeout=20) and written.acquire(timeout=20)
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    lost = []
+    try:
+        for number in range(1, 61):
+            rule = ("INPUT", "-s", f"198.51.100.{number}/32", "-j", "DROP")
+            inside("iptables-legacy", "-w", "20", "-A", *rule)
+            assert written_once_more()
+            if f"-A INPUT -s 198.51.100.{number}/32" not in saved():
+                lost.append(number)
+            else:  # without any rule of ours the next write is of another kind
+                inside("iptables-legacy", "-w", "20", "-D", *rule)
+                assert written_once_more()
+    finally:
+        stop.set()
+        writer.join()
+    assert lost == []
+    assert "198.51.100." not in saved()
+
+
+def test_a_policy_that_changes_in_a_large_table_stays_too(tables, monkeypatch):
+    monkeypatch.setattr(shared_tables, "SMALL", 0)
+    tables.replace(FIRST)
+    inside("iptables-legacy", "-P", "FORWARD", "DROP")
+    tables.replace(SECOND)
+    assert ":FORWARD DROP" in saved()
+    inside("iptables-legacy", "-P", "FORWARD", "ACCEPT")
+    tables.replace(FIRST)
+    assert saved() == render(FIRST)

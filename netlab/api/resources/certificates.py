@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.certificates import CLIENT_SIGNER, GROUP, KIND, PLURAL, subject
 from netlab.api.columns import NONE, age, duration
 from netlab.api.decode import copy
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.model import meta
 from netlab.model.errors import FieldError, forbidden, invalid, not_supported, required
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 CLIENT_USAGES = ("client auth", "digital signature", "key encipherment")
 _USAGES = ["any", "cert sign", "client auth", "code signing", "content commitment", "crl sign", "data encipherment",
@@ -23,7 +20,7 @@ _USAGES = ["any", "cert sign", "client auth", "code signing", "content commitmen
            "ocsp signing", "s/mime", "server auth", "signing", "timestamping"]
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is not None:
         new["spec"] = copy(meta.spec(old))  # what was asked for does not change
 

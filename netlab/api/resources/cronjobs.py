@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import NONE, age, containers, since
 from netlab.api.job_rules import job_errors, job_warnings
 from netlab.api.object_rules import label_errors, not_negative
 from netlab.api.pod_defaults import fill
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.workload_rules import default_template
 from netlab.model import cron, meta
 from netlab.model.errors import FieldError, invalid, not_supported, required
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 NAME_LIMIT = 52  # the Jobs' names have 11 characters more
 _POLICIES = ["Allow", "Forbid", "Replace"]
@@ -32,7 +29,7 @@ def _default(manifest: Manifest) -> None:
     default_template(template.setdefault("spec", {}))  # all else is left to the Job's own defaults
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is None:
         new["status"] = {}
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import age, containers, label_selector, pairs
 from netlab.api.pod_defaults import fill
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.workload_rules import default_template, share, share_errors, workload_errors
 from netlab.model import meta
 from netlab.model.errors import FieldError, invalid, not_supported, required
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 GENERATION = "deprecated.daemonset.template.generation"
 _NUMBERS = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
@@ -33,7 +30,7 @@ def _default(manifest: Manifest) -> None:
     spec.setdefault("revisionHistoryLimit", 10)
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     notes = new["metadata"].setdefault("annotations", {})
     if old is None:
         new["status"] = dict.fromkeys(_NUMBERS, 0)

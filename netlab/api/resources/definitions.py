@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.resources.definition_rules import definition_errors
 from netlab.api.schema_rules import without_rules
 from netlab.model import meta
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 PLURAL, GROUP = "customresourcedefinitions", "apiextensions.k8s.io"
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
@@ -47,7 +44,7 @@ def with_condition(manifest: Manifest, condition: tuple[str, str, str, str], now
     return [*(new if found is old else found for found in before), *([] if old else [new])]
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     """Says whether the names are free. Upstream a controller does so a moment later."""
     if definition_errors(new, old):
         return  # validation says so
@@ -72,7 +69,7 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
         status["conditions"] = with_condition(new, condition, registry.now())
 
 
-def _conflicts(registry: Registry, new: Manifest) -> Iterator[tuple[str, str, str]]:
+def _conflicts(registry: Objects, new: Manifest) -> Iterator[tuple[str, str, str]]:
     """(field of spec.names, reason, message) for names that another kind of the group has."""
     spec = new["spec"]
     names, group = spec["names"], spec["group"]

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import age, containers, label_selector
 from netlab.api.object_rules import not_negative
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.workload_rules import default_workload, share, share_errors, workload_errors
 from netlab.model import meta
 from netlab.model.errors import FieldError, forbidden, invalid, not_supported
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 
 def _default(manifest: Manifest) -> None:
@@ -30,7 +27,7 @@ def _default(manifest: Manifest) -> None:
     spec.setdefault("progressDeadlineSeconds", 600)
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is None:
         new["status"] = {}
 

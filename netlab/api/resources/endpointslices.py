@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.address_warnings import ip_warnings
 from netlab.api.columns import age, more
 from netlab.api.container_rules import PROTOCOLS
 from netlab.api.object_rules import unchanged
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.model import addresses, meta, names
 from netlab.model.errors import FieldError, duplicate, invalid, not_supported, required, too_many
 from netlab.model.family import FAMILIES
 from netlab.model.feature_gates import PREFER_SAME
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"]
 MOST_ENDPOINTS, MOST_ADDRESSES, MOST_PORTS, MOST_HINTS = 1000, 100, 20000, 8
@@ -33,7 +30,7 @@ def _default(manifest: Manifest) -> None:
         port["protocol"] = port.get("protocol") or "TCP"
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     """Takes away what v1 does not write any more, and what a feature that is off would need unless it was there."""
     for endpoint in new["endpoints"]:
         endpoint.pop("deprecatedTopology", None)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import NONE, age, more
 from netlab.api.object_rules import unchanged
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.model import meta, names
 from netlab.model.errors import FieldError, invalid, not_supported, required, too_long
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
@@ -28,7 +25,7 @@ _WILDCARD_TEXT = ("a wildcard DNS-1123 subdomain must start with '*.', followed 
                   f"(e.g. '*.example.com', regex used for validation is '{_WILDCARD}')")
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     """A new Ingress without a class gets the default one, if there is one (the newest of several)."""
     spec = new.setdefault("spec", {})
     if old is not None or spec.get("ingressClassName") is not None or meta.annotations(new).get(CLASS_ANNOTATION):

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import age, containers, duration, label_selector
 from netlab.api.job_rules import INDEXED, default_job, job_errors, job_warnings
 from netlab.api.object_rules import unchanged
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.model import meta, pod_status
 from netlab.model.errors import FieldError, invalid, required
 from netlab.model.meta import Manifest
 from netlab.model.selectors import from_manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 UID, NAME = "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"
 _OLD_UID, _OLD_NAME = "controller-uid", "job-name"
@@ -27,7 +24,7 @@ def _default(manifest: Manifest) -> None:
     default_job(manifest.setdefault("spec", {}))
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is not None:
         return
     new["status"] = {}

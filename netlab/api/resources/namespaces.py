@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import age
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.model import meta, names
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 SYSTEM = ("default", "kube-system", "kube-public", "kube-node-lease")
 PROTECTED = SYSTEM[:3]  # may not be deleted
@@ -23,7 +20,7 @@ def _default(manifest: Manifest) -> None:
         manifest["metadata"].setdefault("labels", {})[NAME_LABEL] = meta.name(manifest)
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is None:
         new["spec"] = {**meta.spec(new), "finalizers": ["kubernetes"]}
         new["status"] = {"phase": "Active"}

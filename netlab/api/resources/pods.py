@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.decode import copy
 from netlab.api.pod_defaults import default_pod_spec, fill
 from netlab.api.pod_rules import pod_spec_errors
-from netlab.api.resource import Resource
+from netlab.api.resource import Objects, Resource
 from netlab.api.resources.pod_row import COLUMNS, row
 from netlab.api.resources.priorities import prioritise
 from netlab.api.service_accounts import give_token
 from netlab.model import meta
 from netlab.model.errors import FieldError, forbidden, forbidden_request
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 _TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _FIXED = ("pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -30,7 +27,7 @@ def _default(pod: Manifest) -> None:
     fill(spec, enableServiceLinks=True, serviceAccountName="default", serviceAccount="default")
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is not None:
         return
     tolerations = new["spec"].setdefault("tolerations", [])

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import age
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.model import meta
 from netlab.model.errors import FieldError, forbidden, forbidden_request, not_supported
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 SYSTEM = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 MOST = 1_000_000_000
@@ -27,7 +24,7 @@ def system_classes() -> list[Manifest]:
     return [{"metadata": {"name": name}, "value": value, "description": told[name]} for name, value in SYSTEM.items()]
 
 
-def prioritise(registry: Registry, pod: Manifest) -> None:
+def prioritise(registry: Objects, pod: Manifest) -> None:
     """Puts the priority of its class into a new pod. ApiError 403 when there is no such class, or it says another."""
     spec = pod["spec"]
     name = spec.get("priorityClassName") or ""

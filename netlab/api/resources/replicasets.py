@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import age, containers, label_selector
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.workload_rules import default_workload, workload_errors
 from netlab.model import meta
 from netlab.model.errors import FieldError
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 
 def _default(manifest: Manifest) -> None:
     default_workload(manifest)
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is None:
         new["status"] = {"replicas": 0}
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import age, containers, pairs
 from netlab.api.decode import copy
 from netlab.api.object_rules import label_errors, not_negative
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.workload_rules import default_workload, template_errors
 from netlab.model import meta
 from netlab.model.errors import FieldError, forbidden, invalid, required
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 
 def _default(manifest: Manifest) -> None:
@@ -27,7 +24,7 @@ def _default(manifest: Manifest) -> None:
         manifest["metadata"]["labels"] = copy(labels)
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is None:
         new["status"] = {"replicas": 0}
 

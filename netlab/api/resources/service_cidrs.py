@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import age
 from netlab.api.object_rules import IMMUTABLE, unchanged
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.service_ranges import hold_again
 from netlab.model import addresses, meta, names
 from netlab.model.errors import FieldError, invalid, required
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 FINALIZER = "networking.k8s.io/service-cidr-finalizer"
 READY = "Kubernetes Service CIDR is ready"
@@ -26,7 +23,7 @@ def condition(status: str, message: str, *, now: str, reason: str = "") -> dict[
     return {"type": "Ready", "status": status, "reason": reason, "message": message, "lastTransitionTime": now}
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is None:
         data = new["metadata"]
         data["finalizers"] = list(dict.fromkeys([*(data.get("finalizers") or ()), FINALIZER]))

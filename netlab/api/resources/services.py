@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.columns import NONE, age, joined, pairs
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.service_allocation import allocate_service
 from netlab.api.service_defaults import (
     carry_over,
@@ -23,11 +23,8 @@ from netlab.model import meta, names
 from netlab.model.errors import invalid_object
 from netlab.model.meta import Manifest, ObjectKey
 
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
-
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     spec, before = new["spec"], meta.spec(old) if old else None
     if before is None:
         new["status"] = {"loadBalancer": {}}
@@ -45,7 +42,7 @@ def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
         raise invalid_object("Service", meta.name(new), errors)
 
 
-def _after_delete(registry: Registry, old: Manifest) -> None:
+def _after_delete(registry: Objects, old: Manifest) -> None:
     release_addresses(registry, old)
     registry.store.delete(ObjectKey("endpoints", meta.namespace(old), meta.name(old)))
 

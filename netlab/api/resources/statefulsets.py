@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netlab.api.claim_rules import claim_errors, default_claim
 from netlab.api.columns import age, containers
 from netlab.api.object_rules import not_negative
 from netlab.api.pod_defaults import fill
-from netlab.api.resource import Column, Resource
+from netlab.api.resource import Column, Objects, Resource
 from netlab.api.workload_rules import default_workload, workload_errors
 from netlab.model import meta, names
 from netlab.model.errors import FieldError, forbidden, invalid, not_supported
 from netlab.model.meta import Manifest
-
-if TYPE_CHECKING:
-    from netlab.api.registry import Registry
 
 _CHANGEABLE = ("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
                "persistentVolumeClaimRetentionPolicy", "minReadySeconds")
@@ -40,7 +37,7 @@ def _default(manifest: Manifest) -> None:
         default_claim(claim)
 
 
-def _prepare(registry: Registry, new: Manifest, old: Manifest | None) -> None:
+def _prepare(registry: Objects, new: Manifest, old: Manifest | None) -> None:
     if old is None:
         new["status"] = {"replicas": 0, "availableReplicas": 0}
 
