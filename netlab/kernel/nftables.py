@@ -1,4 +1,4 @@
-"""A netns's nftables tables of ours: read by `nft list`, changed by one `nft -f -` for all that differs.
+"""A netns's nftables tables of ours: read by `nft list`, changed by netlink, or by `nft -f -` where nft knows more.
 
 The kernel counts the transactions of a netns. As long as the count is where our last one left it, nobody else has
 changed anything, and a look costs a tenth of a millisecond instead of a list of everything.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -17,6 +16,8 @@ from dataclasses import replace
 
 from netlab.kernel import conntrack, netns, nftables_batch
 from netlab.kernel.bin_directory import which
+from netlab.kernel.nftables_state import NETLINK, exists, generation
+from netlab.kernel.nftables_words import LeftToNft
 from netlab.model.errors import LabError
 from netlab.model.family import IPV4
 from netlab.netfilter.nft import Chain, NftRuleset, NftTable
@@ -27,8 +28,6 @@ from netlab.netfilter.parse import NotUnderstood
 INSTALL = "apt-get install nftables"
 STALE = 1.0  # seconds after which a chain that nothing leads to any more is deleted: older kernels are slow to notice
 UNKNOWN = -1
-NETLINK = socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 12  # NETLINK_NETFILTER
-GETGEN, REQUEST = 10 << 8 | 16, 1
 
 
 class NftTables:
@@ -43,7 +42,10 @@ class NftTables:
         self._emptied: dict[tuple[str, str], float] = {}
 
     def replace(self, ruleset: NftRuleset) -> None:
-        """Makes our tables what the ruleset says: one transaction, with just what differs. Others are left alone."""
+        """Makes our tables what the ruleset says: one transaction, with just what differs. Others are left alone.
+
+        A table that is not there yet takes several; no packet sees it before the last one.
+        """
         with self._lock:
             self._replace(ruleset)
 
@@ -51,6 +53,7 @@ class NftTables:
         """Whether the kernel holds exactly that; chains that were emptied a moment ago do not count."""
         with self._lock:
             self._look(ruleset)
+        nftables_batch.forget()
         return not self._due(ruleset) and all(self._without_emptied(table.family) == table for table in ruleset.tables)
 
     def forget_udp(self, serving: Mapping[tuple[str, int], Collection[str]], family: str = IPV4) -> None:
@@ -67,10 +70,10 @@ class NftTables:
 
     def remove(self, ruleset: NftRuleset) -> None:
         """Deletes our tables; they may be gone already."""
-        text = "".join(f"add table {table.family} {table.name}\ndelete table {table.family} {table.name}\n"
-                       for table in ruleset.tables)
+        commands = "".join(f"add table {table.family} {table.name}\ndelete table {table.family} {table.name}\n"
+                           for table in ruleset.tables)
         with self._lock:
-            self._nft("-f", "-", text=text)
+            self._nft("-f", "-", text=commands)
             self._held, self._generation, self._emptied = {}, UNKNOWN, {}
 
     def _look(self, ruleset: NftRuleset) -> None:
@@ -93,13 +96,13 @@ class NftTables:
         due = self._due(ruleset)
         if len(ruleset.tables) == 1 and self._by_batch(ruleset.tables[0], [name for _, name in due]):
             return
-        text = "".join(changes(self._held.get(table.family), table,
-                               stale=[name for family, name in due if family == table.family])
-                       for table in ruleset.tables)
+        commands = "".join(changes(self._held.get(table.family), table,
+                                   stale=[name for family, name in due if family == table.family])
+                           for table in ruleset.tables)
         before, self._generation = self._generation, UNKNOWN  # until it is done we know nothing
-        if text:
+        if commands:
             try:
-                self._nft("-f", "-", text=text)
+                self._nft("-f", "-", text=commands)
             except LabError:  # it was not as we thought
                 self._held, self._emptied = {}, {}
                 self._nft("-f", "-", text="".join(changes(None, table) for table in ruleset.tables))
@@ -107,26 +110,31 @@ class NftTables:
         for table in ruleset.tables:
             old = self._held.get(table.family)
             self._take_over(table, old.chains.keys() - table.chains.keys() if old else (), due)
-        if generation(self._netlink()) == before + bool(text):  # else somebody came between
-            self._generation = before + bool(text)
+        if generation(self._netlink()) == before + bool(commands):  # else somebody came between
+            self._generation = before + bool(commands)
 
     def _by_batch(self, table: NftTable, due: Collection[str]) -> bool:
-        """Writes a small change without nft; whether it could."""
-        old = self._held.get(table.family)
+        """Writes the table without nft; whether it could."""
+        old, through = self._held.get(table.family), self._netlink()
         found = difference(old, table) if old else None
-        if found is None:
+        if old and not found:
             return False
         before, self._generation = self._generation, UNKNOWN
         try:
-            done = nftables_batch.send(found, table, through=self._netlink(),
-                                       stale=[name for name in found.gone_chains if name in due])
-        except OSError:  # nft says more about it
-            done = False
-        if done:
-            self._take_over(table, found.gone_chains, [(table.family, name) for name in due])
-        if generation(self._netlink()) == before + done:
+            if found:
+                stale = [name for name in found.gone_chains if name in due]
+                done = nftables_batch.change(found, table, through, stale=stale)
+            else:
+                done = nftables_batch.load(table, through)
+        except (LeftToNft, OSError):  # nft says more about it
+            now = generation(through)
+            if not old or now == before:  # of a new table something may stand; nft begins with its removal
+                self._generation = now
+            return False
+        self._take_over(table, found.gone_chains if found else (), [(table.family, name) for name in due])
+        if generation(through) == before + done:  # else somebody came between
             self._generation = before + done
-        return done
+        return True
 
     def _netlink(self) -> socket.socket:
         """A socket to the netns's nftables, kept: what is sent there needs no visit.
@@ -144,6 +152,8 @@ class NftTables:
 
     def _listed(self, table: NftTable) -> NftTable | None:
         """The table as it is; None when there is none, or one that is not ours in some way: it is written anew then."""
+        if not exists(table, self._netlink()):
+            return None
         try:
             return parse_nft(self._nft("--stateless", "list", "table", table.family, table.name)).tables[0]
         except (LabError, NotUnderstood, ValueError):
@@ -174,16 +184,6 @@ class NftTables:
         if held is None or not names:
             return held
         return replace(held, chains={name: chain for name, chain in held.chains.items() if name not in names})
-
-
-def generation(through: socket.socket) -> int:
-    """How many transactions this netns's nftables have seen (nft_gen in linux/netfilter/nf_tables.h)."""
-    through.send(struct.pack("=IHHIIBBH", 20, GETGEN, REQUEST, 1, 0, socket.AF_UNSPEC, 0, 0))
-    answer = through.recv(4096)
-    kind = struct.unpack_from("=H", answer, 4)[0]
-    if kind == 2:  # NLMSG_ERROR
-        raise LabError("the kernel has no nftables", hint="modprobe nf_tables", exit_code=3)
-    return int(struct.unpack_from(">I", answer, 16 + 4 + 4)[0])  # behind nfgenmsg, the first attribute
 
 
 def run(arguments: list[str], text: str = "") -> str:

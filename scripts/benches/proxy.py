@@ -3,10 +3,10 @@
     PYTHONPATH=. python scripts/benches/proxy.py [SERVICESxENDPOINTS ...] [--mode MODE] [--runs N] [--nodes N]
 
 The peer in the same run is the program that takes the same rules as text, as a whole process: `iptables-legacy-restore`
-for the iptables mode, `nft -f -` for the nftables mode (which uses that program itself, but for small changes). Ours
-and theirs come in turn, each into a fresh netns. "cold" is all of it for the first time in a process; "warm" is another
-set of as many Services in a process that has written rules before, as a lab's daemon has. Rows with a target end in
-"ok" or "MISSED" by the clock; one that is missed makes the exit code 1. Needs root.
+for the iptables mode, `nft -f -` for the nftables mode. Ours and theirs come in turn, each into a fresh netns. "cold"
+is all of it for the first time in a process; "warm" is another set of as many Services in a process that has written
+rules before, as a lab's daemon has. Rows with a target end in "ok" or "MISSED" by the clock; one that is missed makes
+the exit code 1. Needs root.
 """
 
 from __future__ import annotations
@@ -157,12 +157,9 @@ class Bench:
             if against:
                 ratio = best[key].clock / best[against].clock
                 busy = best[key].processor / best[against].processor
-                text += f"   {ratio:5.2f} x {peer} (of processor time {busy:.2f}"
-                if self.mode.judged:
-                    text += f"; at most {share:g})  {'ok' if ratio <= share else 'MISSED'}"
-                    good = good and ratio <= share
-                else:
-                    text += ")"
+                text += f"   {ratio:5.2f} x {peer} (of processor time {busy:.2f}; at most {share:g})" \
+                    f"  {'ok' if ratio <= share else 'MISSED'}"
+                good = good and ratio <= share
             print(text, flush=True)
         size, objects = self.kept()
         print(f"  kept: {size / 1e6:.1f} MB in {objects:,} objects")

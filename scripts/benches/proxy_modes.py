@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from netlab.kernel import iptables as kernel_iptables
-from netlab.kernel import netns
+from netlab.kernel import netns, nftables_batch
 from netlab.kernel.nftables import NftTables
 from netlab.kernel.shared_tables import SharedTables
 from netlab.netfilter import render
@@ -33,7 +33,6 @@ class Mode(NamedTuple):
     forget: Callable[[], None]  # what the process learnt from earlier runs
     budget: float  # ms from the API to the first packet
     rules: Callable[[str], int]  # how many the text has
-    judged: bool  # whether there are targets against the peer; who hands all to the peer itself has none
 
 
 def rows(services: int, endpoints: int) -> tuple[Proxied, ...]:
@@ -83,12 +82,16 @@ def _forget_iptables() -> None:
     kernel_iptables._taken.clear()
 
 
+def _forget_nftables() -> None:
+    nftables_batch._known.clear()
+
+
 RESTORE = "iptables-legacy-restore"
 NFT = ("nft", "-f", "-")
 MODES = {"iptables": Mode("iptables", iptables.compile, iptables.Cache, SharedTables, render, _restore_change,
                           (RESTORE,), (RESTORE, "--noflush"), _forget_iptables, 100.0,
-                          lambda text: sum(line.startswith("-A") for line in text.splitlines()), judged=True),
+                          lambda text: sum(line.startswith("-A") for line in text.splitlines())),
          "nftables": Mode("nftables", nftables.compile, nftables.Cache, NftTables, render_nft, _nft_change, NFT, NFT,
-                          lambda: None, 20.0,
+                          _forget_nftables, 20.0,
                           lambda text: sum(line.startswith("\t\t") and line.strip()[:4] not in ("type", "comm", "elem")
-                                           for line in text.splitlines()), judged=False)}
+                                           for line in text.splitlines()))}

@@ -190,8 +190,8 @@ async def test_new_kubelets_adopt_the_processes(machine):
 
 @story
 async def test_a_failed_http_liveness_probe_restarts_the_container(machine):
-    machine.pod(image="agnhost", args=["netexec"], livenessProbe={
-        "httpGet": {"path": "/echo?code=404", "port": 8080}, "initialDelaySeconds": 1, "failureThreshold": 1})
+    machine.pod(image="nginx", livenessProbe={
+        "httpGet": {"path": "/nosuch", "port": 80}, "initialDelaySeconds": 1, "failureThreshold": 1})
     await machine.until(lambda: machine.state()["restartCount"] == 1)
     assert ("Warning", "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 404") \
         in machine.recorder.events

@@ -2,68 +2,28 @@
 
 import os
 import shutil
-import socket
-import subprocess
 
 import pytest
+from nft_bench import EVERYTHING, NAME, compiled, fresh_tables, listed, nft, transactions, worked
 
-from netlab.kernel import netns, nftables, nftables_batch
+from netlab.kernel import nftables
 from netlab.kernel.nftables import NftTables
 from netlab.model.family import IPV4, IPV6
 from netlab.netfilter import render
-from netlab.netfilter.nft_changes import difference
 from netlab.proxy import MODES
 from netlab.proxy.snapshot import NodeView, Snapshots
 from tests.proxy import flows
-from tests.proxy.families import TABLES, six
 from tests.proxy.manifests import endpoint_slice, service
 from tests.proxy.worked import WORKED
 
 pytestmark = [pytest.mark.kernel, pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
               pytest.mark.skipif(shutil.which("nft") is None, reason="nft is not installed")]
-NAME = f"nltnf{os.getpid()}"
-
-
-def compiled(services, slices=flows.SLICES, **view):
-    view = {"name": "n1", "addresses": ("172.18.0.2",), "cluster_cidr": flows.CLUSTER_CIDR,
-            "service_cidrs": (flows.SERVICE_CIDR,)} | view
-    return MODES["nftables"](Snapshots().take(services, slices), NodeView(**view))
-
-
-def nft(*words, text=""):
-    done = subprocess.run(["ip", "netns", "exec", NAME, "nft", *words], input=text, capture_output=True, text=True,
-                          check=True)
-    return done.stdout
-
-
-def listed():
-    return nft("--stateless", "list", "ruleset")
 
 
 @pytest.fixture
 def tables():
-    subprocess.run(["ip", "netns", "add", NAME], check=True)
-    try:
-        yield NftTables(NAME)
-    finally:
-        subprocess.run(["ip", "netns", "del", NAME], check=True)
-
-
-def transactions():
-    def ask():
-        with socket.socket(*nftables.NETLINK) as through:
-            return nftables.generation(through)
-
-    return netns.visit(NAME, ask)
-
-
-EVERYTHING = compiled(flows.SERVICES)
-
-
-def worked(name, family):
-    objects = (([], []) if name is None else WORKED[name])
-    rows = Snapshots(family).take(*(objects if family == IPV4 else six(objects)))
-    return MODES["nftables"](rows, TABLES[family].view("n1"))
+    with fresh_tables() as found:
+        yield found
 
 
 @pytest.mark.parametrize("family", [IPV4, IPV6])
@@ -83,22 +43,6 @@ def test_what_is_there_already_is_not_written(tables):
     assert another.matches(EVERYTHING)
     another.replace(EVERYTHING)
     assert transactions() == before
-
-
-def test_a_change_is_one_transaction_with_what_changed(tables, monkeypatch):
-    tables.replace(EVERYTHING)
-    before = transactions()
-    monkeypatch.setattr(nftables, "run", None)  # nft is not even asked
-    slices = [endpoint_slice("web", flows.at(flows.A)), *flows.SLICES[1:]]
-    changed = compiled(flows.SERVICES, slices)
-    old, new = EVERYTHING.tables[0], changed.tables[0]
-    written = b"".join(nftables_batch.messages(difference(old, new), new))
-    assert b"default/web/tcp" in written
-    assert not any(f"default/{name}/".encode() in written for name in ("np", "etp", "dns", "ext"))
-    tables.replace(changed)
-    assert transactions() == before + 1
-    monkeypatch.undo()
-    assert NftTables(NAME).matches(changed)
 
 
 @pytest.mark.parametrize("family", [IPV4, IPV6])
@@ -174,16 +118,6 @@ def test_a_client_that_is_remembered_stays_so_when_others_change(tables):
     tables.replace(more)
     assert "10.244.1.5" in nft("list", "set", "ip", "kube-proxy", kept)
     assert tables.matches(more)
-
-
-def test_odd_source_ranges_are_taken_by_the_kernel(tables):
-    ranges = ["203.0.113.0/24", "203.0.113.5/32", "10.0.1.0/24", "10.0.2.0/24", "0.0.0.0/0"]
-    for number in range(1, len(ranges) + 1):
-        manifest = service("fw", "10.96.45.14", type="LoadBalancer", ingress=[{"ip": "192.0.2.11"}],
-                           loadBalancerSourceRanges=ranges[:number])
-        ruleset = compiled([manifest])
-        tables.replace(ruleset)
-        assert NftTables(NAME).matches(ruleset), ranges[:number]
 
 
 def test_both_families_have_a_table_each_and_leave_the_others_alone(tables):
