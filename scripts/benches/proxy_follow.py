@@ -20,7 +20,7 @@ from netlab.model.lab_spec import LabSpec
 from netlab.topology import names
 
 SERVICES, ENDPOINTS, CHANGES = 1000, 3, 7
-ADDRESS = "10.96.200.1"
+ADDRESS = "10.96.0.200"  # of the part that is given to those only who ask for it
 NS = "/api/v1/namespaces/default"
 CLIENT = """
 import socket, sys, time
