@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,9 @@ from netlab.store import Expired, Store
 
 DEFAULT_MODE = "iptables"
 # Threads that write for all nodes. One where they pack rules: what one node has packed the next only writes, and they
-# do not fight for Python's lock. More where most of it is to wait for the kernel.
-WRITERS = {"nftables": 3}
+# do not fight for Python's lock. Where most of it is the kernel's work, as many as it has processors for: were there
+# more, all nodes would wait for the slowest.
+WRITERS = {"nftables": len(os.sched_getaffinity(0))}
 PRUNE_AFTER = 16  # changes
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -62,6 +64,7 @@ class Shared:
         self.compile: Any = MODES[mode]
         self.cache: Any = CACHES[mode]()
         self.writer, self.cleaner = writer, cleaner
+        self.writing = 0  # how many nodes' rules are under way
         self._snapshots = Snapshots(family)
         self._seen: tuple[int, tuple[Proxied, ...]] = (-1, ())
         self._unpruned = 0
@@ -142,7 +145,7 @@ class FamilyProxy:
         self.written: AnyRuleset | None = None
         self._serving: Serving = {}
         self._flows = UdpFlows(lambda serving: tables.forget_udp(serving, shared.family), shared.cleaner,
-                               on_done=on_done)
+                               on_done=on_done, writing=lambda: shared.writing > 0)
 
     @property
     def pending(self) -> bool:
@@ -214,11 +217,14 @@ class FamilyProxy:
         """Calls it in a writer's thread. When cancelled it waits for its end: it comes before what follows."""
         work = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(
             self._shared.writer, function, *arguments))
+        self._shared.writing += 1
         try:
             await asyncio.shield(work)
         except asyncio.CancelledError:
             await asyncio.wait([work])
             raise
+        finally:
+            self._shared.writing -= 1
 
     def _compile(self) -> AnyRuleset:
         rows, view = self._shared.rows(self._registry), self._node_view()

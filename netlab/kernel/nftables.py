@@ -20,6 +20,7 @@ from netlab.kernel.nftables_state import NETLINK, exists, generation
 from netlab.kernel.nftables_words import LeftToNft
 from netlab.model.errors import LabError
 from netlab.model.family import IPV4
+from netlab.netfilter.layered import layered
 from netlab.netfilter.nft import Chain, NftRuleset, NftTable
 from netlab.netfilter.nft_changes import changes, difference
 from netlab.netfilter.nft_parse import parse_nft
@@ -92,6 +93,8 @@ class NftTables:
         self._generation = now
 
     def _replace(self, ruleset: NftRuleset) -> None:
+        if len(ruleset.tables) == 1 and self._at_once(ruleset.tables[0], self._due(ruleset)):
+            return
         self._look(ruleset)
         due = self._due(ruleset)
         if len(ruleset.tables) == 1 and self._by_batch(ruleset.tables[0], [name for _, name in due]):
@@ -112,6 +115,24 @@ class NftTables:
             self._take_over(table, old.chains.keys() - table.chains.keys() if old else (), due)
         if generation(self._netlink()) == before + bool(commands):  # else somebody came between
             self._generation = before + bool(commands)
+
+    def _at_once(self, table: NftTable, due: Collection[tuple[str, str]]) -> bool:
+        """Writes what differs from what was there last, without a look; whether it still was there."""
+        old = self._held.get(table.family)
+        found = difference(old, table) if old and self._generation != UNKNOWN else None
+        if found is None or self._through is None:
+            return False
+        stale = [name for name in found.gone_chains if (table.family, name) in due]
+        try:
+            if not nftables_batch.change(found, table, self._through[1], stale=stale, generation=self._generation):
+                return False
+        except (LeftToNft, OSError):  # others have written, or something is wrong: a look will tell
+            return False
+        if os.stat(netns.path(self.netns)).st_ino != self._through[0]:  # that was a former netns of this name
+            return False
+        self._take_over(table, found.gone_chains, due)
+        self._generation += 1
+        return True
 
     def _by_batch(self, table: NftTable, due: Collection[str]) -> bool:
         """Writes the table without nft; whether it could."""
@@ -144,6 +165,7 @@ class NftTables:
         here = os.stat(netns.path(self.netns)).st_ino
         if self._through is None or self._through[0] != here:  # another netns may have got the name
             self._hang_up()
+            self._generation = UNKNOWN
             self._through = here, netns.visit(self.netns, lambda: socket.socket(*NETLINK))
         return self._through[1]
 
@@ -172,7 +194,7 @@ class NftTables:
             left.pop(key, None)
         self._emptied = {key: since for key, since in self._emptied.items() if key[0] != table.family} | left
         self._held[table.family] = table if not left else \
-            replace(table, chains={**table.chains, **{name: Chain(name) for _, name in left}})
+            replace(table, chains=layered(table.chains).changed({name: Chain(name) for _, name in left}))
 
     def _due(self, ruleset: NftRuleset) -> list[tuple[str, str]]:
         now, families = time.monotonic(), {table.family for table in ruleset.tables}
@@ -183,7 +205,7 @@ class NftTables:
         names = {name for of, name in self._emptied if of == family}
         if held is None or not names:
             return held
-        return replace(held, chains={name: chain for name, chain in held.chains.items() if name not in names})
+        return replace(held, chains=layered(held.chains).changed({}, without=names))
 
 
 def run(arguments: list[str], text: str = "") -> str:

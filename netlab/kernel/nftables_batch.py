@@ -43,8 +43,7 @@ from netlab.netfilter.nft_changes import Difference
 SO_SNDBUFFORCE = 32
 FEW = 64  # chains that are not worth to be remembered for other nodes
 SLICE = 160_000  # bytes of a transaction of several: a process without privileges can send twice as much
-_ENDS = tuple(struct.pack("=IHHIIBBH", 20, kind, 1, 0, 0, socket.AF_UNSPEC, 0, socket.htons(SUBSYSTEM))
-              for kind in (16, 17))  # NFNL_MSG_BATCH_BEGIN and END
+BEGIN, END, GENERATION = 16, 17, 1  # NFNL_MSG_BATCH_BEGIN and END, NFNL_BATCH_GENID
 _known: dict[tuple[str, str], Chains] = {}
 
 
@@ -60,15 +59,16 @@ def load(table: NftTable, through: socket.socket) -> int:
     return len(transactions)
 
 
-def change(found: Difference, table: NftTable, through: socket.socket, *, stale: Iterable[str] = ()) -> int:
+def change(found: Difference, table: NftTable, through: socket.socket, *, stale: Iterable[str] = (),
+           generation: int = 0) -> int:
     """Makes what differs so in one transaction; 0 when there is nothing to do, or 1. OSError and LeftToNft as above.
 
-    The stale chains are deleted.
+    The stale chains are deleted. With a generation the kernel refuses it (ERESTART) when there was one more since.
     """
     with _understood():
         written = messages(found, table, stale=stale)
     if written:
-        send(written, table, through)
+        send(written, table, through, generation=generation)
     return int(bool(written))
 
 
@@ -120,11 +120,12 @@ def messages(found: Difference, table: NftTable, *, stale: Iterable[str] = ()) -
     return made
 
 
-def send(written: list[bytes], table: NftTable, through: socket.socket) -> None:
+def send(written: list[bytes], table: NftTable, through: socket.socket, *, generation: int = 0) -> None:
     """One transaction. OSError says what the kernel has against it."""
     # A table that is there is not changed by its name. The answer to that is the answer to all.
     last = message(NEWTABLE, ACK, FAMILIES[table.family], text(1, table.name))
-    whole = b"".join((_ENDS[0], *written, last, _ENDS[1]))
+    expected = struct.pack("=HH", 8, GENERATION) + struct.pack(">I", generation) if generation else b""
+    whole = b"".join((_end(BEGIN, expected), *written, last, _end(END)))
     for option in (SO_SNDBUFFORCE, socket.SO_SNDBUF):
         try:
             through.setsockopt(socket.SOL_SOCKET, option, max(len(whole) * 2, 1 << 18))
@@ -140,6 +141,10 @@ def send(written: list[bytes], table: NftTable, through: socket.socket) -> None:
     except OSError:
         _drain(through)
         raise
+
+
+def _end(kind: int, body: bytes = b"") -> bytes:
+    return struct.pack("=IHHIIBBH", 20 + len(body), kind, 1, 0, 0, socket.AF_UNSPEC, 0, socket.htons(SUBSYSTEM)) + body
 
 
 def _drain(through: socket.socket) -> None:

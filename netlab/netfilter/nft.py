@@ -145,9 +145,9 @@ class NftTable:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NftTable):
             return NotImplemented
-        return (self.family, self.name, self.comment, self.sets, self.chains) \
+        return self is other or ((self.family, self.name, self.comment, self.sets, self.chains) \
             == (other.family, other.name, other.comment, other.sets, other.chains) \
-            and _filled(self.elements) == _filled(other.elements)
+            and _filled(self.elements) == _filled(other.elements))
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from netlab.netfilter.layered import FEW, Layered, may_differ
 from netlab.netfilter.nft import Chain, Collection, Element, Key, NftTable
 from netlab.netfilter.nft_render import collection_lines, element_text, hook_text, rule_text
 
@@ -26,9 +27,12 @@ class Difference(NamedTuple):
 
 def difference(old: NftTable, new: NftTable) -> Difference | None:
     """What makes the old table the new one; None when it cannot: hooks, types and comments are for ever."""
-    gone = sorted(old.chains.keys() - new.chains.keys())
-    differing = [chain for chain, known in zip(new.chains.values(), map(old.chains.get, new.chains), strict=True)
-                 if known is not chain and known != chain]
+    names = list(may_differ(old.chains, new.chains))
+    before, after = (chains.flat() if isinstance(chains, Layered) and len(names) > FEW else chains
+                     for chains in (old.chains, new.chains))
+    gone = [name for name in names if name not in after and name in before]
+    differing = [chain for name in names if (chain := after.get(name))
+                 and (known := before.get(name)) is not chain and known != chain]
     changed = [chain for chain in differing if chain.name in old.chains]
     if (old.family, old.name, old.comment) != (new.family, new.name, new.comment) \
             or any(old.chains[name].hook for name in gone) \

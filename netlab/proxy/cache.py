@@ -20,17 +20,23 @@ class PortCache(Generic[P]):
         self._common: tuple[NodeView | None, dict[int, tuple[Proxied, P]]] = (None, {})
         self._own: dict[str, tuple[NodeView, dict[int, tuple[Proxied, P]]]] = {}
 
-    def parts(self, rows: Sequence[Proxied], node: NodeView, make: Callable[[Proxied], P]) -> list[P]:
-        """A part for each row; `make` computes those that are new."""
+    def maker(self, node: NodeView, make: Callable[[Proxied], P]) -> Callable[[Proxied], P]:
+        """Gives a row's part on the node; `make` computes those that are new."""
         alike = NodeView("", (), "", node.cluster_cidr, node.masquerade_all, True, node.family, node.pod_interface)
         if self._common[0] != alike:
             self._common = alike, {}
         if node.name not in self._own or self._own[node.name][0] != node:
             self._own[node.name] = node, {}
         common, own = self._common[1], self._own[node.name][1]
-        pairs = [common.get(number) or own.get(number) or _made(row, make, own if row.differs else common)
-                 for number, row in zip(map(id, rows), rows, strict=True)]
-        return [part for _, part in pairs]
+
+        def part(row: Proxied) -> P:
+            known = own if row.differs else common
+            pair = known.get(id(row))
+            if pair is None:
+                pair = known[id(row)] = row, make(row)  # which holds the row, so its id stays its own
+            return pair[1]
+
+        return part
 
     def prune(self, rows: Sequence[Proxied], *, family: str = "") -> None:
         """Forgets rows that are not there any more; a cache is for one family."""
@@ -38,8 +44,3 @@ class PortCache(Generic[P]):
         for known in (self._common[1], *(held for _, held in self._own.values())):
             for key in known.keys() - here:
                 del known[key]
-
-
-def _made(row: Proxied, make: Callable[[Proxied], P], known: dict[int, tuple[Proxied, P]]) -> tuple[Proxied, P]:
-    pair = known[id(row)] = row, make(row)  # which holds the row, so its id stays its own
-    return pair

@@ -20,7 +20,7 @@ from netlab.netfilter.nft import NftRuleset, NftTable
 from netlab.proxy.backends import choose
 from netlab.proxy.cache import PortCache
 from netlab.proxy.nftables_base import base_table, nft_family, own_elements
-from netlab.proxy.nftables_joined import Joined, followed, joined
+from netlab.proxy.nftables_joined import Joined
 from netlab.proxy.nftables_port import NftPart, nft_port
 from netlab.proxy.snapshot import NodeView, Proxied
 
@@ -30,7 +30,7 @@ class Cache(PortCache[NftPart]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tables: dict[str, tuple[Sequence[Proxied], NodeView, Joined]] = {}
+        self._tables: dict[str, tuple[NodeView, Joined]] = {}
         self._differ: tuple[Sequence[Proxied], bool] = (), False
 
     def table(self, rows: Sequence[Proxied], node: NodeView) -> NftTable:
@@ -39,12 +39,12 @@ class Cache(PortCache[NftPart]):
             self._differ = rows, any(map(attrgetter("differs"), rows))
         of, view = (node.name, node) if self._differ[1] \
             else ("", replace(node, name="", addresses=(), zone="", gateways=()))
-        seen, known, found = self._tables.get(of) or ((), None, None)
+        part = self.maker(node, partial(_part, node))
+        known, found = self._tables.get(of) or (None, None)
         if found is None or known != view:
-            found = joined(base_table(view), self.parts(rows, node, partial(_part, node)))
-        elif seen is not rows:
-            found = followed(found, self.parts(rows, node, partial(_part, node)))
-        self._tables[of] = rows, view, found
+            found = Joined(base_table(view), rows, part)
+        found.follow(rows, part)
+        self._tables[of] = view, found
         return replace(found.table, elements={**found.table.elements, **own_elements(node)})
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from operator import is_, itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
@@ -106,8 +107,8 @@ class Snapshots:
         self._services: dict[Name, _Parsed[Service]] = {}
         self._slices: dict[Name, _Parsed[EndpointSlice]] = {}
         self._behind: dict[Name, dict[Name, EndpointSlice]] = {}  # the slices by the Service that they are of
-        self._joined: dict[Name, tuple[Proxied, ...]] = {}
-        self._order: list[Name] = []  # of what is joined
+        self._order: list[Name] = []  # the Services, sorted
+        self._joined: list[tuple[Proxied, ...]] = []  # and the rows of each
         self._rows: tuple[Proxied, ...] = ()
         self.taken = 0, 0
 
@@ -136,7 +137,7 @@ class Snapshots:
                 touched.add(of := (after.value.namespace, after.value.service))
                 self._behind.setdefault(of, {})[key] = after.value
         if [key for key in touched if self._join(key)]:
-            self._rows = tuple([row for key in self._order for row in self._joined[key]])
+            self._rows = tuple(chain.from_iterable(self._joined))
         return self._rows
 
     def waiting(self, services: Iterable[Manifest], slices: Iterable[Manifest]) -> tuple[int, int]:
@@ -159,19 +160,18 @@ class Snapshots:
 
     def _join(self, key: Name) -> bool:
         """Joins the Service of this name to its slices again; whether any row changed."""
-        before, parsed = self._joined.pop(key, None), self._services.get(key)
-        after: tuple[Proxied, ...] | None = None
-        behind = self._behind.get(key, {})
-        if not behind:
-            self._behind.pop(key, None)
+        at = bisect_left(self._order, key)
+        there = at < len(self._order) and self._order[at] == key
+        parsed, behind = self._services.get(key), self._behind.get(key) or self._behind.pop(key, {})
+        before = self._joined[at] if there else ()
         if parsed and parsed.value:
             slices = [one for _, one in sorted(behind.items(), key=itemgetter(0))]
-            after = self._joined[key] = _rows(before or (), parsed.value, slices, self.family)
-        if before is None and after is not None:
-            insort(self._order, key)
-        elif before is not None and after is None:
-            del self._order[bisect_left(self._order, key)]
-        return len(before or ()) != len(after or ()) or not all(map(is_, before or (), after or ()))
+            after = _rows(before, parsed.value, slices, self.family)
+            self._order[at:at + there], self._joined[at:at + there] = [key], [after]
+        else:
+            after = ()
+            del self._order[at:at + there], self._joined[at:at + there]
+        return len(before) != len(after) or not all(map(is_, before, after))
 
 
 class _Parsed(NamedTuple, Generic[T]):

@@ -55,6 +55,17 @@ def test_a_small_change_gives_what_nft_would_have_made(tables, name, family):
         assert NftTables(NAME).matches(wanted)
 
 
+def test_what_others_did_is_seen_by_the_write_that_follows(tables):
+    tables.replace(EVERYTHING)
+    less = compiled(flows.SERVICES, flows.SLICES[1:])
+    nft("flush", "chain", "ip", "kube-proxy", "services")
+    tables.replace(less)
+    assert NftTables(NAME).matches(less)
+    nft("add", "table", "ip", "others")
+    tables.replace(EVERYTHING)
+    assert NftTables(NAME).matches(EVERYTHING)
+
+
 def test_chains_of_backends_that_are_gone_are_emptied_at_once_and_deleted_later(tables, monkeypatch):
     tables.replace(compiled([service("web", "10.96.45.10")]))
     less = compiled([])

@@ -53,8 +53,8 @@ def test_the_table_of_many_services_comes_in_several_transactions_and_packets_se
     seen = []
     send = nftables_batch.send
 
-    def sent(written, table, through):
-        send(written, table, through)
+    def sent(written, table, through, **options):
+        send(written, table, through, **options)
         seen.append(parse_nft(listed()).tables[0])
 
     monkeypatch.setattr(nftables_batch, "send", sent)
@@ -86,12 +86,12 @@ def test_a_table_that_cannot_be_made_is_handed_to_nft(tables, monkeypatch):
     ruleset = many()
     send, sent = nftables_batch.send, []
 
-    def fails(written, table, through):
+    def fails(written, table, through, **options):
         sent.append(written)
         if len(sent) == 3:
             written = [*written, written[0]]
             written.append(message(NEWSETELEM, 0, FAMILIES["ip"], text(1, table.name) + text(2, "nobodys")))
-        send(written, table, through)
+        send(written, table, through, **options)
 
     monkeypatch.setattr(nftables_batch, "send", fails)
     tables.replace(ruleset)
