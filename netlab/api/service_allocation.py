@@ -31,10 +31,10 @@ from netlab.model.meta import Manifest, ObjectKey
 def allocate_service(registry: Objects, new: Manifest, old: Manifest | None, *, dry_run: bool) -> None:
     """Fills in clusterIP, clusterIPs, node ports and the health check port. ApiError 422 or 500."""
     spec, before = new["spec"], meta.spec(old) if old else None
-    key = ObjectKey("services", meta.namespace(new), meta.name(new))
-    others = [meta.spec(entry.manifest) for entry in registry.store.entries("services") if entry.key != key]
     _addresses(registry, new, before, dry_run=dry_run)
     if spec["type"] in NODE_PORT_TYPES:
+        key = ObjectKey("services", meta.namespace(new), meta.name(new))
+        others = [meta.spec(entry.manifest) for entry in registry.store.entries("services") if entry.key != key]
         _ports(registry, new, before, others, dry_run=dry_run)
 
 
