@@ -204,10 +204,11 @@ def main(rounds, seed):
         try:
             process, killed = phase(chance)
             facts.append(f"killed {killed}")
-            if chance.random() < 0.5:
+            waits, heal = chance.random() < 0.5, chance.random() < 0.5
+            if waits or (heal and phase is during_run):  # at its end it takes the lab down, healed or not
                 process.communicate(timeout=60)
                 facts.append(f"it gave {process.returncode}")
-            if chance.random() < 0.5:
+            if heal:
                 facts.append(heals(chance))
             must("down", why="at the end")
             process.communicate(timeout=60)

@@ -32,7 +32,8 @@ class Server:
         threading.Thread(target=self._tcp if protocol == "TCP" else self._udp, daemon=True).start()
 
     def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR) if self.protocol == "TCP" else None
+        if self.protocol == "TCP" and self.socket.fileno() >= 0:
+            self.socket.shutdown(socket.SHUT_RDWR)  # which wakes the thread that accepts
         self.socket.close()
 
     def _tcp(self):
