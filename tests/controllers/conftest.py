@@ -25,6 +25,25 @@ class Cluster:
             if self.registry.find("namespaces", name) is None:
                 self.create("namespaces", {"metadata": {"name": name}})
 
+    def trigger_times(self, controller, only):
+        """The last-change-trigger-time of the object that `only` gives: at first, then, 30 seconds later, with a pod
+        that is not ready any more, then with one that belongs no more.
+        """
+        async def story(manager):
+            times = [self._trigger_time(only)]
+            self.wait(seconds=30)
+            self.run_pod("web-1", ready=False)
+            await manager.settled()
+            times.append(self._trigger_time(only))
+            self.relabel("pods", "web-2", {"app": "other"})
+            await manager.settled()
+            return [*times, self._trigger_time(only)]
+
+        return self.run(story, controller)
+
+    def _trigger_time(self, only):
+        return meta.annotations(only(self)).get("endpoints.kubernetes.io/last-change-trigger-time")
+
     def run(self, story, *controllers):
         """Runs the coroutine function `story(manager)` while the controllers run."""
         async def main():

@@ -53,19 +53,7 @@ def test_addresses_move_with_readiness_and_go_with_deletion(cluster):
 def test_the_trigger_time_is_that_of_what_changed_and_goes_where_there_is_none(cluster):
     cluster.service("web")
     pods(cluster)
-    key = "endpoints.kubernetes.io/last-change-trigger-time"
-
-    async def story(manager):
-        times = [meta.annotations(only(cluster)).get(key)]
-        cluster.wait(seconds=30)
-        cluster.run_pod("web-1", ready=False)
-        await manager.settled()
-        times.append(meta.annotations(only(cluster)).get(key))
-        cluster.relabel("pods", "web-2", {"app": "other"})
-        await manager.settled()
-        return [*times, meta.annotations(only(cluster)).get(key)]
-
-    assert cluster.run(story, Endpoints) == ["2024-05-01T12:00:00Z", "2024-05-01T12:00:30Z", None]
+    assert cluster.trigger_times(Endpoints, only) == ["2024-05-01T12:00:00Z", "2024-05-01T12:00:30Z", None]
 
 
 def test_a_service_that_is_being_deleted_has_its_endpoints_kept_right(cluster):
