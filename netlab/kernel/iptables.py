@@ -13,7 +13,7 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from netlab.kernel import conntrack, iptables_binding, iptables_raw
@@ -43,16 +43,7 @@ class NodeTables:
 
     def replace(self, ruleset: Ruleset) -> None:
         """Makes the tables of the ruleset, for its family, exactly what it says, filter first; others stay."""
-        with without_collector():
-            for table in ruleset.tables:
-                packed_table(table)
-
-            def work() -> None:
-                for table in reversed(ruleset.tables):
-                    with locked():
-                        write(table)
-
-            netnses.visit(self.netns, work)
+        write_each(ruleset, self.netns, write)
 
     def matches(self, ruleset: Ruleset) -> bool:
         """Whether the kernel holds exactly these tables, counters aside."""
@@ -77,6 +68,20 @@ class NodeTables:
     def save(self, family: str = IPV4) -> str:
         """What iptables-legacy-save (ip6tables-legacy-save) prints, without its `#` lines, counters as [0:0]."""
         return normalise(netnses.visit(self.netns, lambda: run([f"{PROGRAMS[family]}-legacy-save"])))
+
+
+def write_each(ruleset: Ruleset, netns: str, one: Callable[[Table], None]) -> None:
+    """Calls `one` for each table of the ruleset inside of the netns, filter first, each with the lock held."""
+    with without_collector():
+        for table in ruleset.tables:
+            packed_table(table)  # before the lock is taken
+
+        def work() -> None:
+            for table in reversed(ruleset.tables):
+                with locked():
+                    one(table)
+
+        netnses.visit(netns, work)
 
 
 def restore(ruleset: Ruleset) -> None:

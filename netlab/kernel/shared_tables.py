@@ -6,9 +6,7 @@ from collections.abc import Collection, Mapping
 
 from netlab.kernel import iptables_raw
 from netlab.kernel import netns as netnses
-from netlab.kernel.collector import without_collector
-from netlab.kernel.iptables import NodeTables, restore_text, run, write
-from netlab.kernel.iptables_binding import locked
+from netlab.kernel.iptables import NodeTables, restore_text, run, write, write_each
 from netlab.kernel.iptables_table import PROGRAMS, PackedTable, packed_table
 from netlab.model.family import IPV4
 from netlab.netfilter import guests
@@ -35,16 +33,7 @@ class SharedTables:
 
         A table is looked at and written under one lock, or a rule that somebody types meanwhile would be lost.
         """
-        with without_collector():
-            for table in ruleset.tables:
-                packed_table(table)
-
-            def work() -> None:
-                for table in reversed(ruleset.tables):
-                    with locked():
-                        self._write(table)
-
-            netnses.visit(self.netns, work)
+        write_each(ruleset, self.netns, self._write)
 
     def _write(self, table: Table) -> None:
         key = table.family, table.name

@@ -25,6 +25,13 @@ class Cluster:
             if self.registry.find("namespaces", name) is None:
                 self.create("namespaces", {"metadata": {"name": name}})
 
+    def delete_slowly(self, resource, name):
+        """Deletes an object that somebody's finalizer keeps."""
+        found = self.registry.get(resource, name, "default")
+        self.registry.update(resource, found | {
+            "metadata": found["metadata"] | {"finalizers": ["example.com/wait"]}})
+        self.registry.delete(resource, name, namespace="default")
+
     def trigger_times(self, controller, only):
         """The last-change-trigger-time of the object that `only` gives: at first, then, 30 seconds later, with a pod
         that is not ready any more, then with one that belongs no more.

@@ -59,12 +59,9 @@ def test_the_trigger_time_is_that_of_what_changed_and_goes_where_there_is_none(c
 def test_a_service_that_is_being_deleted_has_its_endpoints_kept_right(cluster):
     cluster.service("web")
     pods(cluster)
-    service = cluster.registry.get("services", "web", "default")
-    cluster.registry.update("services", service | {
-        "metadata": service["metadata"] | {"finalizers": ["example.com/wait"]}})
 
     async def story(manager):
-        cluster.registry.delete("services", "web", namespace="default")
+        cluster.delete_slowly("services", "web")
         cluster.run_pod("web-1", ready=False)
         await manager.settled()
         assert shown(cluster) == [(["10.244.1.2"], ["10.244.1.1"])]

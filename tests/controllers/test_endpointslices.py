@@ -198,12 +198,9 @@ def test_slices_of_a_service_that_had_the_name_before_are_not_used_again(cluster
 
 def test_a_service_that_is_being_deleted_has_its_slices_kept_right_but_gets_no_new_ones(cluster):
     web(cluster, 1)
-    service = cluster.registry.get("services", "web", "default")
-    cluster.registry.update("services", service | {
-        "metadata": service["metadata"] | {"finalizers": ["example.com/wait"]}})
 
     async def story(manager):
-        cluster.registry.delete("services", "web", namespace="default")
+        cluster.delete_slowly("services", "web")
         cluster.run_pod("web-1", ready=False)
         await manager.settled()
         assert addresses(cluster) == [("10.244.1.1", False)]
